@@ -1,0 +1,68 @@
+"""Registry of forms: plain numpy functions with inputs first and coefficients keyword-only.
+
+    @form("L = E + A/N^alpha + B/D^beta")
+    def chinchilla(N, D, *, E, A, B, alpha, beta): ...
+
+Every form broadcasts over arrays in inputs and coefficients alike (draws of coefficients against a grid of inputs) and
+returns one array, or a dict of them by output name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from knowledge.errors import InputError
+
+
+@dataclass(frozen=True)
+class Form:
+    """A registered form: its name, its formula in plain text, and what it takes."""
+
+    name: str
+    formula: str
+    fn: Callable[..., Any]
+    inputs: tuple[str, ...]
+    coefficients: tuple[str, ...]
+    optional: frozenset[str]
+
+
+_FORMS: dict[str, Form] = {}
+
+
+def form(formula: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function as the form of its own name."""
+
+    def register(fn: Callable[..., Any]) -> Callable[..., Any]:
+        parameters = inspect.signature(fn).parameters.values()
+        positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        optional = frozenset(p.name for p in parameters if p.default is not p.empty)
+        if fn.__name__ in _FORMS:
+            raise RuntimeError(f"form {fn.__name__!r} is registered twice")
+        _FORMS[fn.__name__] = Form(fn.__name__, formula, fn, positional, keyword, optional)
+        return fn
+
+    return register
+
+
+def get_form(name: str) -> Form:
+    """A form by name; family modules are imported only when a name is not there yet."""
+    if name not in _FORMS:
+        import_forms()
+    if name not in _FORMS:
+        raise InputError("form", f"no form is called {name!r}", "see tools/forms")
+    return _FORMS[name]
+
+
+def import_forms() -> dict[str, Form]:
+    """Import every family module and return all forms."""
+    package = importlib.import_module("tools.forms")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"tools.forms.{module.name}")
+    return dict(_FORMS)

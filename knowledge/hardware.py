@@ -1,0 +1,89 @@
+"""Accelerators: compute, memory, links, power and price of one package each, read from accelerators.yaml when first asked for."""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from knowledge import _names
+from knowledge.library import parse_yaml
+
+
+class PricePoint(BaseModel):
+    """A price somebody published, with its date."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    usd_per_hour: float = Field(gt=0)
+    date: str
+    source: str
+
+
+class Accelerator(BaseModel):
+    """One accelerator package (an MI250X counts once, a TPU is a chip). SI units; peaks are dense; bandwidths are one direction."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    id: str
+    name: str
+    vendor: str
+    kind: str
+    aliases: tuple[str, ...] = ()
+    peak_dense_flops: dict[str, float] = Field(description="FLOP/s by dtype, without sparsity")
+    memory_bytes: float = Field(gt=0)
+    memory_bandwidth_bytes_per_s: float = Field(gt=0)
+    intra_node_bytes_per_s: float = Field(ge=0, description="to the other members of the fast domain together")
+    fast_domain_size: int = Field(ge=1, description="packages that share the fast links")
+    inter_node_bytes_per_s: float = Field(ge=0, description="usual network rate per package; 0 where there is none")
+    tdp_watts: float = Field(gt=0)
+    price_low_usd_per_hour: float | None = None
+    price_high_usd_per_hour: float | None = None
+    price_basis: str = ""
+    price_points: tuple[PricePoint, ...] = ()
+    matmul_ceiling: float | None = Field(None, gt=0, le=1, description="measured share of the bf16 peak of a large matrix product")
+    sources: dict[str, str] = {}
+    notes: str = ""
+
+    def peak(self, dtype: str) -> float:
+        """Dense FLOP/s of a dtype; a dtype the part has no units for runs at the fastest wider one it has."""
+        wider = {"fp4": "fp8", "fp6": "fp8", "fp8": "bf16", "int8": "bf16", "int4": "int8", "bf16": "fp16", "fp16": "bf16", "tf32": "fp32"}
+        seen: set[str] = set()
+        while dtype not in self.peak_dense_flops and dtype not in seen:
+            seen.add(dtype)
+            dtype = wider.get(dtype, "bf16")
+        return self.peak_dense_flops.get(dtype) or max(self.peak_dense_flops.values())
+
+
+@functools.cache
+def _raw() -> dict[str, dict[str, Any]]:
+    return parse_yaml((files("knowledge") / "accelerators.yaml").read_text(encoding="utf8"))
+
+
+@functools.cache
+def _spellings() -> dict[str, str]:
+    return _names.index({key: [raw["name"], *raw.get("aliases", ())] for key, raw in _raw().items()})
+
+
+@functools.cache
+def _accelerator(accelerator_id: str) -> Accelerator:
+    return Accelerator.model_validate({"id": accelerator_id, **_raw()[accelerator_id]})
+
+
+@functools.cache
+def accelerators() -> dict[str, Accelerator]:
+    """Every accelerator by id."""
+    return {key: _accelerator(key) for key in _raw()}
+
+
+@functools.lru_cache(1024)
+def accelerator(name: str) -> Accelerator:
+    """An accelerator by id or any usual spelling ("8xH100 SXM5"); raises InputError with the nearest ids when there is none."""
+    return _accelerator(accelerator_id(name))
+
+
+def accelerator_id(name: str) -> str:
+    """The id a spelling stands for; raises InputError."""
+    return _names.resolve(name, _spellings(), "accelerator", "accelerator", "see `flopwise hardware list`")

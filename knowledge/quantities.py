@@ -48,6 +48,7 @@ QUANTITIES: dict[str, tuple[str, str]] = {
     "ratio": ("", "quotient of two quantities of one kind"),
     "exponent": ("", "exponent of a power law"),
     "number": ("", "plain number"),
+    "choice": ("", "one word of a few"),
     "count": ("", "how many"),
     "bits": ("bits", "bits per value"),
     "bytes": ("bytes", "memory"),

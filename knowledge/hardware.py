@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from importlib.resources import files
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from knowledge import _names
-from knowledge.library import parse_yaml
+from knowledge._catalogue import Catalogue
+
+_CATALOGUE = Catalogue("accelerators.yaml", "accelerator", "for example h100-sxm, a100-80gb, mi300x, tpu-v5p, rtx-4090")
 
 
 class PricePoint(BaseModel):
@@ -58,24 +57,14 @@ class Accelerator(BaseModel):
 
 
 @functools.cache
-def _raw() -> dict[str, dict[str, Any]]:
-    return parse_yaml((files("knowledge") / "accelerators.yaml").read_text(encoding="utf8"))
-
-
-@functools.cache
-def _spellings() -> dict[str, str]:
-    return _names.index({key: [raw["name"], *raw.get("aliases", ())] for key, raw in _raw().items()})
-
-
-@functools.cache
 def _accelerator(accelerator_id: str) -> Accelerator:
-    return Accelerator.model_validate({"id": accelerator_id, **_raw()[accelerator_id]})
+    return Accelerator.model_validate({"id": accelerator_id, **_CATALOGUE.raw(accelerator_id)})
 
 
 @functools.cache
 def accelerators() -> dict[str, Accelerator]:
     """Every accelerator by id."""
-    return {key: _accelerator(key) for key in _raw()}
+    return {key: _accelerator(key) for key in _CATALOGUE}
 
 
 @functools.lru_cache(1024)
@@ -86,4 +75,9 @@ def accelerator(name: str) -> Accelerator:
 
 def accelerator_id(name: str) -> str:
     """The id a spelling stands for; raises InputError."""
-    return _names.resolve(name, _spellings(), "accelerator", "accelerator", "see `flopwise hardware list`")
+    return _CATALOGUE.resolve(name, "accelerator")
+
+
+def accelerator_spellings() -> dict[str, str]:
+    """Every known spelling (lower case, no spaces or punctuation) -> id, for front ends that look for names in text."""
+    return dict(_CATALOGUE.spellings)

@@ -1,0 +1,147 @@
+"""Fitting one form to one group of runs: many starts, the global optimum and how surely it is one, then its spread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from knowledge.errors import InputError
+from tools.fitting._solver import Solution, solve
+from tools.fitting.objective import HUBER_DELTA, Objective, objective_for
+from tools.fitting.runs import RunTable
+from tools.fitting.spec import FitForm, starting_points
+
+Floats = npt.NDArray[np.float64]
+N_STARTS = 64
+SEARCH_ROWS = 4000  # starts are searched on at most this many rows; the best are finished on all
+_CHUNK_CELLS = 60_000  # resamples x rows solved together: the working arrays stay in a core's cache
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best parameters found and how they were: `agree` of `starts` searches ended within 1e-6 of its objective."""
+
+    theta: Floats
+    cost: float
+    starts: int
+    agree: int
+    converged: bool
+    others: tuple[float, ...] = ()
+
+
+def columns_for(spec: FitForm, table: RunTable) -> dict[str, Floats]:
+    """The form's inputs from the table; raises InputError naming the column that is missing."""
+    return {name: table[role] for name, role in spec.inputs.items()}
+
+
+def make_objective(spec: FitForm, table: RunTable, delta: float = HUBER_DELTA) -> Objective:
+    """Objective of a form on a table."""
+    return objective_for(spec, columns_for(spec, table), table[spec.target], delta)
+
+
+def _amplitudes(objective: Objective, shapes: Floats) -> Floats:
+    """Fill linear amplitudes by relative least squares given the shape parameters, kept positive where they must be."""
+    spec = objective.spec
+    linear = [i for i, p in enumerate(spec.parameters) if p.linear]
+    if not linear:
+        return shapes
+    names, columns = spec.names, {k: v for k, v in objective.inputs.items()}
+    basis = []
+    for i in linear:
+        coefficients = {names[j]: (np.full((len(shapes), 1), float(i == j)) if j in linear else shapes[:, j : j + 1]) for j in range(len(names))}
+        out = objective.form.fn(**columns, **coefficients, **spec.constants)
+        value = out[spec.output] if isinstance(out, dict) else out
+        basis.append(np.broadcast_to(value, (len(shapes), objective.n)))
+    scale = np.abs(objective.target) if spec.residual == "log" else np.full(objective.n, float(np.mean(np.abs(objective.target))) or 1.0)
+    design = np.stack(basis, 1) / scale
+    size = np.sqrt(np.einsum("skn,skn->sk", design, design)) + 1e-300
+    design = design / size[:, :, None]
+    gram = np.matmul(design, design.transpose(0, 2, 1)) + 1e-9 * np.eye(len(linear))
+    solved = np.linalg.solve(gram, np.matmul(design, (objective.target / scale)[None, :, None]))[:, :, 0]
+    least = 1e-3 * np.sqrt(objective.n)
+    positive = np.array([spec.parameters[i].log for i in linear])
+    solved = np.where(positive & (solved < least), least, solved) / size
+    out = shapes.copy()
+    out[:, linear] = solved
+    return out
+
+
+def start_rows(objective: Objective, n_starts: int) -> Floats:
+    """Internal starting parameters [n_starts, p]."""
+    medians = {role: float(np.median(column)) for role, column in objective.inputs.items()}
+    with np.errstate(all="ignore"):
+        natural = _amplitudes(objective, starting_points(objective.spec, medians, n_starts))
+        theta = objective.internal({name: natural[:, i] for i, name in enumerate(objective.spec.names)})
+    return theta[np.isfinite(theta).all(1)]
+
+
+def _thin(objective: Objective, cap: int) -> Objective:
+    """The objective on an even sample of its rows in order of the target, for searching only."""
+    if objective.n <= cap:
+        return objective
+    rows = np.argsort(objective.target, kind="stable")[np.linspace(0, objective.n - 1, cap).astype(int)]
+    return objective_for(objective.spec, {k: v[0][rows] for k, v in objective.inputs.items()}, objective.target[rows], objective.delta)
+
+
+def find_optimum(objective: Objective, n_starts: int = N_STARTS, weights: Floats | None = None) -> Optimum:
+    """Global optimum from many starts solved together: first with a wide Huber (smooth, few traps), then the real one."""
+    search = _thin(objective, SEARCH_ROWS)
+    ones = np.ones((1, search.n)) if weights is None or search is not objective else weights[None, :]
+    starts = start_rows(search, n_starts)
+    if not len(starts):
+        raise InputError("runs", "no start of the search has a finite loss", "check the columns and their units")
+    delta = search.delta
+    search.delta = 20 * delta
+    try:
+        wide = solve(search.normal, starts, ones, search.bounds, tolerance=1e-3, max_iterations=25)
+    finally:
+        search.delta = delta
+    rough = solve(search.normal, wide.theta, ones, search.bounds, tolerance=1e-8, max_iterations=60)
+    order = np.argsort(rough.cost, kind="stable")
+    if not np.isfinite(rough.cost[order[0]]):
+        raise InputError("runs", "the form has no finite loss on these runs", "check the columns and their units, or try another --form")
+    front = order[:4]
+    theta = objective.internal(search.natural(rough.theta[front]))
+    full = np.ones((1, objective.n)) if weights is None else weights[None, :]
+    last = solve(objective.normal, theta, full, objective.bounds, tolerance=1e-14, max_iterations=200)
+    best = int(np.argmin(last.cost))
+    reach = rough.cost[order[0]]
+    agree = int(np.sum(rough.cost <= reach * (1 + 1e-6) + 1e-18))
+    return Optimum(last.theta[best], float(last.cost[best]), len(starts), agree, bool(last.converged[best]),
+                   tuple(float(c) for c in rough.cost[order[:8]]))
+
+
+def workers() -> int:
+    """Threads for batched solving: the cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def solve_resamples(objective: Objective, start: Floats, weights_of: Callable[[int, int], Floats], n: int, *, tolerance: float = 1e-9,
+                    n_workers: int | None = None, progress: Callable[[int], None] | None = None) -> Solution:
+    """Refit `n` resamples from `start` [p]; `weights_of(a, b)` gives row weights of resamples a..b.
+
+    Chunks are cut by size alone, so that the answer does not depend on the number of workers.
+    """
+    size = max(1, min(n, _CHUNK_CELLS // objective.n))
+    cuts = [(a, min(a + size, n)) for a in range(0, n, size)]
+
+    def one(cut: tuple[int, int]) -> Solution:
+        part = solve(objective.normal, np.tile(start, (cut[1] - cut[0], 1)), weights_of(*cut), objective.bounds, tolerance=tolerance,
+                     max_iterations=200, damping=0.3)
+        if progress:
+            progress(cut[1] - cut[0])
+        return part
+
+    count = n_workers or workers()
+    if count > 1 and len(cuts) > 1:
+        with ThreadPoolExecutor(count) as pool:
+            parts = list(pool.map(one, cuts))
+    else:
+        parts = [one(cut) for cut in cuts]
+    return Solution(np.concatenate([p.theta for p in parts]), np.concatenate([p.cost for p in parts]),
+                    np.concatenate([p.converged for p in parts]), max(p.iterations for p in parts))

@@ -1,0 +1,127 @@
+"""What can be fitted: each registered form with its data columns, its parameters' bounds and where a search starts."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from knowledge.errors import InputError
+
+Residual = Literal["log", "linear", "logit"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A coefficient: starts are drawn in low..high (times the median of `times`), fits stay within `bounds`.
+
+    `linear`: the form is linear in it and it starts from linear least squares; `log`: positive, fitted by its logarithm.
+    """
+
+    name: str
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    linear: bool = False
+    times: str = ""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+
+    def internal(self, value: float) -> float:
+        """The value on the scale it is fitted on."""
+        if not self.log:
+            return value
+        return math.log(value) if value > 0 else -700.0
+
+
+def amplitude(name: str) -> Parameter:
+    """A positive factor in front of a term."""
+    return Parameter(name, log=True, linear=True, bounds=(0.0, math.inf))
+
+
+def exponent(name: str, low: float = 0.1, high: float = 0.9, bounds: tuple[float, float] = (0.005, 5.0)) -> Parameter:
+    """A power-law exponent."""
+    return Parameter(name, low, high, bounds=bounds)
+
+
+def positive(name: str, low: float, high: float, times: str = "") -> Parameter:
+    """A positive scale, searched evenly in its logarithm."""
+    return Parameter(name, low, high, log=True, times=times, bounds=(0.0, math.inf))
+
+
+def free(name: str, low: float, high: float, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Parameter:
+    """A coefficient of either sign."""
+    return Parameter(name, low, high, bounds=bounds)
+
+
+@dataclass(frozen=True)
+class FitForm:
+    """A form that can be fitted. `inputs`: form input -> column role; `residual`: what Huber is applied to."""
+
+    name: str
+    title: str
+    form: str
+    inputs: Mapping[str, str]
+    parameters: tuple[Parameter, ...]
+    residual: Residual = "log"
+    target: str = "loss"
+    output: str = ""
+    constants: Mapping[str, float] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    def linear_residual(self) -> FitForm:
+        """The same form fitted on the loss itself, its floor free to be negative (for normalised losses below zero)."""
+        freed = tuple(replace(p, log=False, bounds=(-math.inf, math.inf)) if p.linear and p.name in ("E", "y_0") else p for p in self.parameters)
+        return replace(self, residual="linear", parameters=freed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.parameters)
+
+
+_ND = {"N": "params", "D": "tokens"}
+_FLOOR_ND = (amplitude("E"), amplitude("A"), amplitude("B"), exponent("alpha"), exponent("beta"))
+
+FIT_FORMS: dict[str, FitForm] = {}
+
+
+def _add(spec: FitForm) -> None:
+    FIT_FORMS[spec.name] = spec
+
+
+_add(FitForm("chinchilla", "Hoffmann et al. 2022: a floor and one power law each in parameters and tokens", "chinchilla_loss", _ND, _FLOOR_ND,
+             aliases=("hoffmann", "approach3", "approach-3")))
+
+
+def fit_form(name: str) -> FitForm:
+    """A fit form by name or alias; raises InputError with the nearest names."""
+    key = name.strip().lower().replace("-", "_").replace(" ", "_")
+    for spec in FIT_FORMS.values():
+        if key == spec.name or key in (alias.replace("-", "_") for alias in spec.aliases):
+            return spec
+    near = difflib.get_close_matches(key, FIT_FORMS, 3, 0.4)
+    raise InputError("form", f"no form called {name!r} can be fitted", f"forms: {', '.join(near or FIT_FORMS)}")
+
+
+def starting_points(spec: FitForm, medians: Mapping[str, float], n: int) -> np.ndarray:
+    """Shape parameters [n, p] in natural units, spread evenly by an additive recurrence (the same every time).
+
+    Linear amplitudes are left at NaN: they follow from the shape by least squares.
+    """
+    shapes = [i for i, p in enumerate(spec.parameters) if not p.linear]
+    d = len(shapes)
+    root = 1.0
+    for _ in range(60):  # the positive root of x^(d+1) = x + 1 gives the most even additive recurrence in d dimensions
+        root = (1.0 + root) ** (1.0 / (d + 1.0))
+    steps = root ** -np.arange(1, d + 1)
+    unit = np.mod(0.5 + np.outer(np.arange(1, n + 1), steps), 1.0)
+    out = np.full((n, len(spec.parameters)), np.nan)
+    for column, i in enumerate(shapes):
+        p = spec.parameters[i]
+        scale = medians.get(p.times, 1.0) if p.times else 1.0
+        low, high = p.low * scale, p.high * scale
+        out[:, i] = low * (high / low) ** unit[:, column] if p.log else low + (high - low) * unit[:, column]
+    return out

@@ -41,7 +41,10 @@ class Tool:
 
 
 # Tool -> module, so that one question imports one module. A test proves the map complete.
-MODULES: dict[str, str] = {}
+MODULES: dict[str, str] = {
+    "allocate": "tools.allocation",
+    "predict_loss": "tools.pretraining",
+}
 _TOOLS: dict[str, Tool] = {}
 
 

@@ -33,6 +33,13 @@ class Value(_Model):
     outside: list[str] = Field([], description="variables outside the law's fit region, in words")
     note: str = ""
 
+    @property
+    def number(self) -> float:
+        """The value as a float; raises TypeError where it is text or a list."""
+        if isinstance(self.value, bool) or not isinstance(self.value, int | float):
+            raise TypeError(f"{self.label or 'value'} is not a number: {self.value!r}")
+        return float(self.value)
+
 
 class Assumption(_Model):
     """A default that was filled in because the question did not state it."""
@@ -80,6 +87,7 @@ class Result(_Model):
 
     tool: str
     task: str
+    case: dict[str, Any] = Field({}, description="which of several compared values this result is for")
     headline: list[str]
     values: dict[str, Value]
     tables: list[Table] = []

@@ -9,11 +9,14 @@ returns one array, or a dict of them by output name.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from knowledge.errors import InputError
@@ -51,12 +54,23 @@ def form(formula: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def get_form(name: str) -> Form:
-    """A form by name; family modules are imported only when a name is not there yet."""
-    if name not in _FORMS:
-        import_forms()
+    """A form by name. Only the family that defines it is imported: a cold question should not pay for three hundred forms."""
+    if name not in _FORMS and (family := _families().get(name)):
+        importlib.import_module(f"tools.forms.{family}")
     if name not in _FORMS:
         raise InputError("form", f"no form is called {name!r}", "see tools/forms")
     return _FORMS[name]
+
+
+@functools.cache
+def _families() -> dict[str, str]:
+    """Form -> module, read from the source text: the decorated functions of every family file."""
+    found: dict[str, str] = {}
+    for entry in files("tools.forms").iterdir():
+        if entry.name.endswith(".py") and not entry.name.startswith("_"):
+            for name in re.findall(r"^def (\w+)\(", entry.read_text(encoding="utf8"), re.MULTILINE):
+                found.setdefault(name, entry.name.removesuffix(".py"))
+    return found
 
 
 def import_forms() -> dict[str, Form]:

@@ -1,0 +1,53 @@
+"""Findings that speak up: which cards' advice applies to a brief and its results."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from agent.brief import Brief
+from knowledge.library import LawBook
+from knowledge.schema import Advice, Bound
+from tools.result import Notice, Result
+
+
+@functools.cache
+def _published_advice() -> tuple[tuple[str, Advice], ...]:
+    """Every advice of the base with its card's id, read once a process."""
+    return tuple((card.id, advice) for card in LawBook() for advice in card.advice)
+
+
+def facts(brief: Brief, results: list[Result]) -> dict[str, Any]:
+    """What conditions may speak of: stated fields, and the values of results where the question states none."""
+    found: dict[str, Any] = {}
+    for result in reversed(results):
+        found |= {name: value.value for name, value in result.values.items()}
+    return {**found, **brief.stated(), "task": [brief.task, *(brief.also or [])]}
+
+
+def applies(advice: Advice, known: Mapping[str, Any]) -> bool:
+    """Whether every condition of an advice holds."""
+    return all(_holds(condition, known.get(name)) for name, condition in advice.when.items())
+
+
+def _holds(condition: list[Any] | Bound, value: Any) -> bool:
+    if isinstance(condition, Bound):
+        if condition.stated is not None and (value is not None) != condition.stated:
+            return False
+        if condition.above is None and condition.below is None:
+            return True
+        numbers = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int | float)]
+        return any((condition.above is None or n > condition.above) and (condition.below is None or n < condition.below) for n in numbers)
+    values = value if isinstance(value, list) else [value]
+    return any(item in condition for item in values)
+
+
+def raise_advice(brief: Brief, results: list[Result], laws: LawBook, limit: int = 5) -> list[Notice]:
+    """The advice that applies, the gravest first, then the most specific."""
+    known = facts(brief, results)
+    own = tuple((card.id, advice) for card in laws.own.values() for advice in card.advice)
+    matching = [(law, advice) for law, advice in (*_published_advice(), *own) if applies(advice, known)]
+    grave = {"warning": 0, "caution": 1, "info": 2}
+    matching.sort(key=lambda pair: (grave[pair[1].level], -len(pair[1].when)))
+    return [Notice(level=advice.level, text=advice.say, source=law) for law, advice in matching[:limit]]

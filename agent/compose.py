@@ -1,0 +1,90 @@
+"""Composing the answer object from results: sections, notices, advice, sources, versions."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from agent import wording
+from agent.advice import raise_advice
+from agent.answer import Answer, Section
+from agent.brief import Brief
+from agent.checker import strings_of, ungrounded
+from agent.format import quantity
+from agent.state import AskState, Context
+from knowledge.library import base_version
+from tools.result import Assumption, Notice, Result
+
+WHAT_TO_ASK = ("best model for 1e22 FLOPs on 8 H100s", "how long for 70B on 15T tokens with 1024 H100s?", "what loss will a 7B model reach on 2T tokens?",
+               "can I train a 13B on 8 A100 40GB?")
+
+
+def versions() -> dict[str, str]:
+    """What an answer needs for being replayed: the program and the content of the law base."""
+    try:
+        program = version("flopwise")
+    except PackageNotFoundError:
+        program = "source tree"
+    return {"flopwise": program, "law_base": base_version()}
+
+
+def answer(state: AskState, context: Context) -> Answer:
+    """The answer to a question whose tools have run, or that asks back, or that lies outside planning."""
+    brief, results = state["brief"], state.get("results", [])
+    notices = [*state.get("notices", []), *(notice for result in results for notice in result.notices)]
+    advice = raise_advice(brief, results, context.laws) if results else []
+    assumptions = _unique([item for result in results for item in result.assumptions])
+    draft = Answer(
+        question=state.get("question", ""), brief=brief, headline=_headline(brief, results, state), sections=_sections(results, assumptions, notices, advice),
+        results=results, assumptions=assumptions, notices=notices, advice=advice, sources=wording.references(results, context.laws),
+        needs=[wording.need(field) for field in dict.fromkeys(field for way in state.get("needs", []) for field in way)], needs_any_of=state.get("needs", []),
+        understood_by=state.get("understood_by", "built-in"), versions=versions())
+    draft.sections += _source_section(draft)
+    stray = ungrounded(draft.headline, _grounds(draft))
+    if stray:
+        raise AssertionError(f"numbers {sorted(stray)} of the headline are in neither the question nor a result")
+    return draft
+
+
+def _grounds(draft: Answer) -> list[str]:
+    """Texts whose numbers an answer may repeat: the question, the brief, and every value as rendered."""
+    rendered = [quantity(value.value, value.unit) for result in draft.results for value in result.values.values()]
+    return [draft.question, *WHAT_TO_ASK, *rendered, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
+
+
+def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
+    if brief.task == "out_of_scope":
+        return "That is outside what flopwise plans: training, serving and scaling of models. You can ask, for example: " + "; ".join(WHAT_TO_ASK) + "."
+    if not results:
+        ways = " or ".join(" and ".join(field.replace("_", " ") for field in way) for way in state.get("needs", []))
+        return f"To answer this I need {ways}." if ways else "No tool answers this question."
+    asked = [result for result in results if result.task in {brief.task, *(brief.also or [])}] or results[:1]
+    return " ".join(dict.fromkeys(wording.headline(result) for result in asked[:4]))
+
+
+def _sections(results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice]) -> list[Section]:
+    sections: list[Section] = []
+    if conflicts := [notice for notice in notices if notice.level == "conflict"]:
+        sections.append(Section(key="conflicts", title="The question contradicts itself", lines=wording.notice_lines(conflicts)))
+    for result in results:
+        sections.append(wording.result_section(result))
+        sections += [wording.table_section(result, table) for table in result.tables]
+        if other := wording.alternatives_section(result):
+            sections.append(other)
+    if rest := [notice for notice in [*notices, *advice] if notice.level != "conflict"]:
+        sections.append(Section(key="notices", title="What to watch", lines=list(dict.fromkeys(wording.notice_lines(rest)))))
+    if assumptions:
+        sections.append(Section(key="assumptions", title="What was assumed", lines=wording.assumption_lines(assumptions)))
+    return sections
+
+
+def _source_section(draft: Answer) -> list[Section]:
+    if not draft.sources:
+        return []
+    return [Section(key="sources", title="Sources", lines=[f"{item.law}: {item.title} ({item.cite})" for item in draft.sources])]
+
+
+def _unique(assumptions: list[Assumption]) -> list[Assumption]:
+    seen: dict[str, Assumption] = {}
+    for item in assumptions:
+        seen.setdefault(f"{item.field}={item.value}", item)
+    return list(seen.values())

@@ -1,0 +1,73 @@
+"""The whole route of a question, on one screen.
+
+    understand -> plan -> act -> word
+                     \\-> clarify (something needed is missing) -> understand again, or an answer that asks
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+
+from agent import compose
+from agent.planner import fields_for, plan_steps
+from agent.state import AskState, Context
+from agent.understand.parser import parse
+from knowledge.errors import MissingInput
+from tools.registry import call
+
+
+def understand(state: AskState) -> AskState:
+    """Question -> brief (a brief given in its place is taken as it is)."""
+    if state.get("brief") is not None and not state.get("question"):
+        return {"understood_by": "brief", "notices": []}
+    read = parse(state["question"], state.get("context_brief"))
+    return {"brief": read.brief, "understood_by": "built-in", "notices": list(read.notices)}
+
+
+def plan(state: AskState) -> AskState:
+    """Brief -> steps."""
+    return {"steps": plan_steps(state["brief"]), "results": [], "needs": []}
+
+
+def act(state: AskState, runtime: Runtime[Context]) -> AskState:
+    """Steps -> results. A follow-up that lacks an input is left out; the asked-for tool that lacks one asks back."""
+    tell = get_stream_writer()
+    results: list[Any] = []
+    needs: list[list[str]] = []
+    for step in state["steps"]:
+        fields = fields_for(step, state["brief"], results, runtime.context)
+        tell({"step": step.tool, "status": "started", "fields": fields})
+        try:
+            result = call(step.tool, fields, runtime.context.laws).model_copy(update={"case": step.fields})
+        except MissingInput as missing:
+            if step.why == "asked":
+                needs += [list(way) for way in missing.alternatives]
+            tell({"step": step.tool, "status": "needs", "needs": missing.alternatives})
+            continue
+        results.append(result)
+        tell({"step": step.tool, "status": "done", "result": result})
+    return {"results": results, "needs": needs}
+
+
+def word(state: AskState, runtime: Runtime[Context]) -> AskState:
+    """Results -> answer, its numbers checked against the results."""
+    return {"answer": compose.answer(state, runtime.context)}
+
+
+@functools.cache
+def build(checkpointer: Any = None) -> Any:
+    """The compiled graph."""
+    graph = StateGraph(AskState, context_schema=Context)
+    for node in (understand, plan, act, word):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "understand")
+    graph.add_edge("understand", "plan")
+    graph.add_edge("plan", "act")
+    graph.add_edge("act", "word")
+    graph.add_edge("word", END)
+    return graph.compile(checkpointer=checkpointer)

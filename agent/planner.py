@@ -1,0 +1,89 @@
+"""From a brief to tool calls: which tools answer the task, and with which of the stated fields."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from agent.brief import Brief
+from agent.state import Context, Step
+from knowledge.errors import InputError
+from knowledge.shapes import model
+from tools.registry import MODULES, get_tool
+from tools.result import Result
+
+MAX_CASES = 12
+
+# What else a task calls for, once its own tool has run: (tool, fields of which any must be stated; none = always).
+FOLLOW_UPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "allocate": (
+        ("model_shape", ()),
+        ("batch_size", ()),
+        ("hyperparameters", ()),
+        ("wall_clock", ("n_accelerators", "accelerator", "duration_seconds", "accelerator_hours")),
+        ("cost", ("budget_usd", "accelerator", "price_per_accelerator_hour_usd", "n_accelerators")),
+        ("qat", ("price_per_million_tokens_usd", "weight_bits", "memory_bytes")),
+        ("serve", ("price_per_million_tokens_usd", "inference_tokens_per_second", "latency_ms_per_token")),
+    ),
+    "wall_clock": (("cost", ()), ("memory", ("accelerator",))),
+    "memory": (),
+}
+
+# A field the question leaves open is taken from the value of the same name in an earlier result.
+CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_bits", "batch_tokens", "accelerator_hours", "mfu")
+
+
+def plan_steps(brief: Brief) -> list[Step]:
+    """Tool calls for every task of the brief, in order; list-valued fields become one call per combination."""
+    steps: list[Step] = []
+    for position, task in enumerate([brief.task, *(brief.also or [])]):
+        if task not in MODULES:
+            continue
+        steps += [Step(task, {**case}, why="asked") for case in _cases(brief, task)]
+        if position == 0 and len(steps) == 1:
+            steps += [Step(tool, {}, why=f"follows from {task}") for tool, fields in FOLLOW_UPS.get(task, ())
+                      if tool in MODULES and (not fields or any(getattr(brief, f) is not None for f in fields))]
+    asked = {step.tool for step in steps if step.why == "asked"}
+    return [step for step in steps if step.why == "asked" or step.tool not in asked]
+
+
+def _cases(brief: Brief, task: str) -> Iterator[dict[str, Any]]:
+    """The compared values of a brief: one dict of the list-valued fields per combination (an empty one when nothing is compared)."""
+    takes = get_tool(task).request.model_fields
+    stated = brief.stated()
+    compared = {name: value for name, value in stated.items() if isinstance(value, list) and name in {*takes, "models", "laws"} and len(value) > 1
+                and not _accepts_list(task, name)}
+    cases = [dict(zip(compared, combination, strict=True)) for combination in itertools.product(*compared.values())]
+    if len(cases) > MAX_CASES:
+        raise InputError(next(iter(compared)), f"the question compares {len(cases)} combinations", f"ask about at most {MAX_CASES} at a time")
+    yield from cases
+
+
+def _accepts_list(task: str, name: str) -> bool:
+    field = get_tool(task).request.model_fields.get(name)
+    return field is not None and "list" in str(field.annotation)
+
+
+def fields_for(step: Step, brief: Brief, results: list[Result], context: Context) -> dict[str, Any]:
+    """The fields of one call: the case's, else what the question states, else what a named model is, else an earlier result's."""
+    takes = get_tool(step.tool).request.model_fields
+    stated = {name: value[0] if isinstance(value, list) and value and not _accepts_list(step.tool, name) else value
+              for name, value in brief.stated().items()}
+    fields = {**stated, **step.fields}
+    law = step.fields.get("laws") or context.law or (brief.laws[0] if brief.laws else None)
+    if law is not None:
+        fields["law"] = law
+    name = fields.get("models")
+    if isinstance(name, str):
+        fields |= {"model": name}
+        shape = model(name)
+        fields.setdefault("params_total", shape.params_total)
+        if shape.params_active and shape.params_active != shape.params_total:
+            fields.setdefault("params_active", shape.params_active)
+    if step.why != "asked" or brief.task != step.tool:
+        for key in CHAINED:
+            for result in results:
+                if key in takes and key not in fields and key in result.values and not result.case:
+                    fields[key] = result.values[key].value
+    return {key: value for key, value in fields.items() if key in takes}

@@ -1,0 +1,47 @@
+"""What travels along the graph: the state of one question, and the choices it runs under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from agent.answer import Answer
+from agent.brief import Brief
+from knowledge.library import LawBook
+from tools.result import Notice, Result
+
+
+@dataclass(frozen=True)
+class Step:
+    """One tool call. `takes` fills fields from values of earlier results: field -> (tool, value key)."""
+
+    tool: str
+    fields: dict[str, Any]
+    takes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Choices made outside the question: the law base with the user's own laws, a law to prefer, a language model."""
+
+    laws: LawBook = field(default_factory=LawBook)
+    law: str | None = None
+    model: str | None = None
+    base_url: str | None = None
+    model_timeout_seconds: float = 20.0
+    interactive: bool = False
+
+
+class AskState(TypedDict, total=False):
+    """The graph's state; every node returns the part it adds."""
+
+    question: str
+    context_brief: Brief | None
+    brief: Brief
+    understood_by: str
+    needs: list[list[str]]
+    steps: list[Step]
+    results: list[Result]
+    notices: list[Notice]
+    answer: Answer

@@ -1,0 +1,171 @@
+"""Wording without a language model: templates around rendered result fields; no digit is written here."""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib.resources import files
+from typing import Any
+
+from agent import format as fmt
+from agent.answer import Grid, Need, Reference, Section
+from knowledge.errors import InputError
+from knowledge.library import LawBook, parse_yaml
+from tools.result import Alternative, Assumption, Notice, Result, Table, Value
+
+# Example wording for a field that is asked back.
+EXAMPLES: dict[str, tuple[str, str]] = {
+    "compute_flops": ("FLOP", "1e22 FLOPs"),
+    "budget_usd": ("USD", "$50k"),
+    "accelerator_hours": ("accelerator-hours", "10k H100 hours"),
+    "accelerator": ("id", "H100"),
+    "n_accelerators": ("count", "64"),
+    "duration_seconds": ("s", "two weeks"),
+    "params_total": ("params", "7B"),
+    "tokens": ("tokens", "2T tokens"),
+    "unique_tokens": ("tokens", "40B unique tokens"),
+    "weight_bits": ("bits", "4-bit"),
+    "target_loss": ("nats/token", "loss 2.1"),
+    "runs": ("file", "runs.csv"),
+    "samples": ("attempts", "100 samples"),
+    "pass_rate": ("fraction", "pass@1 of 12%"),
+}
+
+
+@functools.cache
+def _templates() -> dict[str, str]:
+    return parse_yaml((files("agent") / "templates.yaml").read_text(encoding="utf8"))
+
+
+def headline(result: Result) -> str:
+    """One sentence for a result: its template, else its headline values in order."""
+    template = _templates().get(result.tool)
+    if template:
+        filled = _fill(template, result.values)
+        if filled:
+            return filled
+    return "; ".join(f"{_label(key, result.values[key])} {fmt.shown(result.values[key])}" for key in result.headline if key in result.values) + "."
+
+
+def _fill(template: str, values: dict[str, Value]) -> str:
+    """A template with its values, or nothing when one outside brackets is absent."""
+    def clause(match: re.Match[str]) -> str:
+        names = re.findall(r"{(\w+)}", match[1])
+        return match[1] if all(name in values for name in names) else ""
+
+    text = re.sub(r"\[([^\]]*)\]", clause, template)
+    if any(name not in values for name in re.findall(r"{(\w+)}", text)):
+        return ""
+    text = re.sub(r"{(\w+)}", lambda match: fmt.shown(values[match[1]]), text)
+    text = re.sub(r"\s+([.,:;])", r"\1", re.sub(r"\s{2,}", " ", text)).strip(" ,")
+    return text[:1].upper() + text[1:] if len(text) > 1 else ""
+
+
+def _label(key: str, value: Value) -> str:
+    return value.label or key.replace("_", " ")
+
+
+def result_section(result: Result) -> Section:
+    """The values of one result as a table: value, interval, where from."""
+    rows = [[_label(key, value), fmt.shown(value), fmt.interval(value), _origin(value)] for key, value in _ordered(result)]
+    case = ", ".join(f"{key.replace('_', ' ')} {item}" for key, item in result.case.items())
+    return Section(key=result.tool, title=_title(result) + (f" ({case})" if case else ""), grid=Grid(header=["", "value", _interval_title(result), "from"], rows=rows),
+                   lines=result.reasons)
+
+
+def _title(result: Result) -> str:
+    return result.tool.replace("_", " ").capitalize()
+
+
+def _ordered(result: Result) -> list[tuple[str, Value]]:
+    first = [key for key in result.headline if key in result.values]
+    return [(key, result.values[key]) for key in [*first, *(key for key in result.values if key not in first)]]
+
+
+def _interval_title(result: Result) -> str:
+    levels = {value.level for value in result.values.values() if value.level is not None}
+    return f"{min(levels):.0%} interval" if levels else "interval"
+
+
+def _origin(value: Value) -> str:
+    flag = " (outside the fit region)" if value.outside else ""
+    return (f"{value.law}{':' + value.variant if value.variant else ''}" if value.law else value.source or value.formula) + flag
+
+
+def table_section(result: Result, table: Table) -> Section:
+    """A table of a result, rendered in its columns' units."""
+    header = [column.label or column.name for column in table.columns]
+    rows = [[fmt.quantity(cell, column.unit) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    return Section(key=f"{result.tool}.{table.name}", title=table.title, grid=Grid(header=header, rows=rows), lines=[table.note] if table.note else [])
+
+
+def alternatives_section(result: Result) -> Section | None:
+    """What other laws, or other choices, say about the same question."""
+    shown = [item for item in result.alternatives if item.values]
+    if not shown:
+        return None
+    keys = list(dict.fromkeys(key for item in shown for key in item.values))
+    rows = [[item.name, *(fmt.shown(item.values[key]) if key in item.values else "" for key in keys), _alternative_note(item)] for item in shown]
+    labels = [next(_label(key, item.values[key]) for item in shown if key in item.values) for key in keys]
+    return Section(key=f"{result.tool}.alternatives", title="Where other laws differ", grid=Grid(header=["law", *labels, "note"], rows=rows))
+
+
+def _alternative_note(item: Alternative) -> str:
+    outside = "outside its fit region" if any(value.outside for value in item.values.values()) else ""
+    return "; ".join(part for part in (item.note, outside) if part)
+
+
+def assumption_lines(assumptions: list[Assumption]) -> list[str]:
+    """`field = value: source`, one line each."""
+    return [f"{item.field.replace('_', ' ')} = {fmt.quantity(item.value, item.unit)}: {item.source}" for item in assumptions]
+
+
+def notice_lines(notices: list[Notice]) -> list[str]:
+    """Notices as sentences, conflicts and warnings marked."""
+    mark = {"conflict": "Conflict: ", "warning": "Warning: ", "caution": "", "info": ""}
+    return [mark[item.level] + item.text + (f" [{item.source}]" if item.source else "") for item in notices]
+
+
+def explain_sections(results: list[Result]) -> list[Section]:
+    """Every number's formula, inputs and source."""
+    sections: list[Section] = []
+    for result in results:
+        lines = []
+        for key, value in _ordered(result):
+            inputs = ", ".join(f"{name} = {_input(item)}" for name, item in value.inputs.items())
+            parts = [f"{_label(key, value)} = {fmt.shown(value)}", value.formula, f"with {inputs}" if inputs else "", _full_origin(value), value.note]
+            lines.append("; ".join(part for part in parts if part))
+        sections.append(Section(key=f"{result.tool}.explained", title=f"{_title(result)}, number by number", lines=lines))
+    return sections
+
+
+def _input(item: Any) -> str:
+    return fmt.significant(item, 5) if isinstance(item, int | float) and not isinstance(item, bool) else str(item)
+
+
+def _full_origin(value: Value) -> str:
+    law = f"law {value.law} {value.relation}{' @' + value.variant if value.variant else ''}" if value.law else ""
+    region = "outside the fit region: " + ", ".join(value.outside) if value.outside else ""
+    return "; ".join(part for part in (law, value.source, region, f"interval from {value.interval_basis}" if value.interval_basis else "") if part)
+
+
+def references(results: list[Result], laws: LawBook) -> list[Reference]:
+    """The cards an answer rests on, in order of first use."""
+    used = dict.fromkeys(value.law for result in results for value in [*result.values.values(), *(v for a in result.alternatives for v in a.values.values())] if value.law)
+    found: list[Reference] = []
+    for law in used:
+        if law in laws:
+            card = laws.get(law)
+            found.append(Reference(law=law, title=card.title, cite=f"{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else "")))
+    return found
+
+
+def need(field: str) -> Need:
+    """A form entry for a field to ask back."""
+    unit, example = EXAMPLES.get(field, ("", ""))
+    return Need(field=field, unit=unit, example=example)
+
+
+def refusal(error: InputError) -> str:
+    """An input error as a sentence."""
+    return str(error)

@@ -1,0 +1,70 @@
+"""The command line. `flopwise "QUESTION"` answers; sub-commands are in server/commands, one noun a file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from knowledge.errors import InputError
+
+# Command -> module and what it does. Modules are imported only when their command is called, so that `--help` stays instant.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "ask": ("server.commands.ask", "answer a question (also without the word `ask`)"),
+    "law": ("server.commands.law", "list, search, show, evaluate, check and compare laws"),
+    "brief": ("server.commands.brief", "show how a question is understood"),
+    "fit": ("server.commands.fit", "fit a law to a table of runs"),
+    "forecast": ("server.commands.fit", "predict larger runs from a table of smaller ones"),
+    "design": ("server.commands.fit", "choose which small runs to do"),
+    "estimate": ("server.commands.estimate", "predict tables of measured rows"),
+    "calibrate": ("server.commands.estimate", "make a profile of your own cluster"),
+}
+ALIASES: dict[str, str] = {}
+USAGE = """usage: flopwise "QUESTION" [--json] [--law ID|FILE] [--explain]
+       flopwise COMMAND ...
+
+Answers planning questions about training and serving models, with numbers from published scaling laws.
+
+  flopwise "best model for 1e22 FLOPs on 8 H100s at under $0.20 per million tokens"
+
+commands (flopwise COMMAND --help says more):
+"""
+
+
+def usage() -> str:
+    """The help text."""
+    return USAGE + "\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; exit status 0 done, 1 a check failed, 2 bad input."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help"):
+        sys.stdout.write(usage())
+        return 0 if args else 2
+    if args[0] == "--version":
+        from agent.compose import versions
+
+        print(" ".join(f"{name} {text}" for name, text in versions().items()))
+        return 0
+    if args[0] not in COMMANDS:
+        args = ["ask", *args]
+    parser = argparse.ArgumentParser(prog="flopwise", exit_on_error=True)
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    importlib.import_module(COMMANDS[args[0]][0]).add(subparsers)
+    try:
+        options = parser.parse_args(args)
+        return int(options.run(options) or 0)
+    except InputError as error:
+        print(f"flopwise: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone; what it wanted it has
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

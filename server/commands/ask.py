@@ -1,0 +1,75 @@
+"""`flopwise "QUESTION"`: progress while it works, then the answer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from knowledge.errors import InputError
+
+if TYPE_CHECKING:
+    from agent.state import Context
+
+
+def add(subparsers: Any) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("ask", help="answer a question", prog="flopwise")
+    parser.add_argument("question", nargs="*", help="the question, in quotes; - reads standard input")
+    parser.add_argument("--json", action="store_true", help="brief, results, answer, warnings and versions as JSON")
+    parser.add_argument("--law", metavar="ID|FILE", help="answer with this law: an id of the base, or a law file of your own")
+    parser.add_argument("--explain", action="store_true", help="every number's formula, inputs and source")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer one question. Exit status 0 answered, 2 bad input or something needed is missing."""
+    from agent import ask
+
+    question = " ".join(options.question)
+    question = sys.stdin.read() if question == "-" else question
+    answer = ask(question, context=context_for(options.law), on_event=None if options.json or not sys.stderr.isatty() else _progress)
+    if options.json:
+        print(to_json(answer))
+    else:
+        from server.render import print_answer
+
+        print_answer(answer, explain=options.explain)
+    return 2 if answer.needs else 0
+
+
+def context_for(law: str | None) -> Context:
+    """The context of a question that names a law by id, or by a file of the user's."""
+    from agent.state import Context
+    from knowledge.library import LawBook, load_card
+
+    if law is None:
+        return Context()
+    book = LawBook()
+    if law in book:
+        return Context(law=law)
+    if not Path(law).is_file():
+        if Path(law).suffix in (".yaml", ".yml", ".json"):
+            raise InputError("law", f"there is no file {law!r}", "give a law id or the path of a law file")
+        book.get(law)
+    card = load_card(law)
+    return Context(laws=book.with_laws([card]), law=card.id)
+
+
+def to_json(answer: Any) -> str:
+    """An answer as JSON: its fields, plus the rendered text and the warnings apart."""
+    import json
+
+    data = answer.model_dump(mode="json", exclude_none=True)
+    data["answer"] = answer.text
+    data["warnings"] = [notice for notice in data["notices"] if notice["level"] in ("warning", "conflict")]
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _progress(event: dict[str, Any]) -> None:
+    if event["status"] == "started":
+        sys.stderr.write(f"\r\x1b[K{event['step'].replace('_', ' ')} ...")
+    else:
+        sys.stderr.write("\r\x1b[K")
+    sys.stderr.flush()

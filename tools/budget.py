@@ -1,0 +1,124 @@
+"""Training compute from whatever a question states: FLOPs, money, accelerator-hours, or hardware and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from knowledge.errors import InputError
+from knowledge.hardware import Accelerator, accelerator
+from tools.convert import DAY, HOUR
+from tools.result import Assumption, Notice, Value
+
+DEFAULT_ACCELERATOR = "h100-sxm"
+_TRAINING_DTYPES = ("bf16", "fp16", "fp32")
+
+
+@dataclass
+class Budget:
+    """Compute to spend, with what it was derived from. `flops` is None when the question states none of the ways."""
+
+    flops: Value | None
+    assumptions: list[Assumption] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+def training_peak(part: Accelerator) -> tuple[str, float]:
+    """Matmul dtype a dense pretraining run would use on a part and its dense peak, FLOP/s."""
+    for dtype in _TRAINING_DTYPES:
+        if dtype in part.peak_dense_flops:
+            return dtype, part.peak_dense_flops[dtype]
+    raise InputError("accelerator", f"{part.id} has no training peak on its card", "use an accelerator with bf16, fp16 or fp32")
+
+
+def price_per_hour(part: Accelerator, stated: float | None) -> tuple[Value, list[Assumption]]:
+    """USD per accelerator-hour: the stated price, else the geometric middle of the card's range with that range as interval."""
+    if stated is not None:
+        return Value(value=stated, unit="USD/h", label="price per accelerator-hour", source="the question"), []
+    low, high = part.price_low_usd_per_hour, part.price_high_usd_per_hour
+    if low is None or high is None:
+        raise InputError("price_per_accelerator_hour_usd", f"the base has no price for {part.id}", "state one, for example $2.50 per GPU-hour")
+    middle = (low * high) ** 0.5
+    basis = part.price_basis or "price range of the accelerator card"
+    value = Value(value=middle, unit="USD/h", label="price per accelerator-hour", low=low, high=high, level=0.9,
+                  interval_basis="price range", source=basis)
+    return value, [Assumption(field="price_per_accelerator_hour_usd", value=middle, unit="USD/h", source=f"geometric middle of {low:g} to {high:g}: {basis}")]
+
+
+def compute_from_hours(hours: Value, part: Accelerator, mfu: float | None) -> tuple[Value, list[Assumption]]:
+    """FLOP = hours x 3600 x dense peak x MFU, the interval of MFU and of hours carried over as independent log errors."""
+    dtype, peak = training_peak(part)
+    assumed: list[Assumption] = []
+    if mfu is None:
+        from tools.systems.mfu import typical_mfu
+
+        share, low, high, source = typical_mfu(part.id, dtype, None)
+        assumed.append(Assumption(field="mfu", value=share, source=source))
+    else:
+        share, low, high = mfu, mfu, mfu
+    centre = hours.number * HOUR * peak
+    h_low, h_high = hours.low or hours.number, hours.high or hours.number
+    exact = low == high and h_low == h_high
+    return Value(value=centre * share, unit="FLOP", label="training compute", quantity="flops",
+                 low=None if exact else _spread(centre * share, (low / share, h_low / hours.number), -1),
+                 high=None if exact else _spread(centre * share, (high / share, h_high / hours.number), 1),
+                 level=None if exact else 0.9, interval_basis="" if exact else "MFU and price ranges",
+                 formula="C = accelerator-hours x 3600 x peak x MFU",
+                 inputs={"accelerator_hours": hours.value, "peak_flops": peak, "mfu": share, "accelerator": part.id}), assumed
+
+
+def _spread(centre: float, ratios: tuple[float, float], sign: int) -> float:
+    """Independent relative errors combined in logs: exp of the root sum of squares."""
+    from math import exp, log
+
+    return centre * exp(sign * sum(log(r) ** 2 for r in ratios) ** 0.5)
+
+
+def resolve_budget(*, compute_flops: float | None, budget_usd: float | None, accelerator_hours: float | None, accelerator_id: str | None,
+                   n_accelerators: float | None, duration_seconds: float | None, price_per_accelerator_hour_usd: float | None,
+                   mfu: float | None) -> Budget:
+    """Compute of a question. Several stated ways are compared and a contradiction is reported with both numbers."""
+    assumed: list[Assumption] = []
+    ways: list[Value] = []
+    hours = _hours(budget_usd, accelerator_hours, accelerator_id, n_accelerators, duration_seconds, price_per_accelerator_hour_usd, assumed)
+    if hours:
+        part = accelerator(accelerator_id or DEFAULT_ACCELERATOR)
+        if accelerator_id is None:
+            assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
+        for value in hours:
+            flops, more = compute_from_hours(value, part, mfu)
+            ways.append(flops.model_copy(update={"note": value.note}))
+            assumed += [item for item in more if item not in assumed]
+    if compute_flops is not None:
+        stated = Value(value=compute_flops, unit="FLOP", label="training compute", quantity="flops", source="the question")
+        return Budget(stated, [] if not ways else assumed, [n for way in ways if (n := _conflict(compute_flops, way, mfu))])
+    if not ways:
+        return Budget(None)
+    tightest = min(ways, key=lambda way: way.number)
+    notices = [Notice(level="info", text=f"Several limits are stated; the tightest is {tightest.note}.")] if len(ways) > 1 else []
+    return Budget(tightest, assumed, notices)
+
+
+def _hours(budget_usd: float | None, accelerator_hours: float | None, accelerator_id: str | None, n: float | None, seconds: float | None,
+           price: float | None, assumed: list[Assumption]) -> list[Value]:
+    found: list[Value] = []
+    if accelerator_hours is not None:
+        found.append(Value(value=accelerator_hours, unit="h", note="the accelerator-hours"))
+    if n is not None and seconds is not None:
+        found.append(Value(value=n * seconds / HOUR, unit="h", note=f"{n:g} accelerators for {seconds / DAY:g} days"))
+    if budget_usd is not None:
+        per_hour, more = price_per_hour(accelerator(accelerator_id or DEFAULT_ACCELERATOR), price)
+        assumed += more
+        rate = per_hour.number
+        found.append(Value(value=budget_usd / rate, unit="h", note=f"the budget of ${budget_usd:,.0f}",
+                           low=budget_usd / per_hour.high if per_hour.high else None, high=budget_usd / per_hour.low if per_hour.low else None))
+    return found
+
+
+def _conflict(stated: float, way: Value, mfu: float | None) -> Notice | None:
+    """A stated compute that the stated hardware, hours or money cannot deliver, even at full peak when MFU is free."""
+    centre = way.number
+    ceiling = centre if mfu is not None else centre / float(way.inputs["mfu"])
+    if stated <= ceiling * 1.02:
+        return None
+    at = f"at MFU {mfu:g}" if mfu is not None else "even at full peak"
+    return Notice(level="conflict", text=f"The question asks for {stated:.3g} FLOP, but {way.note} give at most {ceiling:.3g} FLOP {at}: {stated / ceiling:,.3g} times too little.")

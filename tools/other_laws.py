@@ -1,0 +1,82 @@
+"""What the base's other allocation laws say about a budget, each in its own convention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from knowledge.library import LawBook
+from knowledge.schema import LawCard
+from tools.convert import FLOPS_PER_PARAM_TOKEN, flops_to_pf_days
+from tools.law import evaluate
+from tools.result import Alternative, Assumption, Result, Value
+
+if TYPE_CHECKING:
+    from tools.budget import Budget
+
+# Laws with an `optimum` relation of compute that planners quote, oldest first; (law, variant or None for its default, note).
+ALLOCATION_LAWS: tuple[tuple[str, str | None, str], ...] = (
+    ("kaplan2020", None, "historical; superseded by Hoffmann et al."),
+    ("hoffmann2022", None, ""),
+    ("besiroglu2024", None, ""),
+    ("deepseek2024_alloc", None, ""),
+    ("porian2024", None, ""),
+    ("hu2024_minicpm_alloc", None, ""),
+    ("llama3_2024_alloc", None, ""),
+    ("farseer2025", None, ""),
+    ("gemstones2025", None, ""),
+)
+_KEYS = {"N": "params_total", "D": "tokens", "tokens_per_param": "tokens_per_param", "L": "loss"}
+_PARAM_KEYS = {"params_total": "params_total", "params_nonembedding": "params_nonembedding", "params_without_input_embedding": "params_total",
+               "flops_per_token": "model_flops_per_token"}
+
+
+def optimum_at(card: LawCard, flops: float, variant: str | None = None) -> dict[str, Value]:
+    """A law's own optimum for a budget in FLOP: params in its own count, tokens, and what else its relation gives."""
+    relation = card.relations["optimum"]
+    given = next(iter(relation.inputs.items()))
+    amount = flops_to_pf_days(flops) if given[1].quantity == "pf_days" else flops
+    found = evaluate(card, "optimum", {given[0]: amount}, variant).values
+    named: dict[str, Value] = {}
+    for key, value in found.items():
+        if value.quantity in _PARAM_KEYS:
+            named[_PARAM_KEYS[value.quantity]] = value
+        elif key in _KEYS or value.quantity == "tokens":
+            named[_KEYS.get(key, "tokens")] = value
+    size = named.get("params_total") or named.get("params_nonembedding")
+    if size is not None and "tokens" not in named:
+        named["tokens"] = _tokens_from_size(flops, size)
+    return named
+
+
+def _tokens_from_size(flops: float, size: Value) -> Value:
+    tokens = flops / (FLOPS_PER_PARAM_TOKEN * size.number)
+    return Value(value=tokens, unit="tokens", label="tokens", quantity="tokens", law=size.law, relation=size.relation, variant=size.variant,
+                 formula="D = C/(6 N)", inputs={"C": flops, "N": size.number}, source=size.source, outside=size.outside)
+
+
+def allocation_alternatives(laws: LawBook, chosen: str, flops: float) -> list[Alternative]:
+    """Every other allocation law's size and tokens for the same compute, losses left out: they are on different corpora."""
+    found: list[Alternative] = []
+    for law, variant, note in ALLOCATION_LAWS:
+        if law == chosen or law not in laws or "optimum" not in laws.get(law).relations:
+            continue
+        values = {key: value for key, value in optimum_at(laws.get(law), flops, variant).items() if key != "loss"}
+        counted = "N without embeddings" if "params_nonembedding" in values else ""
+        found.append(Alternative(name=law, values=values, note="; ".join(part for part in (note, counted) if part)))
+    return found
+
+
+def named_allocation(laws: LawBook, law: str, request: Any, budget: Budget) -> Result | None:
+    """The optimum by a law that gives one directly (a power law of compute) rather than through a loss surface; None for other laws."""
+    card = laws.get(law)
+    relation = card.relations.get("optimum")
+    if relation is None or budget.flops is None or relation.form == "chinchilla_optimum":
+        return None
+    if any(getattr(request, name) is not None for name in ("params_total", "tokens", "tokens_per_param", "unique_tokens", "inference_tokens")):
+        return None
+    values = optimum_at(card, budget.flops.number)
+    headline = [key for key in ("params_total", "params_nonembedding", "tokens", "tokens_per_param", "loss") if key in values]
+    return Result(tool="allocate", task="allocate", headline=headline, values={**values, "compute_flops": budget.flops},
+                  alternatives=allocation_alternatives(laws, law, budget.flops.number), notices=budget.notices,
+                  assumptions=[*budget.assumptions, Assumption(field="compute", value="as stated", source=f"fed to {law} in its own unit")],
+                  reasons=[f"The question names {law}; its own optimum relation is used."])

@@ -1,0 +1,119 @@
+"""`predict_loss`: the loss of a size on so many tokens, by the default law, with what other laws say of the same point."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from knowledge.errors import MissingInput
+from knowledge.library import LawBook
+from tools.convert import FLOPS_PER_PARAM_TOKEN as K
+from tools.forms import get_form
+from tools.law import evaluate
+from tools.registry import ToolRequest, tool
+from tools.result import Alternative, Assumption, Notice, Result, Value
+from tools.surface import Coefficients, Outcome, repetition_scales, surface
+
+# Laws with a loss over (N, D) in nats per token; their corpora and tokenizers differ, so values are shown side by side, never averaged.
+LOSS_LAWS = ("hoffmann2022", "besiroglu2024", "gadre2024", "farseer2025", "kaplan2020", "deepseek2024_alloc", "gemstones2025")
+NEEDS = (("params_total", "tokens"), ("params_total", "compute_flops"), ("tokens", "compute_flops"), ("compute_flops",),
+         ("params_total", "tokens_per_param"))
+
+
+class PredictLossRequest(ToolRequest):
+    """A size and its data; two of params, tokens and compute fix the third."""
+
+    params_total: float | None = Field(None, gt=0)
+    tokens: float | None = Field(None, gt=0)
+    compute_flops: float | None = Field(None, gt=0)
+    tokens_per_param: float | None = Field(None, gt=0)
+    unique_tokens: float | None = Field(None, gt=0)
+    observed_loss: float | None = Field(None, gt=0)
+    law: str | None = None
+
+
+@tool(task="predict_loss", title="The loss a run will reach", needs=NEEDS)
+def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
+    """Loss in nats per token from params and tokens (default: Besiroglu et al. 2024); tokens beyond `unique_tokens` count as
+    repetitions (Muennighoff et al. 2023). With compute alone, the loss at the compute-optimal size."""
+    law = surface(laws, request.law)
+    N, D, how = _point(request, law.best_params)
+    scales = repetition_scales(laws) if request.unique_tokens else None
+
+    def solve(c: Coefficients | None) -> Outcome:
+        loss = law.repeated_loss(N, D, request.unique_tokens, scales, c)
+        return {"N": N, "D": D, "C": K * N * D, "L": loss} | ({"floor": law.chinchilla(c)["E"] + 0 * loss} if law.is_chinchilla else {})
+
+    outcome, bounds = law.evaluate(solve)
+    formula = get_form(law.card.relations["loss"].form).formula
+    inputs = {"N": N, "D": D}
+    values = {"loss": law.value("L", outcome, bounds, unit=_loss_unit(law.card), label="expected loss", formula=formula, inputs=inputs,
+                                quantity="nats_per_token", relation="loss"),
+              "params_total": law.value("N", outcome, {}, unit="params", label="params", formula=how, inputs={}, quantity="params_total"),
+              "tokens": law.value("D", outcome, {}, unit="tokens", label="tokens", formula=how, inputs={}, quantity="tokens"),
+              "compute_flops": Value(value=K * N * D, unit="FLOP", label="training compute", formula="C = 6 N D", inputs=inputs, quantity="flops")}
+    if "floor" in outcome:
+        values["irreducible_loss"] = law.value("floor", outcome, bounds, unit=_loss_unit(law.card), label="irreducible part (E)", formula=formula,
+                                               inputs={}, relation="loss")
+    return Result(tool="predict_loss", task="predict_loss", headline=["loss", "params_total", "tokens"], values=values,
+                  alternatives=_others(laws, law.card.id, N, D), assumptions=_assumptions(request, law.card.id, how), notices=_notices(request, values),
+                  reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."])
+
+
+def _loss_unit(card: object) -> str:
+    from knowledge.schema import LawCard
+
+    assert isinstance(card, LawCard)
+    return next(iter(card.relations["loss"].outputs.values())).unit
+
+
+def _point(request: PredictLossRequest, best_params: object) -> tuple[float, float, str]:
+    """(N, D) of a request and how they follow from what is stated."""
+    N, D, C, r = request.params_total, request.tokens, request.compute_flops, request.tokens_per_param
+    if N is not None and D is not None:
+        return N, D, "as stated"
+    if N is not None and C is not None:
+        return N, C / (K * N), "D = C/(6 N)"
+    if D is not None and C is not None:
+        return C / (K * D), D, "N = C/(6 D)"
+    if N is not None and r is not None:
+        return N, r * N, "D = r N"
+    if C is not None:
+        assert callable(best_params)
+        n = float(best_params(C))
+        return n, C / (K * n), "the compute-optimal size of the law"
+    raise MissingInput(NEEDS[:4], "the loss")
+
+
+def _others(laws: LawBook, chosen: str, N: float, D: float) -> list[Alternative]:
+    found: list[Alternative] = []
+    for law in LOSS_LAWS:
+        if law == chosen or law not in laws:
+            continue
+        card = laws.get(law)
+        relation = card.relations.get("loss")
+        if relation is None or not {"N", "D"} <= set(relation.inputs) or any(v.default is None for k, v in relation.inputs.items() if k not in "ND"):
+            continue
+        value = next(iter(evaluate(card, "loss", {"N": N, "D": D}).values.values()))
+        corpus = next(iter(relation.outputs.values())).corpus
+        counted = "" if relation.inputs["N"].quantity == "params_total" else f"N taken as {relation.inputs['N'].quantity.replace('_', ' ')}"
+        found.append(Alternative(name=law, values={"loss": value}, note="; ".join(part for part in (f"on {corpus}" if corpus else "", counted) if part)))
+    return found
+
+
+def _assumptions(request: PredictLossRequest, law: str, how: str) -> list[Assumption]:
+    made: list[Assumption] = []
+    if how not in ("as stated",):
+        made.append(Assumption(field="size and tokens", value=how, source="C = 6 N D, Kaplan et al. 2020, section 2.1"))
+    if request.law is None:
+        made.append(Assumption(field="law", value=law, source="flopwise default: the replication that fits the published runs best and prints its errors"))
+    return made
+
+
+def _notices(request: PredictLossRequest, values: dict[str, Value]) -> list[Notice]:
+    found = [Notice(level="caution", text="Losses hold for the law's own corpus and tokenizer; compare differences, not absolute values, with another data set.")]
+    if values["loss"].outside:
+        found.append(Notice(level="caution", text="Extrapolated: " + "; ".join(values["loss"].outside) + "."))
+    if request.observed_loss is not None:
+        gap = request.observed_loss - values["loss"].number
+        found.append(Notice(level="info", text=f"The observed loss {request.observed_loss:g} is {abs(gap):.3g} nats/token {'above' if gap > 0 else 'below'} this prediction."))
+    return found

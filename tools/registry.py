@@ -43,7 +43,10 @@ class Tool:
 # Tool -> module, so that one question imports one module. A test proves the map complete.
 MODULES: dict[str, str] = {
     "allocate": "tools.allocation",
+    "memory": "tools.memory",
+    "model_shape": "tools.model_shape",
     "predict_loss": "tools.pretraining",
+    "wall_clock": "tools.wall_clock",
 }
 _TOOLS: dict[str, Tool] = {}
 

@@ -1,24 +1,77 @@
-"""Model FLOP utilisation to assume when a question states none: the spread over published training measurements."""
+"""Model FLOPs utilisation a run should expect, with an interval, from the calibrated step-time model.
+
+MFU here is the planner's: 6 x active params x tokens over devices x dense 16-bit peak x time, so that hours follow from FLOPs by one division.
+"""
 
 from __future__ import annotations
 
+import functools
+import math
+from dataclasses import dataclass
+
 from knowledge.hardware import accelerator
+from knowledge.shapes import ModelShape
+from tools.systems.design import design_shape
+from tools.systems.efficiency import interval
+from tools.systems.flops import count_params
+from tools.systems.layout import Layout, Search, search
+from tools.systems.planning import Cluster, cluster
 
-# (middle, low, high) of 6 x params x tokens/s over the dense peak. All parts: median and 10th to 90th percentile over the
-# medians of 26 published sources, 436 16-bit pretraining configurations of at least 3e8 parameters; TPU, V100 and Trainium over their rows.
-_ALL = (0.38, 0.25, 0.51)
-_BY_KIND: dict[str, tuple[float, float, float]] = {"tpu": (0.50, 0.33, 0.60), "v100": (0.28, 0.14, 0.38), "trainium": (0.28, 0.17, 0.38)}
-_EIGHT_BIT = 0.74  # of the 16-bit utilisation, each against its own peak: fp8 rows reach 0.28 of the fp8 peak in the median
-_SOURCE = "published training throughput, 6 x params x tokens over dense peak: median and 10th to 90th percentile of 26 sources"
+LEVEL = 0.9
+SOURCE = "step-time model calibrated on measured training rows (knowledge/calibration.yaml)"
 
 
-def typical_mfu(accelerator_id: str, dtype: str = "bf16", params: float | None = None) -> tuple[float, float, float, str]:
-    """(middle, low, high, source) of the utilisation of a part's dense peak in `dtype` that tuned pretraining reaches.
+@dataclass(frozen=True)
+class Estimate:
+    """Predicted speed of a run: MFU with its interval, and the layouts it comes from."""
 
-    `params` below 3e8 lowers it: small models leave the matrix units waiting (the rows of 1e8 parameters reach about two thirds).
-    """
+    mfu: float
+    low: float
+    high: float
+    step_seconds: float
+    tokens_per_second: float
+    layouts: Search
+
+    @property
+    def layout(self) -> Layout:
+        """The layout the estimate is for."""
+        best = self.layouts.best
+        if best is None:
+            raise ValueError("no layout fits")
+        return best
+
+
+def estimate(shape: ModelShape, on: Cluster, seq: float, batch: float, optimizer: str = "adamw") -> Estimate | None:
+    """Speed of the fastest layout that fits, or None when none does."""
+    found = search(shape, on, seq, batch, optimizer=optimizer)
+    return of_search(found, shape, on, seq, batch)
+
+
+def of_search(found: Search, shape: ModelShape, on: Cluster, seq: float, batch: float) -> Estimate | None:
+    """Speed of the best layout of a search."""
+    if found.best is None:
+        return None
+    step = found.best.step_seconds
+    mfu = 6.0 * count_params(shape).active * batch * seq / (step * on.devices * on.part.peak("bf16"))
+    low, high = interval(on.generation, on.family)
+    return Estimate(mfu, mfu / math.exp(high), mfu / math.exp(low), step, batch * seq / step, found)
+
+
+@functools.lru_cache(512)
+def typical_mfu(accelerator_id: str, dtype: str = "bf16", params: float | None = None, n_accelerators: float | None = None) -> tuple[float, float, float, str]:
+    """(MFU, low, high, source) to expect on a part for a size, 90% interval; without a size, a model that suits the devices."""
     part = accelerator(accelerator_id)
-    kind = "v100" if part.id.startswith("v100") else part.kind
-    middle, low, high = _BY_KIND.get(kind, _ALL)
-    factor = (_EIGHT_BIT if dtype in ("fp8", "int8") else 1.0) * (0.67 if params is not None and params < 3e8 else 1.0)
-    return round(middle * factor, 3), round(low * factor, 3), round(high * factor, 3), _SOURCE
+    devices = n_accelerators or (256.0 if part.fast_domain_size > 1 else 1.0)
+    size = params or min(7e9, devices * part.memory_bytes / 24.0)
+    shape = design_shape(size)
+    seq = 4096.0 if size > 3e9 else 2048.0
+    on = cluster(part.id, devices, dtype)
+    batch = max(devices * 2.0, 1e6 / seq)
+    found = estimate(shape, on, seq, round(batch))
+    if found is None and n_accelerators is None:
+        on = cluster(part.id, max(devices, 2.0 ** math.ceil(math.log2(size * 24.0 / part.memory_bytes))), dtype)
+        found = estimate(shape, on, seq, round(max(batch, on.devices)))
+    if found is None:
+        low, high = interval(on.generation, on.family)
+        return 0.3, 0.3 / math.exp(high), 0.3 / math.exp(low), "no layout of this size fits these devices; a common value"
+    return found.mfu, found.low, found.high, SOURCE

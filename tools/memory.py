@@ -1,0 +1,161 @@
+"""`memory`: whether a model trains on given devices, with the breakdown, the layout that fits, and the nearest plan when none does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from knowledge.hardware import Accelerator, accelerator
+from knowledge.library import LawBook
+from knowledge.shapes import ModelShape
+from tools.registry import ToolRequest, tool
+from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
+from tools.systems.feasibility import refusal
+from tools.systems.flops import count_params
+from tools.systems.layout import USABLE, Layout, Search, search
+from tools.systems.memory import PARTS
+from tools.systems.planning import OPTIMIZER_BYTES, cluster, shape_for
+
+_SOURCE = "Korthikanti et al. 2022 (arXiv:2205.05198) for activations, ZeRO (arXiv:1910.02054) for states; margins fitted to measured peaks"
+_PINNED = ("tensor", "pipeline", "context", "data", "expert", "micro", "virtual", "shard")
+
+
+class MemoryRequest(ToolRequest):
+    """A model and the devices it should train on; fields and units of the brief, and parts of a layout that are given."""
+
+    model: str | None = Field(None, description="known model; params_total then follows")
+    params_total: float | None = Field(None, gt=0, le=1e15)
+    params_active: float | None = Field(None, gt=0)
+    accelerator: str | None = None
+    n_accelerators: float | None = Field(None, ge=1, le=1e7)
+    memory_bytes: float | None = Field(None, gt=0, description="memory of one device, instead of the accelerator's")
+    sequence_length: float | None = Field(None, ge=1)
+    batch_tokens: float | None = Field(None, gt=0)
+    dtype: str = "bf16"
+    optimizer: str = "adamw"
+    tensor: int | None = Field(None, ge=1, description="tensor-parallel size")
+    pipeline: int | None = Field(None, ge=1, description="pipeline stages")
+    context: int | None = Field(None, ge=1, description="context-parallel size")
+    data: int | None = Field(None, ge=1, description="data-parallel size")
+    expert: int | None = Field(None, ge=1, description="expert-parallel size")
+    micro: int | None = Field(None, ge=1, description="sequences per micro-batch")
+    virtual: int | None = Field(None, ge=1, description="pipeline stages per device")
+    shard: int | None = Field(None, ge=0, le=3, description="ZeRO stage; 3 is FSDP full shard")
+
+
+@tool(task="memory", title="Whether it trains in memory", needs=(("params_total", "accelerator"), ("model", "accelerator"), ("params_total", "memory_bytes"), ("model", "memory_bytes"), ("params_total",), ("model",)))
+def memory(request: MemoryRequest, laws: LawBook) -> Result:
+    """Peak memory per device of the best layout, what does not fit and by how much, and the nearest plan that does."""
+    del laws
+    assumed: list[Assumption] = []
+    shape = shape_for(request.model, request.params_total, request.params_active)
+    part = accelerator(request.accelerator or "h100-sxm")
+    if request.accelerator is None:
+        assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
+    devices = request.n_accelerators or _default_devices(part, assumed)
+    seq = request.sequence_length or _assume(assumed, "sequence_length", 4096.0 if count_params(shape).active > 3e9 else 2048.0, "tokens", "usual pretraining context for the size")
+    batch = max(1.0, round((request.batch_tokens or _assume(assumed, "batch_tokens", max(2.0**20, seq * devices), "tokens/step", "a million tokens, at least one sequence per device")) / seq))
+    fixed = {name: float(value) for name in _PINNED if (value := getattr(request, name)) is not None}
+    refused = refusal(shape, part, devices, batch, fixed)
+    found = search(shape, cluster(part.id, devices, request.dtype), seq, batch, optimizer=request.optimizer, fixed=fixed, memory_bytes=request.memory_bytes)
+    limit = request.memory_bytes or part.memory_bytes
+    if found.best is not None:
+        return _fits(shape, part, devices, limit, found, assumed)
+    return _misfit(request, shape, part, devices, (seq, batch), limit, found, assumed, refused)
+
+
+def _assume(assumed: list[Assumption], name: str, value: float, unit: str, source: str) -> float:
+    assumed.append(Assumption(field=name, value=value, unit=unit, source=source))
+    return value
+
+
+def _default_devices(part: Accelerator, assumed: list[Assumption]) -> float:
+    return _assume(assumed, "n_accelerators", float(min(part.fast_domain_size, 8)), "", "one node of the part")
+
+
+def _fits(shape: ModelShape, part: Accelerator, devices: float, limit: float, found: Search, assumed: list[Assumption]) -> Result:
+    best = found.fitting[0]
+    text = f"Yes: {_name(shape)} trains on {devices:g} x {part.name}: {best.memory_bytes / 1e9:.1f} GB of {limit / 1e9:g} GB per device with {best.describe()}."
+    values = {"verdict": Value(value=text, label="verdict"), **_common(shape, part, devices, best)}
+    return Result(tool="memory", task="memory", headline=["verdict", "memory_bytes"], values=values, tables=[_breakdown(best), _layouts(found.fitting, limit)],
+                  alternatives=[_alternative(item) for item in found.fitting[1:3]], assumptions=assumed,
+                  reasons=["Among the layouts that fit, the fastest is shown; the table lists the runners-up."])
+
+
+def _name(shape: ModelShape) -> str:
+    return shape.name if shape.id else f"a {count_params(shape).total / 1e9:.3g}B model"
+
+
+def _common(shape: ModelShape, part: Accelerator, devices: float, layout: Layout) -> dict[str, Value]:
+    return {
+        "memory_bytes": Value(value=layout.memory_bytes, unit="bytes", label="peak memory per device", quantity="bytes", source=_SOURCE,
+                              low=layout.memory_bytes * 0.85, high=layout.memory_bytes * 1.2, level=0.9, interval_basis="residuals on measured peaks"),
+        "device_memory_bytes": Value(value=part.memory_bytes, unit="bytes", label="memory of the device", quantity="bytes"),
+        "layout": Value(value=layout.describe(), label="layout"),
+        "step_seconds": Value(value=layout.step_seconds, unit="s", label="seconds per optimizer step"),
+        "n_accelerators": Value(value=devices, label=part.name, quantity="count"),
+        "params_total": Value(value=count_params(shape).total, unit="params", label="parameters", quantity="params_total"),
+    }
+
+
+def _breakdown(layout: Layout) -> Table:
+    rows: list[list[Any]] = [[name, layout.parts[name], layout.parts[name] / layout.memory_bytes] for name in PARTS]
+    return Table(name="breakdown", title="Memory per device by part", rows=[*rows, ["total", layout.memory_bytes, 1.0]],
+                 columns=[Column(name="part"), Column(name="bytes", unit="bytes"), Column(name="share")])
+
+
+def _layouts(layouts: tuple[Layout, ...], limit: float) -> Table:
+    rows: list[list[Any]] = [[item.describe(), item.memory_bytes, USABLE * limit - item.memory_bytes, item.step_seconds] for item in layouts]
+    return Table(name="layouts", title="Layouts that fit, fastest first", rows=rows,
+                 columns=[Column(name="layout"), Column(name="memory_bytes", label="memory per device", unit="bytes"), Column(name="room", label="room left", unit="bytes"),
+                          Column(name="step_seconds", label="step", unit="s")])
+
+
+def _alternative(layout: Layout) -> Alternative:
+    return Alternative(name=layout.describe(), values={"memory_bytes": Value(value=layout.memory_bytes, unit="bytes"), "step_seconds": Value(value=layout.step_seconds, unit="s")})
+
+
+def _misfit(request: MemoryRequest, shape: ModelShape, part: Accelerator, devices: float, step: tuple[float, float], limit: float, found: Search,
+            assumed: list[Assumption], refused: str) -> Result:
+    """Why nothing fits, by how much, and what would: more devices, or a leaner optimizer."""
+    seq, batch = step
+    values: dict[str, Value] = {}
+    tables: list[Table] = []
+    reason = refused
+    if found.nearest is not None and not refused:
+        over = found.nearest.memory_bytes - USABLE * limit
+        reason = (f"the leanest layout ({found.nearest.describe()}) needs {found.nearest.memory_bytes / 1e9:.1f} GB per device, "
+                  f"{over / 1e9:.1f} GB more than fits in {limit / 1e9:g} GB")
+        values |= _common(shape, part, devices, found.nearest) | {"missing_bytes": Value(value=over, unit="bytes", label="short by, per device", quantity="bytes")}
+        tables.append(_breakdown(found.nearest))
+    plans = _nearest_plans(request, shape, part, devices, seq, batch)
+    text = f"No: {_name(shape)} does not train on {devices:g} x {part.name}: {reason or 'no layout is possible'}."
+    values = {"verdict": Value(value=text, label="verdict"), **values}
+    for key, label, value in plans:
+        values[key] = Value(value=value, label=label)
+    notices = [Notice(level="warning", text=f"{label}: {value}.") for _, label, value in plans]
+    return Result(tool="memory", task="memory", headline=["verdict", *([plans[0][0]] if plans else [])], values=values, tables=tables, assumptions=assumed,
+                  warnings=notices, feasible=False)
+
+
+def _nearest_plans(request: MemoryRequest, shape: ModelShape, part: Accelerator, devices: float, seq: float, batch: float) -> list[tuple[str, str, Any]]:
+    """The nearest plans that fit: the layout without its pins, fewer bytes of optimizer, more devices."""
+    plans: list[tuple[str, str, Any]] = []
+    here = search(shape, cluster(part.id, devices, request.dtype), seq, batch, optimizer=request.optimizer, memory_bytes=request.memory_bytes)
+    if here.best is not None:
+        plans.append(("nearest_layout", "A layout that works on these devices", here.best.describe()))
+    for optimizer in ("adamw-8bit", "adafactor", "adamw-bf16"):
+        lean = search(shape, cluster(part.id, devices, request.dtype), seq, batch, optimizer=optimizer, memory_bytes=request.memory_bytes)
+        if here.best is None and lean.best is not None and OPTIMIZER_BYTES[optimizer] < OPTIMIZER_BYTES.get(request.optimizer, 99.0):
+            plans.append(("leaner_optimizer", "It fits with the optimizer", f"{optimizer}, {lean.best.describe()}"))
+            break
+    if here.best is None:
+        size = 1.0
+        while size < 65536:
+            size *= 2
+            grown = search(shape, cluster(part.id, size, request.dtype), seq, max(batch, size), optimizer=request.optimizer, memory_bytes=request.memory_bytes)
+            if size > devices and grown.best is not None:
+                plans.append(("nearest_plan", "It fits on", f"{size:g} x {part.name}: {grown.best.describe()}"))
+                break
+    return plans

@@ -1,0 +1,86 @@
+"""Efficiencies of a generation of accelerators and a family of frameworks: general values plus shrunken group effects, in logs.
+
+value = exp(general + effect of the generation + effect of the family); a group without rows has effect 0 and falls back on the general value.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Effects = Mapping[str, float]  # "name" -> general log value, "name@group" -> effect
+
+# name -> (prior value, prior sd in logs, sd of generation effects, sd of family effects); sd 0 means none
+PRIORS: dict[str, tuple[float, float, float, float]] = {
+    "matmul": (0.72, 0.10, 0.12, 0.10),  # share of the dense peak a large product reaches
+    "traffic": (0.6, 0.5, 0.0, 0.0),  # weight of a product's bytes
+    "fp8": (0.75, 0.15, 0.15, 0.10),  # 8-bit efficiency relative to 16-bit
+    "fp4": (0.6, 0.2, 0.0, 0.0),
+    "attention": (0.45, 0.25, 0.20, 0.15),  # FlashAttention share of the 16-bit peak
+    "elementwise": (1.0, 0.4, 0.0, 0.35),  # bytes of memory-bound operations relative to the fused ideal
+    "cast": (1.2, 0.2, 0.0, 0.0),
+    "misaligned": (0.15, 0.6, 0.0, 0.0),
+    "grouped": (0.75, 0.3, 0.0, 0.0),
+    "launch": (1.5e-4, 0.6, 0.0, 0.4),  # s of host work per layer and pass
+    "link_in": (0.7, 0.3, 0.2, 0.0),
+    "link_out": (0.6, 0.4, 0.2, 0.0),
+    "tensor_exposed": (0.8, 0.4, 0.0, 0.3),
+    "expert_exposed": (0.8, 0.4, 0.0, 0.0),
+    "pipeline_exposed": (0.5, 0.5, 0.0, 0.0),
+    "overlap_window": (0.7, 0.3, 0.0, 0.3),
+    "data_exposed": (0.15, 0.5, 0.0, 0.4),
+    "ring_latency": (1.0e-5, 0.8, 0.0, 0.0),
+    "optimizer": (1.0, 0.3, 0.0, 0.0),
+    "straggle": (0.008, 0.6, 0.0, 0.0),
+    "fixed": (0.01, 0.7, 0.0, 0.0),  # s per step
+}
+# generations that share what neither has rows enough for alone
+PARENTS: dict[str, str] = {
+    "volta": "nvidia", "ampere": "nvidia", "ada": "nvidia", "hopper": "nvidia", "blackwell": "nvidia", "cdna2": "amd", "cdna3": "amd", "cdna4": "amd",
+    "tpu": "google", "tpu-v5e": "google", "tpu-v5p": "google", "tpu-v6e": "google",
+}
+
+
+def effect_keys(name: str, generation: str, family: str) -> tuple[str, ...]:
+    """The effects that apply to one efficiency of a generation and a family."""
+    return name, f"{name}@{PARENTS.get(generation, generation)}", f"{name}@{generation}", f"{name}@{family}"
+
+
+def resolve(effects: Effects, generation: str, family: str) -> dict[str, float]:
+    """Efficiencies of one generation and family."""
+    return {name: float(np.exp(sum(effects.get(key, 0.0) for key in effect_keys(name, generation, family)))) for name in PRIORS}
+
+
+def resolve_many(effects: Effects, generations: Sequence[str], families: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Efficiencies of many rows, one array a name."""
+    pairs = sorted(set(zip(generations, families, strict=True)))
+    index = {pair: i for i, pair in enumerate(pairs)}
+    rows = np.array([index[pair] for pair in zip(generations, families, strict=True)])
+    table = [resolve(effects, *pair) for pair in pairs]
+    return {name: np.array([entry[name] for entry in table])[rows] for name in PRIORS}
+
+
+@functools.cache
+def calibration() -> Mapping[str, Any]:
+    """The shipped calibration: effects, intervals, memory margins, with its date, rows and residuals."""
+    from knowledge.library import parse_yaml
+
+    return parse_yaml((files("knowledge") / "calibration.yaml").read_text(encoding="utf8"))
+
+
+@functools.lru_cache(256)
+def efficiencies(generation: str, family: str) -> dict[str, float]:
+    """Shipped efficiencies of a generation and a family."""
+    return resolve(calibration()["effects"], generation, family)
+
+
+def interval(generation: str, family: str) -> tuple[float, float]:
+    """Central 90% interval of log(measured / predicted) step time for hardware never seen: the generation's, else the general one."""
+    table = calibration()["interval"]
+    low, high = table.get(generation, table["general"])
+    return float(low), float(high)

@@ -1,0 +1,296 @@
+"""Rows of a measurement table (the schema of training_throughput.csv) as jobs, with every gap filled by a stated assumption.
+
+Columns that hold a measured answer are never looked at: `strip_answers` removes them before anything else happens.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from knowledge.errors import InputError
+from knowledge.hardware import Accelerator, accelerator
+from tools.systems.design import design_widths
+from tools.systems.job import Job
+
+# answers, and columns computed from them
+ANSWERS: frozenset[str] = frozenset({
+    "step_time_s", "tokens_per_s_per_gpu", "tflops_per_gpu", "tflops_kind", "mfu", "hfu", "peak_mem_gb", "n_repeats", "spread_pct", "derived",
+    "quality", "flops_convention", "notes", "peak_tflops_of_source", "accelerator_hours", "days", "reported_cost_usd", "energy_mwh", "co2_t",
+    "reported_mfu", "output_tokens_per_s_total", "output_tokens_per_s_per_gpu", "total_tokens_per_s_total", "ttft_ms", "tpot_ms", "latency_s", "power_w",
+})
+# devices of one package that software addresses on their own
+CORES: dict[str, int] = {"trainium1": 2, "mi250x": 2, "mi250": 2}
+_GENERATIONS: tuple[tuple[str, str], ...] = (
+    ("v100", "volta"), ("a100", "ampere"), ("a800", "ampere"), ("a10", "ampere"), ("a40", "ampere"), ("a6000", "ampere"), ("3090", "ampere"), ("3080", "ampere"),
+    ("gb200", "blackwell"), ("gb300", "blackwell"), ("b100", "blackwell"), ("b200", "blackwell"), ("b300", "blackwell"), ("5090", "blackwell"), ("pro-6000", "blackwell"),
+    ("h100", "hopper"), ("h200", "hopper"), ("h800", "hopper"), ("gh200", "hopper"), ("h20", "hopper"),
+    ("l40", "ada"), ("l4", "ada"), ("4090", "ada"), ("4080", "ada"), ("6000ada", "ada"), ("t4", "volta"),
+    ("mi250", "cdna2"), ("mi300", "cdna3"), ("mi325", "cdna3"), ("mi350", "cdna4"), ("mi355", "cdna4"),
+    ("v6e", "tpu-v6e"), ("v5e", "tpu-v5e"), ("v5p", "tpu-v5p"), ("tpu", "tpu"), ("train", "trainium"), ("inf", "trainium"), ("gaudi", "gaudi"),
+)
+_FAMILIES: tuple[tuple[str, str], ...] = (
+    (r"maxtext gpu", "xla-gpu"), (r"maxtext|pax|jax|xla", "xla"), (r"neuron", "neuron"), (r"composer|foundry", "fsdp"), (r"torchtitan|fsdp|lit-gpt|litgpt|torch\.compile|llm\.c|nanochat", "fsdp"),
+    (r"internevo|colossal|nanotron", "fsdp"), (r"zero-3|zero3", "zero3"), (r"deepspeed|gpt-neox|metaseq|megatron-lm|ptd-p|megatron-llama", "megatron-lm"),
+    (r"nemo|megatron-core|megatron-bridge|nvidia|nemo|ngc|megatron|hai-llm|meta in-house|primus|mxnet", "megatron-core"),
+    (r"pytorch 2", "other"),
+)
+
+
+@dataclass
+class RowJob:
+    """A row as a job: the group keys its efficiencies hang on, and what was assumed."""
+
+    job: Job
+    generation: str
+    family: str
+    recipe: str  # of the matmul dtype: 16, fp8, mxfp8, int8, fp4
+    part: Accelerator
+    assumptions: list[str] = field(default_factory=list)
+
+
+def strip_answers(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without the columns that hold a measured answer."""
+    return {key: value for key, value in row.items() if key not in ANSWERS}
+
+
+def number(row: Mapping[str, Any], key: str) -> float | None:
+    """A positive finite number of a row, or None for what is missing, malformed, negative, NaN or infinite."""
+    try:
+        value = float(str(row.get(key, "")).strip())
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and value > 0 else None
+
+
+def text(row: Mapping[str, Any], key: str) -> str:
+    """A row's text, stripped and lower-case; empty for what is missing."""
+    value = str(row.get(key) or "").strip().lower()
+    return "" if value == "nan" else value
+
+
+def generation_of(part_id: str) -> str:
+    """Architecture generation of an accelerator."""
+    return next((name for word, name in _GENERATIONS if word in part_id), "other")
+
+
+def family_of(framework: str) -> str:
+    """Family of training frameworks that share kernels and overlap habits."""
+    return next((name for pattern, name in _FAMILIES if re.search(pattern, framework.lower())), "other")
+
+
+def dtype_of(precision: str) -> tuple[str, str]:
+    """(dtype of the matrix products, recipe) of a precision label."""
+    label = precision.lower()
+    if "fp4" in label and "fp8" not in label:
+        return "fp4", "fp4"
+    if "mxfp8" in label:
+        return "fp8", "mxfp8"
+    if "fp8" in label and "int8" not in label:
+        return "fp8", "fp8"
+    if "int8" in label:
+        return "int8", "int8"
+    return ("fp16", "16") if label.startswith("fp16") and "bf16" not in label else ("bf16", "16")
+
+
+def network_bytes(label: str, part: Accelerator) -> tuple[float, float]:
+    """(bytes/s between nodes per accelerator, accelerators per node) from an interconnect's name; the part's usual rate when it does not tell."""
+    label = label.lower()
+    node = 4.0 if re.search(r"node of 4|v100 nodes \(4", label) else min(float(part.fast_domain_size), 8.0)
+    per_gpu = re.search(r"(\d+)\s*gb/?s?(?:/s)?[^,;]*per (?:gpu|accelerator)", label)
+    if per_gpu:
+        return float(per_gpu[1]) / 8 * 1e9, node
+    many = re.search(r"(\d+)\s*x\s*(\d+)\s*gb[^,;]*", label)
+    if many and "nvlink" not in label and "tb/s" not in label:
+        return float(many[1]) * float(many[2]) / 8 / node * 1e9, node
+    hdr = re.search(r"(\d+)x\s*hdr200", label)
+    if hdr or "hdr" in label:
+        return 25e9, node
+    per_node = re.search(r"(\d+)\s*gb(?:ps|/s)[^,;]*per node", label)
+    if per_node:
+        return float(per_node[1]) / 8 / node * 1e9, node
+    return part.inter_node_bytes_per_s, node
+
+
+def row_job(row: Mapping[str, Any]) -> RowJob:
+    """The job of a row. Raises InputError where not even an accelerator and a model size are told."""
+    row = strip_answers(row)
+    assumed: list[str] = []
+    part = accelerator(str(row.get("accelerator") or ""))
+    family = family_of(text(row, "framework"))
+    dtype, recipe = dtype_of(text(row, "precision"))
+    cores = float(CORES.get(part.id, 1))
+    fields = _model_fields(row, assumed)
+    devices = (number(row, "n_accelerators") or _assume(assumed, "n_accelerators", float(part.fast_domain_size))) * cores
+    seq = fields["seq"]
+    layout = _layout_fields(row, family, devices, assumed)
+    batch = max(1.0, (number(row, "global_batch_tokens") or _assume(assumed, "global_batch_tokens", max(4e6, seq * layout["data"]))) / seq)
+    link_out, node = network_bytes(text(row, "interconnect"), part)
+    domain = float(part.fast_domain_size) if part.fast_domain_size > 8 else node
+    old = family in ("megatron-lm", "zero3") and recipe == "16" and generation_of(part.id) in ("volta", "ampere")
+    flash = 0.0 if old and "llama" not in text(row, "framework") else 1.0
+    lora = text(row, "workload") == "lora"
+    job = Job(
+        **fields, **layout, batch=batch, micro=1.0, flash=flash, recompute=0.0, devices=devices,
+        peak=part.peak(dtype) / cores, peak16=part.peak("bf16") / cores, memory=part.memory_bytes / cores,
+        bandwidth=part.memory_bandwidth_bytes_per_s / cores, link_in=max(part.intra_node_bytes_per_s, 1e9) / cores,
+        link_out=max(link_out, 1e9) / cores, domain=domain * cores, sequence_parallel=0.0 if old else 1.0,
+        grad_bytes=2.0 if old or family == "fsdp" else 4.0, fp8=1.0 if recipe in ("fp8", "mxfp8", "int8") else 0.0, fp4=1.0 if recipe == "fp4" else 0.0,
+        optimizer_bytes=12.0, trainable=0.01 if lora else 1.0,
+    )
+    job = _fill_micro(job, row, family, assumed)
+    return RowJob(_fill_recompute(job, row, assumed), generation_of(part.id), family, recipe, part, assumed)
+
+
+def _assume(assumed: list[str], name: str, value: float) -> float:
+    assumed.append(f"{name}={value:g}")
+    return value
+
+
+def _model_fields(row: Mapping[str, Any], assumed: list[str]) -> dict[str, float]:
+    total = number(row, "params_total")
+    layers, hidden = number(row, "layers"), number(row, "hidden")
+    if total is None and (layers is None or hidden is None):
+        total = _size_in_name(text(row, "model"))
+        if total is None:
+            raise InputError("params_total", "no model size is told", "give params_total, or layers and hidden")
+        assumed.append(f"params_total={total:g} from the name")
+    if layers is None or hidden is None:
+        layers, hidden = design_widths(number(row, "params_active") or total or 1e9)
+        assumed.append(f"layers={layers:g}, hidden={hidden:g} from the size")
+    heads = number(row, "heads") or max(1.0, round(hidden / 128.0))
+    head_dim = number(row, "head_dim") or hidden / heads
+    kv_heads = number(row, "kv_heads") or heads
+    matrices = 3.0 if (number(row, "gated_mlp") or 0.0) > 0 else 2.0
+    vocab = number(row, "vocab") or _assume(assumed, "vocab", 50257.0)
+    seq = number(row, "seq_len") or _assume(assumed, "seq_len", 4096.0 if (total or 0) > 3e9 else 2048.0)
+    into, out = hidden * head_dim * (heads + 2 * kv_heads), heads * head_dim * hidden
+    tables = vocab * hidden * (1.0 if (number(row, "tied_embeddings") or 0.0) > 0 else 2.0)
+    experts = number(row, "n_experts") or 1.0
+    ffn = number(row, "ffn_hidden") or _ffn_from(total, layers, hidden, into + out, tables, matrices) or 4 * hidden
+    fields = {
+        "layers": layers, "hidden": hidden, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim, "mlp_matrices": matrices, "vocab": vocab,
+        "params_embedding": tables, "window": seq, "attention_in": into, "attention_out": out, "seq": seq, "ffn": ffn,
+        "params": total or layers * (into + out + matrices * hidden * ffn) + tables,
+        "params_routed": 0.0, "moe_layers": 0.0, "experts": 1.0, "experts_per_token": 1.0, "shared_ffn": 0.0, "expert_ffn": 1.0,
+    }
+    if experts > 1:
+        fields.update(_routed_fields(row, fields, experts))
+    return fields
+
+
+def _ffn_from(total: float | None, layers: float, hidden: float, attention: float, tables: float, matrices: float) -> float | None:
+    if total is None:
+        return None
+    width = ((total - tables) / layers - attention) / (matrices * hidden)
+    return width if width > hidden / 4 else None
+
+
+def _routed_fields(row: Mapping[str, Any], fields: Mapping[str, float], experts: float) -> dict[str, float]:
+    """Routed part of a model: how many layers are routed follows from the total, shared experts from the active count."""
+    width, matrices, layers = fields["ffn"], fields["mlp_matrices"], fields["layers"]
+    per_layer = experts * matrices * fields["hidden"] * width
+    rest = fields["params"] - fields["params_embedding"] - layers * (fields["attention_in"] + fields["attention_out"])
+    routed_layers = min(layers, max(1.0, rest / per_layer))
+    chosen = number(row, "experts_per_token") or 2.0
+    active = number(row, "params_active") or fields["params"]
+    used = chosen * matrices * fields["hidden"] * width * routed_layers
+    left = active - fields["params_embedding"] - layers * (fields["attention_in"] + fields["attention_out"]) - used
+    shared = max(0.0, left / layers / (matrices * fields["hidden"]))
+    return {"params_routed": min(per_layer * routed_layers, 0.995 * fields["params"]), "moe_layers": routed_layers, "experts": experts,
+            "experts_per_token": chosen, "shared_ffn": shared, "expert_ffn": width, "ffn": max(shared, width)}
+
+
+def _size_in_name(name: str) -> float | None:
+    found = re.search(r"(\d+(?:\.\d+)?)\s*([mbt])\b", name)
+    return float(found[1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[found[2]] if found else None
+
+
+def _layout_fields(row: Mapping[str, Any], family: str, devices: float, assumed: list[str]) -> dict[str, float]:
+    tensor, pipeline, context = (number(row, key) or 1.0 for key in ("tp", "pp", "cp"))
+    if number(row, "tp") is None and family not in ("xla", "fsdp", "zero3"):
+        tensor, pipeline = _usual_cut(row, devices)
+        assumed.append(f"tp={tensor:g}, pp={pipeline:g}")
+    data = max(1.0, devices / (tensor * pipeline * context))
+    stage, group = _sharding(text(row, "sharding"), family, data, pipeline)
+    return {"tensor": tensor, "pipeline": pipeline, "context": context, "data": data, "virtual": number(row, "vpp") or 1.0,
+            "expert": number(row, "ep") or (_usual_expert(row, data * tensor * context)), "shard": stage, "shard_group": group}
+
+
+def _usual_expert(row: Mapping[str, Any], ranks: float) -> float:
+    experts = number(row, "n_experts")
+    return min(experts, 8.0, ranks) if experts else 1.0
+
+
+def _usual_cut(row: Mapping[str, Any], devices: float) -> tuple[float, float]:
+    """A usual Megatron cut for a size: tensor parallel in the node, then pipeline until about 3e9 parameters sit on a device."""
+    total = number(row, "params_total") or 1e9
+    active = number(row, "params_active") or total
+    tensor = min(devices, 1.0 if active < 10e9 else 2.0 if active < 20e9 else 4.0 if active < 100e9 else 8.0)
+    pipeline = 1.0
+    while total / tensor / pipeline > 6e9 and tensor * pipeline * 2 <= devices and number(row, "n_experts") is None:
+        pipeline *= 2
+    return tensor, pipeline
+
+
+def _sharding(label: str, family: str, data: float, pipeline: float) -> tuple[float, float]:
+    """(ZeRO stage, devices states are spread over)."""
+    over = re.search(r"\((\d+)\)|over (\d+)", label)
+    group = float(over[1] or over[2]) if over else data
+    if "within slice" in label:
+        return 3.0, min(data, 256.0)
+    if "hsdp" in label:
+        return 3.0, min(data, 8.0)
+    if "grad_op" in label or "zero-2" in label:
+        return 2.0, min(group, data)
+    if "zero-1" in label or "distributed" in label:
+        return 1.0, min(group, data)
+    if "fsdp" in label or "zero-3" in label:
+        return (3.0 if pipeline < 2 else 2.0), data
+    if "none" in label:
+        return 0.0, data
+    return {"xla": 3.0, "fsdp": 3.0, "zero3": 3.0, "xla-gpu": 3.0, "megatron-lm": 0.0}.get(family, 1.0), data
+
+
+_RECOMPUTE: tuple[tuple[str, float], ...] = (("full", 2.0), ("selective", 1.0), ("offload", 1.7), ("custom", 1.5), ("norm", 0.4), ("none", 0.0), ("no", 0.0))
+
+
+def _fits(job: Job) -> bool:
+    from tools.systems.memory import training_memory
+
+    return float(training_memory(job)["total"]) < 0.95 * float(job.memory)
+
+
+def _fill_micro(job: Job, row: Mapping[str, Any], family: str, assumed: list[str]) -> Job:
+    told = number(row, "micro_batch")
+    per_rank = max(1.0, float(job.batch / job.data))
+    if told is not None:
+        return job.with_(micro=min(told, per_rank) if told > per_rank * 1.01 else told)
+    best = per_rank if family == "xla" else 1.0
+    if family != "xla" and float(job.pipeline) < 2:
+        for size in (8.0, 4.0, 2.0):
+            if size <= per_rank and _fits(job.with_(micro=size, recompute=2.0)):
+                best = size
+                break
+    _assume(assumed, "micro_batch", best)
+    return job.with_(micro=best)
+
+
+def _fill_recompute(job: Job, row: Mapping[str, Any], assumed: list[str]) -> Job:
+    label = text(row, "activation_checkpointing")
+    for word, value in _RECOMPUTE:
+        if word in label:
+            return job.with_(recompute=value)
+    for value in (0.0, 1.0, 2.0):
+        trial = job.with_(recompute=value)
+        if (value > 0 or float(job.flash) > 0) and _fits(trial):
+            break
+    else:
+        trial = job.with_(recompute=2.0)
+    assumed.append(f"recompute={float(np.asarray(trial.recompute)):g} (the least that fits)")
+    return trial

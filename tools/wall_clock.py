@@ -1,0 +1,276 @@
+"""`wall_clock`: how long a training run takes on a cluster, how many accelerators a deadline needs, and whether it can run at all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from knowledge.errors import InputError
+from knowledge.hardware import Accelerator, accelerator
+from knowledge.library import LawBook
+from knowledge.shapes import ModelShape
+from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR
+from tools.registry import ToolRequest, tool
+from tools.result import Assumption, Column, Notice, Result, Table, Value
+from tools.systems.batch import default_batch_tokens, most_data_ranks
+from tools.systems.flops import count_params, flops_per_token
+from tools.systems.goodput import SOURCE as GOODPUT_SOURCE
+from tools.systems.goodput import goodput
+from tools.systems.layout import Layout, Search
+from tools.systems.mfu import LEVEL, SOURCE, Estimate, estimate
+from tools.systems.planning import Cluster, cluster, shape_for
+
+DEFAULT_ACCELERATOR = "h100-sxm"
+NEEDS = (
+    ("params_total", "tokens", "n_accelerators"), ("compute_flops", "n_accelerators"), ("model", "n_accelerators"),
+    ("params_total", "tokens", "duration_seconds"), ("compute_flops", "duration_seconds"), ("model", "duration_seconds"),
+    ("params_total", "tokens", "accelerator_hours"), ("compute_flops", "accelerator_hours"), ("params_total", "tokens", "accelerator"),
+    ("compute_flops", "accelerator"), ("model", "tokens"),
+)
+
+
+class WallClockRequest(ToolRequest):
+    """A training run and the cluster or the deadline it has; fields and units of the brief."""
+
+    model: str | None = Field(None, description="known model; params_total then follows")
+    params_total: float | None = Field(None, gt=0, le=1e15)
+    params_active: float | None = Field(None, gt=0)
+    tokens: float | None = Field(None, gt=0)
+    compute_flops: float | None = Field(None, gt=0)
+    accelerator: str | None = None
+    n_accelerators: float | None = Field(None, ge=1, le=1e7)
+    accelerator_hours: float | None = Field(None, gt=0)
+    duration_seconds: float | None = Field(None, gt=0)
+    mfu: float | None = Field(None, gt=0, le=1)
+    sequence_length: float | None = Field(None, ge=1)
+    batch_tokens: float | None = Field(None, gt=0)
+    dtype: str = "bf16"
+    optimizer: str = "adamw"
+
+
+@dataclass
+class _Run:
+    """The run a request describes, its gaps filled."""
+
+    shape: ModelShape
+    part: Accelerator
+    tokens: float
+    active: float
+    flops: float
+    seq: float
+    batch: float  # sequences
+    assumptions: list[Assumption]
+    notices: list[Notice]
+
+    def on(self, devices: float, dtype: str) -> Cluster:
+        return cluster(self.part.id, devices, dtype)
+
+
+@tool(task="wall_clock", title="How long training takes", needs=NEEDS)
+def wall_clock(request: WallClockRequest, laws: LawBook) -> Result:
+    """Days of training with an interval, or the accelerators a deadline needs. MFU is the stated one or predicted from the best layout."""
+    run = _run(request, laws)
+    devices = request.n_accelerators
+    if devices is None and request.accelerator_hours is not None and request.duration_seconds is not None:
+        devices = max(1.0, round(request.accelerator_hours * HOUR / request.duration_seconds))
+    if devices is None and request.duration_seconds is not None:
+        devices = _fewest(run, request)
+        if devices is None:
+            return _too_tight(run, request)
+    if devices is None:
+        devices = float(_fair_size(run, request))
+        run.assumptions.append(Assumption(field="n_accelerators", value=devices, source="a cluster on which such a run takes about a month"))
+    return _timed(run, request, devices)
+
+
+def _run(request: WallClockRequest, laws: LawBook) -> _Run:
+    assumed: list[Assumption] = []
+    notices: list[Notice] = []
+    part = accelerator(request.accelerator or DEFAULT_ACCELERATOR)
+    if request.accelerator is None:
+        assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
+    params = request.params_total
+    if params is None and request.model is None:
+        if request.compute_flops is None:
+            raise InputError("params_total", "no size is told", "give params_total, model or compute_flops")
+        params = request.params_active or (request.compute_flops / (FLOPS_PER_PARAM_TOKEN * (request.tokens or 20.0 * (request.compute_flops / 120.0) ** 0.5)))
+        assumed.append(Assumption(field="params_total", value=params, unit="params",
+                                  source="compute / (6 tokens)" if request.tokens else "20 tokens per parameter (Hoffmann et al. 2022), to predict the speed"))
+    shape = shape_for(request.model, params, request.params_active)
+    active = request.params_active or (count_params(shape).active if request.model or shape.n_experts else params or count_params(shape).total)
+    tokens = request.tokens or (request.compute_flops / (FLOPS_PER_PARAM_TOKEN * active) if request.compute_flops else shape.training_tokens)
+    if tokens is None:
+        raise InputError("tokens", "no number of training tokens is told", "give tokens or compute_flops")
+    if request.tokens is None and request.compute_flops is None:
+        assumed.append(Assumption(field="tokens", value=tokens, unit="tokens", source=f"what {shape.name or shape.id} was trained on"))
+    flops = request.compute_flops or FLOPS_PER_PARAM_TOKEN * active * tokens
+    seq = request.sequence_length or (4096.0 if active > 3e9 else 2048.0)
+    if request.sequence_length is None:
+        assumed.append(Assumption(field="sequence_length", value=seq, unit="tokens", source="usual pretraining context for the size"))
+    batch_tokens = request.batch_tokens
+    if batch_tokens is None:
+        batch_tokens, source = default_batch_tokens(tokens, laws)
+        assumed.append(Assumption(field="batch_tokens", value=batch_tokens, unit="tokens/step", source=source))
+    return _Run(shape, part, tokens, active, flops, seq, max(1.0, round(batch_tokens / seq)), assumed, notices)
+
+
+def _estimate(run: _Run, request: WallClockRequest, devices: float) -> Estimate | None:
+    """Speed on a number of devices; the batch grows to one sequence a data rank when it was only assumed."""
+    return estimate(run.shape, run.on(devices, request.dtype), run.seq, run.batch, request.optimizer)
+
+
+def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
+    found = _estimate(run, request, devices)
+    if found is None and request.mfu is None:
+        return _impossible(run, request, devices)
+    peak = run.part.peak("bf16")
+    share = request.mfu or (found.mfu if found else 0.0)
+    low, high = (share, share) if request.mfu is not None or found is None else (found.low, found.high)
+    seconds = run.flops / (devices * peak * share)
+    spread = (seconds * share / high, seconds * share / low)
+    good = goodput(run.part.id, devices, count_params(run.shape).total)
+    values = _values(run, request, devices, seconds, spread, share, (low, high), good)
+    if found is not None:
+        values["step_seconds"] = Value(value=found.step_seconds, unit="s", label="seconds per optimizer step", source=SOURCE)
+        values["layout"] = Value(value=found.layout.describe(), label="fastest layout that fits", source=SOURCE)
+    else:
+        run.notices.append(Notice(level="warning", text=_misfit(run, request, devices)))
+    feasible = _deadline_notices(run, request, devices, seconds / good, values)
+    tables = [_layout_table(found.layouts.fitting)] if found else []
+    headline = [key for key in ("feasibility", "days", "n_accelerators", "accelerator_hours", "mfu") if key in values]
+    return Result(tool="wall_clock", task="wall_clock", headline=headline, values=values, tables=tables, assumptions=run.assumptions, warnings=run.notices,
+                  reasons=_reasons(request, found), feasible=feasible and (found is not None))
+
+
+def _values(run: _Run, request: WallClockRequest, devices: float, seconds: float, spread: tuple[float, float], share: float, bounds: tuple[float, float],
+            good: float) -> dict[str, Value]:
+    stated = request.mfu is not None
+    inputs: dict[str, Any] = {"compute_flops": run.flops, "n_accelerators": devices, "peak_flops": run.part.peak("bf16"), "mfu": share}
+    level: dict[str, Any] = {} if stated else {"level": LEVEL, "interval_basis": "residuals on measured clusters left out of the calibration"}
+
+    def timed(scale: float, unit: str, label: str, quantity: str = "", formula: str = "t = C / (n x peak x MFU)") -> Value:
+        bound = {} if stated else {"low": spread[0] * scale, "high": spread[1] * scale}
+        return Value(value=seconds * scale, unit=unit, label=label, quantity=quantity, formula=formula, inputs=inputs, source=SOURCE if not stated else "MFU of the question",
+                     **bound, **level)
+
+    calendar = 1.0 / good
+    tokens_formula = "C = 6 x active params x tokens" if request.compute_flops is None else "stated compute"
+    exact = flops_per_token(run.shape, run.seq).model * run.tokens
+    return {
+        "days": timed(1 / DAY, "days", "training time at full health"),
+        "duration_seconds": timed(1.0, "s", "training time at full health", "seconds"),
+        "calendar_days": timed(calendar / DAY, "days", "with failures and restarts", formula="t / goodput"),
+        "accelerator_hours": timed(devices / HOUR, "h", "accelerator-hours", formula="n x t"),
+        "n_accelerators": Value(value=devices, label=run.part.name, quantity="count"),
+        "mfu": Value(value=share, label="model FLOPs utilisation", quantity="fraction", source="the question" if stated else SOURCE,
+                     **({} if stated else {"low": bounds[0], "high": bounds[1], **level})),
+        "goodput": Value(value=good, label="share of time not lost to failures", quantity="fraction", source=GOODPUT_SOURCE),
+        "compute_flops": Value(value=run.flops, unit="FLOP", label="training compute", quantity="flops", formula=tokens_formula,
+                               inputs={"params_active": run.active, "tokens": run.tokens}),
+        "exact_flops": Value(value=exact, unit="FLOP", label="with attention and output layer counted", formula="3 x forward FLOPs per token x tokens",
+                             inputs={"sequence_length": run.seq}),
+        "tokens_per_second": Value(value=run.tokens / seconds, unit="tokens/s", label="training speed"),
+    }
+
+
+def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, calendar: float, values: dict[str, Value]) -> bool:
+    deadline = request.duration_seconds
+    if deadline is None or request.n_accelerators is None:
+        return True
+    if calendar <= deadline * 1.001:
+        values["feasibility"] = Value(value="Yes, in time:", label="verdict")
+        return True
+    values["feasibility"] = Value(value="Not in time:", label="verdict")
+    low = values["days"].low
+    level = "conflict" if low is None or low * DAY > deadline else "warning"
+    run.notices.append(Notice(level=level, text=f"The run needs {calendar / DAY:.3g} days on {devices:g} {run.part.id}, but {deadline / DAY:.3g} days are stated."))
+    enough = _fewest(run, request)
+    if enough is not None:
+        values["n_accelerators_needed"] = Value(value=enough, label="accelerators that would meet the deadline", quantity="count")
+    return False
+
+
+def _reasons(request: WallClockRequest, found: Estimate | None) -> list[str]:
+    if request.mfu is not None:
+        return ["The utilisation is the one stated; the predicted one is not used."]
+    return ["Utilisation is predicted: every layout that fits in memory was priced and the fastest kept."] if found else []
+
+
+def _layout_table(layouts: tuple[Layout, ...]) -> Table:
+    rows: list[list[Any]] = [[i + 1, item.describe(), item.step_seconds, item.memory_bytes, item.mfu, item.seconds["pipeline_bubble"],
+                              item.seconds["tensor_parallel"] + item.seconds["data_parallel"]] for i, item in enumerate(layouts)]
+    columns = [Column(name="rank"), Column(name="layout"), Column(name="step_seconds", label="step", unit="s"), Column(name="memory_bytes", label="memory per device", unit="bytes"),
+               Column(name="mfu", label="MFU, exact FLOPs"), Column(name="bubble", label="pipeline bubble", unit="s"), Column(name="exposed", label="exposed communication", unit="s")]
+    return Table(name="layouts", title="Layouts that fit, fastest first", columns=columns, rows=rows)
+
+
+def _fair_size(run: _Run, request: WallClockRequest) -> int:
+    share = request.mfu or 0.4
+    ideal = run.flops / (run.part.peak("bf16") * share * 30 * DAY)
+    return max(8, 8 * round(ideal / 8))
+
+
+def _fewest(run: _Run, request: WallClockRequest) -> float | None:
+    """Fewest accelerators whose calendar time meets the deadline, whole nodes; None when the batch cannot feed enough of them."""
+    deadline = request.duration_seconds or 0.0
+    total = count_params(run.shape).total
+
+    def seconds(devices: float) -> float:
+        found = None if request.mfu else _estimate(run, request, devices)
+        share = request.mfu or (found.mfu if found else 0.0)
+        return run.flops / (devices * run.part.peak("bf16") * share) / goodput(run.part.id, devices, total) if share else math.inf
+
+    ceiling = most_data_ranks(run.batch) * 512.0 if request.mfu is None else 1e7
+    size = 1.0
+    while seconds(size) > deadline:
+        size *= 2
+        if size > ceiling:
+            return None
+    step, low = 8.0, size / 2
+    while size - low > max(step, 0.02 * size):
+        middle = step * round((low + size) / 2 / step)
+        low, size = (low, middle) if seconds(middle) <= deadline else (middle, size)
+    return size
+
+
+def _too_tight(run: _Run, request: WallClockRequest) -> Result:
+    text = (f"No number of {run.part.id} finishes {run.flops:.3g} FLOP in {(request.duration_seconds or 0) / DAY:.3g} days "
+            f"at a batch of {run.batch * run.seq:.3g} tokens: data parallelism ends at one sequence a rank.")
+    return Result(tool="wall_clock", task="wall_clock", headline=["feasibility"], values={"feasibility": Value(value=text, label="verdict")},
+                  assumptions=run.assumptions, warnings=[Notice(level="warning", text=text)], feasible=False)
+
+
+def _misfit(run: _Run, request: WallClockRequest, devices: float) -> str:
+    need, nearest = _shortfall(run, request, devices)
+    if need is None or nearest is None:
+        return f"{devices:g} {run.part.id} admit no layout for a batch of {run.batch:g} sequences."
+    return (f"No layout fits: the leanest ({nearest.describe()}) needs {nearest.memory_bytes / 1e9:.3g} GB per device and {run.part.id} has "
+            f"{run.part.memory_bytes / 1e9:.3g} GB.")
+
+
+def _shortfall(run: _Run, request: WallClockRequest, devices: float) -> tuple[Search | None, Layout | None]:
+    from tools.systems.layout import search
+
+    found = search(run.shape, run.on(devices, request.dtype), run.seq, run.batch, optimizer=request.optimizer)
+    return found, found.nearest
+
+
+def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
+    """Why the run cannot start, and the nearest plan that can: more of the same accelerators."""
+    run.notices.append(Notice(level="conflict" if devices > 1 else "warning", text=_misfit(run, request, devices)))
+    size = devices
+    while size < 65536 and (plan := _estimate(run, request, size)) is None:
+        size *= 2
+    values: dict[str, Value] = {"feasibility": Value(value=f"It cannot run on {devices:g} x {run.part.name}.", label="verdict"),
+                                "compute_flops": Value(value=run.flops, unit="FLOP", label="training compute", quantity="flops")}
+    if plan is not None:
+        values["n_accelerators_needed"] = Value(value=size, label="accelerators of the nearest plan that fits", quantity="count")
+        values["nearest_layout"] = Value(value=plan.layout.describe(), label="nearest possible plan", source=SOURCE)
+        days = run.flops / (size * run.part.peak("bf16") * plan.mfu) / DAY
+        values["nearest_days"] = Value(value=days, unit="days", label="training time of that plan", low=days * plan.mfu / plan.high, high=days * plan.mfu / plan.low,
+                                       level=LEVEL, interval_basis="residuals on measured clusters left out of the calibration", source=SOURCE)
+    return Result(tool="wall_clock", task="wall_clock", headline=["feasibility", *(["n_accelerators_needed"] if plan else [])], values=values,
+                  assumptions=run.assumptions, warnings=run.notices, feasible=False)

@@ -151,12 +151,6 @@ def overtraining_at_rate(rate: Any, *, alpha: Any, beta: Any) -> dict[str, Any]:
     return {"r": r, "training_factor": factor, "training_OOM": np.log10(factor), "inference_OOM": np.log10(r)}
 
 
-@form("technique's span: training and inference in orders of magnitude")
-def exchange_span(*, training: Any, inference: Any) -> dict[str, Any]:
-    """Largest trade a technique offers: decades of training compute against decades of inference compute (Villalobos and Atkinson 2023)."""
-    return {"training": np.asarray(training, float), "inference": np.asarray(inference, float)}
-
-
 @form("training OOM = inference OOM training_span/inference_span, up to the span")
 def exchange_rate(inference_OOM: Any, *, training: Any, inference: Any) -> dict[str, Any]:
     """Training compute that some decades of inference compute stand for, read linearly off a technique's span."""

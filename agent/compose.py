@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 def answer(state: AskState, context: Context) -> Answer:
     """The answer to a question whose tools have run, or that asks back, or that lies outside planning."""
     brief, results = state["brief"], state.get("results", [])
-    notices = [*state.get("notices", []), *(notice for result in results for notice in result.notices)]
+    notices = [*state.get("notices", []), *(notice for result in results for notice in result.warnings)]
     advice = raise_advice(brief, results, context.laws) if results else []
     assumptions = _unique([item for result in results for item in result.assumptions])
     draft = Answer(

@@ -214,6 +214,9 @@ def _result(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBoo
         if key == "C" and budget.flops is not None and request.inference_tokens is None and not (request.params_total and request.tokens):
             values[name] = budget.flops
             continue
+        if (key == "N" and request.params_total) or (key == "D" and request.tokens):
+            values[name] = Value(value=outcome[key], unit=unit, label=label, quantity=quantity, source="the question")
+            continue
         varies = bounds if bounds.get(key, (0.0, 1.0))[0] != bounds.get(key, (0.0, 1.0))[1] else {}
         values[name] = law.value(key, outcome, varies, unit=unit, label=label, formula=problem.formula, inputs=inputs, quantity=quantity)
     assumptions = [*budget.assumptions, Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")]
@@ -223,7 +226,7 @@ def _result(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBoo
         assumptions.append(Assumption(field="repetition", value=REPETITION_LAW, source=f"worth of repeated tokens taken from {REPETITION_LAW} and composed with {law.card.id}: our composition, no paper tested it"))
     return Result(tool="allocate", task="allocate", headline=["params_total", "tokens", "tokens_per_param", "loss"], values=values,
                   alternatives=allocation_alternatives(laws, law.card.id, values["compute_flops"].number), assumptions=assumptions,
-                  notices=[*budget.notices, *_notices(request, outcome, values)], reasons=[problem.why])
+                  warnings=[*budget.notices, *_notices(request, outcome, values)], reasons=[problem.why])
 
 
 def _notices(request: AllocateRequest, outcome: Outcome, values: dict[str, Value]) -> list[Notice]:

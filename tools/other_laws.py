@@ -77,6 +77,6 @@ def named_allocation(laws: LawBook, law: str, request: Any, budget: Budget) -> R
     values = optimum_at(card, budget.flops.number)
     headline = [key for key in ("params_total", "params_nonembedding", "tokens", "tokens_per_param", "loss") if key in values]
     return Result(tool="allocate", task="allocate", headline=headline, values={**values, "compute_flops": budget.flops},
-                  alternatives=allocation_alternatives(laws, law, budget.flops.number), notices=budget.notices,
+                  alternatives=allocation_alternatives(laws, law, budget.flops.number), warnings=budget.notices,
                   assumptions=[*budget.assumptions, Assumption(field="compute", value="as stated", source=f"fed to {law} in its own unit")],
                   reasons=[f"The question names {law}; its own optimum relation is used."])

@@ -55,7 +55,7 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
         values["irreducible_loss"] = law.value("floor", outcome, bounds, unit=_loss_unit(law.card), label="irreducible part (E)", formula=formula,
                                                inputs={}, relation="loss")
     return Result(tool="predict_loss", task="predict_loss", headline=["loss", "params_total", "tokens"], values=values,
-                  alternatives=_others(laws, law.card.id, N, D), assumptions=_assumptions(request, law.card.id, how), notices=_notices(request, values),
+                  alternatives=_others(laws, law.card.id, N, D), assumptions=_assumptions(request, law.card.id, how), warnings=_notices(request, values),
                   reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."])
 
 

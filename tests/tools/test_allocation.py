@@ -1,0 +1,105 @@
+"""Allocation: published optima, the closed form against the numeric optimum, every way of asking, bad input."""
+
+import math
+
+import pytest
+
+from knowledge import InputError, LawBook, MissingInput
+from tools.registry import call
+from tools.surface import surface
+
+
+def values(**fields):
+    return {key: value.value for key, value in call("allocate", fields).values.items()}
+
+
+@pytest.mark.parametrize(("law", "flops", "params", "tokens"), [
+    (None, 1e22, 9.045e9, 1.843e11),
+    ("besiroglu2024", 1e21, 2.778e9, 5.999e10),
+    ("hoffmann2022", 1e23, 1.813e10, 9.195e11),
+])
+def test_optimum_of_a_budget(law, flops, params, tokens):
+    got = values(compute_flops=flops, law=law)
+    assert got["params_total"] == pytest.approx(params, rel=2e-3)
+    assert got["tokens"] == pytest.approx(tokens, rel=2e-3)
+
+
+def test_kaplan_counts_params_without_embeddings():
+    got = values(compute_flops=2.16e23, law="kaplan2020")
+    assert "params_total" not in got
+    assert got["params_nonembedding"] == pytest.approx(3.93e11, rel=0.01)
+
+
+@pytest.mark.parametrize("flops", [1e19, 1e21, 3e23, 1e26])
+def test_closed_form_is_the_numeric_optimum(flops):
+    law = surface(LawBook())
+    closed = float(law.best_params(flops))
+    root = (flops / 6) ** 0.5
+    numeric = float(law.minimise(lambda n: flops / (6 * n), root * 1e-3, root * 1e3))
+    assert numeric == pytest.approx(closed, rel=1e-5)
+
+
+def test_interval_holds_the_value_and_comes_from_draws():
+    size = call("allocate", {"compute_flops": 1e22}).values["params_total"]
+    assert size.low < size.value < size.high
+    assert size.interval_basis == "bootstrap draws"
+
+
+def test_repeating_limited_data_favours_fewer_epochs_than_a_larger_model_would_need():
+    fresh, limited = values(compute_flops=1e22), values(compute_flops=1e22, unique_tokens=2e10)
+    assert limited["epochs"] > 1
+    assert limited["tokens"] < fresh["tokens"]
+    assert limited["loss"] > fresh["loss"]
+
+
+def test_unlimited_unique_tokens_change_nothing():
+    assert values(compute_flops=1e21, unique_tokens=1e15)["params_total"] == pytest.approx(values(compute_flops=1e21)["params_total"], rel=1e-4)
+
+
+def test_serving_demand_makes_the_model_smaller_at_equal_loss():
+    plain, served = values(compute_flops=5e21), values(compute_flops=5e21, inference_tokens=2e12)
+    assert served["params_total"] < plain["params_total"]
+    assert served["loss"] == pytest.approx(plain["loss"], rel=1e-6)
+    assert served["lifetime_flops"] < plain["compute_flops"] + 2 * plain["params_total"] * 2e12
+
+
+def test_two_of_three_fix_the_third():
+    assert values(compute_flops=1.2e22, tokens=5e11)["params_total"] == pytest.approx(4e9)
+    assert values(compute_flops=1e23, tokens_per_param=100)["params_total"] == pytest.approx(math.sqrt(1e23 / 600))
+    assert values(params_total=7e9, tokens=15e12)["compute_flops"] == pytest.approx(6.3e23)
+
+
+def test_hardware_and_time_give_compute():
+    got = values(n_accelerators=64, accelerator="a100-80gb", duration_seconds=3.6288e6, mfu=0.38)
+    assert got["compute_flops"] == pytest.approx(64 * 3.6288e6 * 312e12 * 0.38)
+
+
+def test_money_gives_compute_at_the_stated_price():
+    got = values(budget_usd=50000, price_per_accelerator_hour_usd=2.1, accelerator="h100-sxm", mfu=0.4)
+    assert got["compute_flops"] == pytest.approx(50000 / 2.1 * 3600 * 989.4e12 * 0.4)
+
+
+def test_contradiction_names_both_numbers():
+    result = call("allocate", {"compute_flops": 1e24, "n_accelerators": 1, "accelerator": "h100-sxm", "duration_seconds": 86400})
+    conflict = next(notice for notice in result.warnings if notice.level == "conflict")
+    assert "1e+24" in conflict.text
+    assert "8.55e+19" in conflict.text
+
+
+@pytest.mark.parametrize(("fields", "field"), [
+    ({"compute_flops": -1e22}, "compute_flops"),
+    ({"compute_flops": float("nan")}, "compute_flops"),
+    ({"compute_flops": 1e22, "law": "no_such_law"}, "law"),
+    ({"target_loss": 1.0}, "target_loss"),
+    ({"n_accelerators": 8, "accelerator": "h900", "duration_seconds": 1e5}, "accelerator"),
+])
+def test_bad_input_names_its_field(fields, field):
+    with pytest.raises(InputError) as caught:
+        call("allocate", fields)
+    assert caught.value.field == field
+
+
+def test_nothing_to_go_on_says_what_would_do():
+    with pytest.raises(MissingInput) as caught:
+        call("allocate", {"accelerator": "h100-sxm"})
+    assert ("compute_flops",) in caught.value.alternatives

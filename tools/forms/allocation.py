@@ -210,3 +210,25 @@ def power_pair(x: Any, *, x0: Any, y0: Any, p: Any, z0: Any, q: Any) -> dict[str
     """Two power laws of one variable, written by their values at a reference point."""
     ratio = np.asarray(x, float) / x0
     return {"y": y0 * ratio**p, "z": z0 * ratio**q}
+
+
+@form("M = M_base C^a, D = D_base C^b, N = M/6")
+def flops_power_optimum(C: Any, *, M_base: Any, a: Any, D_base: Any, b: Any) -> dict[str, Any]:
+    """Optimal FLOPs per token and tokens (DeepSeek LLM 2024, eq. 4); M/6 is the parameter count of equal cost per token."""
+    C = np.asarray(C, float)
+    M, D = M_base * C**a, D_base * C**b
+    return {"M": M, "D": D, "N_effective": M / 6, "flops_ratio": M * D / C}
+
+
+@form("N/D = K2 (C/(6e18))^eta, N and D in billions, C = 6 N D")
+def ratio_power_optimum(C: Any, *, K2: Any, eta: Any) -> dict[str, Any]:
+    """Optimal tokens per param, params and tokens from a power law of their ratio (MiniCPM 2024, section 4.4)."""
+    nd = np.asarray(C, float) / 6
+    ratio = 1 / (K2 * (nd / 1e18) ** eta)
+    return {"tokens_per_param": ratio, "N": np.sqrt(nd / ratio), "D": np.sqrt(nd * ratio)}
+
+
+@form("eta = (beta - alpha)/(alpha + beta)")
+def ratio_exponent(*, alpha: Any, beta: Any) -> Any:
+    """Exponent of the optimal N/D in compute that two loss exponents imply."""
+    return (beta - alpha) / np.asarray(alpha + beta, float)

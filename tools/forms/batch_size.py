@@ -112,8 +112,13 @@ def loss_for_batch(B: Any, *, k: Any, p: Any) -> Any:
     return (k / np.asarray(B, float)) ** (1 / p)
 
 
-@form("S_min = S/(1 + B_crit/B), C_min = C/(1 + B/B_crit)")
-def minimum_steps_and_compute(S: Any, C: Any, B: Any, B_crit: Any) -> dict[str, Any]:
-    """Steps and compute of a run at batch B, carried to the two limits (Kaplan et al. 2020, eqs. 5.4 and 5.5)."""
-    r = np.asarray(B, float) / B_crit
-    return {"S_min": S / (1 + 1 / r), "C_min": C / (1 + r)}
+@form("L = (B_star/B_crit)^alpha_B")
+def loss_for_critical_batch(B_crit: Any, *, B_star: Any, alpha_B: Any) -> Any:
+    """Loss at which a batch in tokens is the critical one (inverse of Kaplan et al. 2020, eq. 1.4)."""
+    return (B_star / np.asarray(B_crit, float)) ** alpha_B
+
+
+@form("B_noise = pi sum_k H_kk/(2 sum_{i!=j} mu_i mu_j/(sigma_i sigma_j) H_ij)")
+def adam_noise_scale(H_diagonal: Any, H_offdiagonal: Any) -> Any:
+    """Batch at which Adam's best rate peaks, from the two sums over the Hessian (Li et al. 2024, eq. 18)."""
+    return np.pi * np.asarray(H_diagonal, float) / (2 * np.asarray(H_offdiagonal, float))

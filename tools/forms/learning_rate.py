@@ -49,6 +49,13 @@ def deepseek_compute(n_layer: Any, d_model: Any, l_seq: Any, D: Any) -> dict[str
     return {"M": M, "C": M * D}
 
 
+@form("C = (72 n_layer d_model^2 + 12 n_layer d_model l_seq) D, lr = a C^b, B = c C^d tokens")
+def deepseek_recipe(n_layer: Any, d_model: Any, l_seq: Any, D: Any, *, a: Any, b: Any, c: Any, d: Any) -> dict[str, Any]:
+    """Rate and batch of a shape by the compute law (DeepSeek-AI 2024, section 3)."""
+    cost = deepseek_compute(n_layer, d_model, l_seq, D)
+    return {**rate_and_batch_of_compute(cost["C"], a=a, b=b, c=c, d=d), **cost}
+
+
 @form("lr = a N^b, B = c N^d tokens")
 def rate_and_batch_of_params(N: Any, *, a: Any, b: Any, c: Any, d: Any) -> dict[str, Any]:
     """Rate and batch from size alone, near 20 tokens per parameter (Porian et al. 2024)."""
@@ -99,3 +106,11 @@ def depth_transfer(depth: Any, base_depth: Any, width: Any = 1.0, base_width: An
 def branch_scale(L: Any, *, alpha: Any) -> Any:
     """Multiplier of each of L residual branches (Bordelon et al. 2023, alpha = 1/2)."""
     return np.asarray(L, float) ** -alpha
+
+
+@form("m = width/d_base: lr = lr_0/m, init std = std_0/sqrt(m), residual x scale_depth/sqrt(n_layers), logits/m, embedding x scale_emb")
+def minicpm_mup(width: Any, n_layers: Any, d_base: Any = 256.0, *, scale_emb: Any, scale_depth: Any, init_std: Any, lr: Any) -> dict[str, Any]:
+    """Width and depth scaling of the MiniCPM recipe (Hu et al. 2024, table 7)."""
+    m = np.asarray(width, float) / d_base
+    return {"lr_matrix": lr / m, "init_std_matrix": init_std / np.sqrt(m), "residual_scale": scale_depth / np.sqrt(np.asarray(n_layers, float)),
+            "logit_scale": 1 / m, "embedding_scale": scale_emb * np.ones_like(m)}

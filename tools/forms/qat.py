@@ -69,3 +69,17 @@ def qat_error_change(N_from: Any = 1.0, N_to: Any = 1.0, D_from: Any = 1.0, D_to
     """How the added loss moves with size and tokens at one group size (Chen et al. 2025, section 4)."""
     ratio = (np.asarray(D_to, float) / D_from) ** gamma_D * (np.asarray(N_from, float) / N_to) ** gamma_N
     return {"ratio": ratio, "rise": ratio - 1, "drop": 1 - ratio}
+
+
+@form("R = delta_W16A4/delta_W4A16")
+def qat_error_quotient(N: Any, D: Any, G: Any, *, k_a: Any, gamma_N_a: Any, gamma_D_a: Any, gamma_G_a: Any, k_w: Any, gamma_N_w: Any,
+                       gamma_D_w: Any, gamma_G_w: Any) -> Any:
+    """Loss added by 4-bit activations over that by 4-bit weights (Chen et al. 2025, section 4.3)."""
+    activations = qat_error_by_group(N, D, G, k=k_a, gamma_N=gamma_N_a, gamma_D=gamma_D_a, gamma_G=gamma_G_a)
+    return activations / qat_error_by_group(N, D, G, k=k_w, gamma_N=gamma_N_w, gamma_D=gamma_D_w, gamma_G=gamma_G_w)
+
+
+@form("delta_W4A4 = factor (delta_W4A16 + delta_W16A4)")
+def qat_error_sum(delta_W4A16: Any, delta_W16A4: Any, *, factor: Any) -> Any:
+    """Loss added with weights and activations at 4 bits, from either alone (Chen et al. 2025, section 4.3)."""
+    return factor * (np.asarray(delta_W4A16, float) + delta_W16A4)

@@ -56,3 +56,9 @@ def adam_rebatch(kappa: Any, lr: Any = 1.0, beta1: Any = 0.9, beta2: Any = 0.999
     """Adam's settings at kappa times the batch (square-root rule of Malladi et al. 2022)."""
     k = np.asarray(kappa, float)
     return {"lr_new": lr * k**p, "beta1_new": 1 - k * (1 - beta1), "beta2_new": 1 - k * (1 - beta2), "eps_new": eps / k**p}
+
+
+@form("top singular value ~ sqrt(lr/wd) d^p_sv")
+def singular_value_change(lr_ratio: Any, wd_ratio: Any, d_ratio: Any, *, sv_width: Any) -> Any:
+    """Factor on the steady-state top singular value of a matrix under AdamW (Fan et al. 2025)."""
+    return np.sqrt(np.asarray(lr_ratio, float) / wd_ratio) * np.asarray(d_ratio, float) ** sv_width

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
-from knowledge import LawBook, LawCard
+from knowledge import InputError, LawBook, LawCard
 from knowledge.schema import Relation, Variable
 from tools.forms import get_form
 from tools.law import compute, resolve_variant
@@ -16,14 +17,26 @@ from tools.law_checks import run_check
 
 BOOK = LawBook()
 IDS = BOOK.ids()
-RELATIONS = [(law, name) for law in IDS for name in BOOK.get(law).relations]
+
+
+def _cards() -> dict[str, LawCard]:
+    """Cards that load; those that do not fail their own test below, without hiding the rest."""
+    found: dict[str, LawCard] = {}
+    for law in IDS:
+        with contextlib.suppress(InputError):
+            found[law] = BOOK.get(law)
+    return found
+
+
+CARDS = _cards()
+RELATIONS = [(law, name) for law, card in CARDS.items() for name in card.relations]
 
 # Where neither a check nor a region nor a default says where a relation can be asked, a usual value of its kind.
 USUAL = {
-    "params_total": 1e9, "params_nonembedding": 1e9, "params": 1e9, "params_active": 1e9, "tokens": 1e11, "unique_tokens": 1e10, "flops": 1e21,
-    "pf_days": 10.0, "nats_per_token": 2.5, "fraction": 0.3, "probability": 0.3, "accuracy": 0.6, "error_rate": 0.3, "bits": 4.0, "count": 8.0,
-    "samples": 1e8, "steps": 1e4, "epochs": 4.0, "learning_rate": 1e-3, "weight_decay": 0.1, "layers": 24.0, "width": 1024.0, "experts": 8.0,
-    "tokens_per_param": 20.0, "tokens_per_step": 1e6, "vocab_size": 32000.0, "ratio": 2.0, "number": 2.0,
+    "params_total": 1e9, "params_nonembedding": 1e9, "params": 1e9, "params_active": 1e9, "tokens": 1e11, "unique_tokens": 1e10,
+    "flops": 1e21, "pf_days": 10.0, "nats_per_token": 2.5, "fraction": 0.3, "probability": 0.3, "accuracy": 0.6, "error_rate": 0.3,
+    "bits": 4.0, "count": 8.0, "samples": 1e8, "steps": 1e4, "epochs": 4.0, "learning_rate": 1e-3, "weight_decay": 0.1, "layers": 24.0,
+    "width": 1024.0, "experts": 8.0, "tokens_per_param": 20.0, "tokens_per_step": 1e6, "vocab_size": 32000.0, "ratio": 2.0, "number": 2.0,
 }
 
 
@@ -49,7 +62,7 @@ def test_the_form_of_a_relation_exists_and_its_arguments_match(law: str, relatio
     assert {*rel.rises_with, *rel.falls_with} <= set(rel.inputs)
 
 
-CHECKS = [(law, i) for law in IDS for i in range(len(BOOK.get(law).checks))]
+CHECKS = [(law, i) for law, card in CARDS.items() for i in range(len(card.checks))]
 
 
 @pytest.mark.parametrize(("law", "index"), CHECKS)
@@ -59,7 +72,7 @@ def test_a_check_passes(law: str, index: int) -> None:
     assert outcome.passed, f"{outcome.relation} {outcome.given}: {outcome.problem or outcome.got} for {outcome.expected}"
 
 
-CHECKED_VARIANTS = [law for law in IDS if BOOK.get(law).checks and BOOK.get(law).variants]
+CHECKED_VARIANTS = [law for law, card in CARDS.items() if card.checks and card.variants]
 
 
 @pytest.mark.parametrize("law", CHECKED_VARIANTS)
@@ -84,7 +97,7 @@ def _region(card: LawCard, rel: Relation, variant: str | None) -> dict[str, tupl
     return {**card.region, **(card.variants[variant].region if variant else {}), **rel.region}
 
 
-def _evaluable(card: LawCard, relation: str) -> str | None | bool:
+def _evaluable(card: LawCard, relation: str) -> str | bool | None:
     """Variant to test with, or False when the relation is a form without coefficients."""
     allowed = card.variants_of(relation)
     if allowed:
@@ -137,6 +150,8 @@ def test_inside_the_region_values_are_finite_and_monotone_and_arrays_equal_scala
     assert not isinstance(variant, bool)
     base = _base(card, relation)
     form = get_form(rel.form)
+    for name, value in compute(card, relation, base, variant).items():
+        assert np.asarray(value).dtype.kind in "US" or not np.isnan(np.asarray(value, float)).any(), f"{name} is NaN at {base}"
     may_be_infinite = "infinit" in f"{form.formula} {form.fn.__doc__} {rel.note}"
     for name, var in rel.inputs.items():
         if not _numeric(base[name]) or var.quantity == "choice":

@@ -41,7 +41,8 @@ def columns_for(spec: FitForm, table: RunTable) -> dict[str, Floats]:
 
 def make_objective(spec: FitForm, table: RunTable, delta: float = HUBER_DELTA) -> Objective:
     """Objective of a form on a table."""
-    return objective_for(spec, columns_for(spec, table), table[spec.target], delta)
+    columns = columns_for(spec, table)
+    return objective_for(spec.centred(columns), columns, table[spec.target], delta)
 
 
 def _amplitudes(objective: Objective, shapes: Floats) -> Floats:
@@ -73,7 +74,7 @@ def _amplitudes(objective: Objective, shapes: Floats) -> Floats:
 
 def start_rows(objective: Objective, n_starts: int) -> Floats:
     """Internal starting parameters [n_starts, p]."""
-    medians = {role: float(np.median(column)) for role, column in objective.inputs.items()}
+    medians = {name: float(np.median(column)) for name, column in objective.inputs.items()} | {"": float(np.median(np.abs(objective.target)))}
     with np.errstate(all="ignore"):
         natural = _amplitudes(objective, starting_points(objective.spec, medians, n_starts))
         theta = objective.internal({name: natural[:, i] for i, name in enumerate(objective.spec.names)})

@@ -29,6 +29,7 @@ class Parameter:
     linear: bool = False
     times: str = ""
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    share_of: tuple[tuple[str, str, int], ...] | None = None  # term = value * input^(sign * exponent) starts as low..high of the target
 
     def internal(self, value: float) -> float:
         """The value on the scale it is fitted on."""
@@ -52,6 +53,11 @@ def positive(name: str, low: float, high: float, times: str = "") -> Parameter:
     return Parameter(name, low, high, log=True, times=times, bounds=(0.0, math.inf))
 
 
+def term(name: str, *powers: tuple[str, str, int], share: tuple[float, float] = (0.03, 0.8), log: bool = True) -> Parameter:
+    """A factor whose term value / input^(exponent) starts as a share of the median target; `log` False when the factor is a logarithm."""
+    return Parameter(name, *share, log=log, bounds=(0.0, math.inf) if log else (-math.inf, math.inf), share_of=powers)
+
+
 def free(name: str, low: float, high: float, bounds: tuple[float, float] = (-math.inf, math.inf)) -> Parameter:
     """A coefficient of either sign."""
     return Parameter(name, low, high, bounds=bounds)
@@ -71,6 +77,14 @@ class FitForm:
     output: str = ""
     constants: Mapping[str, float] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    centre: tuple[tuple[str, str], ...] = ()  # constants of the form set to the geometric mean of an input
+
+    def centred(self, inputs: Mapping[str, np.ndarray]) -> FitForm:
+        """The form with its centring constants taken from the data."""
+        if not self.centre:
+            return self
+        found = {name: float(np.exp(np.mean(np.log(inputs[column])))) for name, column in self.centre}
+        return replace(self, constants={**self.constants, **found}, centre=())
 
     def linear_residual(self) -> FitForm:
         """The same form fitted on the loss itself, its floor free to be negative (for normalised losses below zero)."""
@@ -82,22 +96,18 @@ class FitForm:
         return tuple(p.name for p in self.parameters)
 
 
-_ND = {"N": "params", "D": "tokens"}
-_FLOOR_ND = (amplitude("E"), amplitude("A"), amplitude("B"), exponent("alpha"), exponent("beta"))
-
 FIT_FORMS: dict[str, FitForm] = {}
 
 
-def _add(spec: FitForm) -> None:
+def register(spec: FitForm) -> None:
+    """Add a form to those that can be fitted."""
     FIT_FORMS[spec.name] = spec
-
-
-_add(FitForm("chinchilla", "Hoffmann et al. 2022: a floor and one power law each in parameters and tokens", "chinchilla_loss", _ND, _FLOOR_ND,
-             aliases=("hoffmann", "approach3", "approach-3")))
 
 
 def fit_form(name: str) -> FitForm:
     """A fit form by name or alias; raises InputError with the nearest names."""
+    from tools.fitting import catalogue  # noqa: F401 - registers the forms
+
     key = name.strip().lower().replace("-", "_").replace(" ", "_")
     for spec in FIT_FORMS.values():
         if key == spec.name or key in (alias.replace("-", "_") for alias in spec.aliases):
@@ -112,16 +122,32 @@ def starting_points(spec: FitForm, medians: Mapping[str, float], n: int) -> np.n
     Linear amplitudes are left at NaN: they follow from the shape by least squares.
     """
     shapes = [i for i, p in enumerate(spec.parameters) if not p.linear]
-    d = len(shapes)
-    root = 1.0
-    for _ in range(60):  # the positive root of x^(d+1) = x + 1 gives the most even additive recurrence in d dimensions
-        root = (1.0 + root) ** (1.0 / (d + 1.0))
-    steps = root ** -np.arange(1, d + 1)
-    unit = np.mod(0.5 + np.outer(np.arange(1, n + 1), steps), 1.0)
     out = np.full((n, len(spec.parameters)), np.nan)
+    unit = _even(n, len(shapes))
     for column, i in enumerate(shapes):
         p = spec.parameters[i]
         scale = medians.get(p.times, 1.0) if p.times else 1.0
         low, high = p.low * scale, p.high * scale
-        out[:, i] = low * (high / low) ** unit[:, column] if p.log else low + (high - low) * unit[:, column]
+        out[:, i] = low * (high / low) ** unit[:, column] if p.log or p.share_of is not None else low + (high - low) * unit[:, column]
+    for i in shapes:
+        powers = spec.parameters[i].share_of
+        if powers is not None:
+            out[:, i] = _factor(spec, i, powers, out, medians)
     return out
+
+
+def _even(n: int, dimensions: int) -> np.ndarray:
+    """`n` points spread evenly in the unit cube [n, dimensions]."""
+    root = 1.0
+    for _ in range(60):  # the positive root of x^(d+1) = x + 1 gives the most even additive recurrence in d dimensions
+        root = (1.0 + root) ** (1.0 / (dimensions + 1.0))
+    steps = root ** -np.arange(1, dimensions + 1)
+    return np.mod(0.5 + np.outer(np.arange(1, n + 1), steps), 1.0)
+
+
+def _factor(spec: FitForm, i: int, powers: tuple[tuple[str, str, int], ...], points: np.ndarray, medians: Mapping[str, float]) -> np.ndarray:
+    """The factor that makes its term a given share of the median target, from the exponents already drawn."""
+    log_value = np.log(points[:, i] * medians.get("", 1.0))
+    for name, power, sign in powers:
+        log_value = log_value + sign * points[:, spec.names.index(power)] * math.log(medians[name])
+    return np.exp(log_value) if spec.parameters[i].log else log_value

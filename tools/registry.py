@@ -43,9 +43,11 @@ class Tool:
 # Tool -> module, so that one question imports one module. A test proves the map complete.
 MODULES: dict[str, str] = {
     "allocate": "tools.allocation",
+    "distill": "tools.distill",
     "memory": "tools.memory",
     "model_shape": "tools.model_shape",
     "predict_loss": "tools.pretraining",
+    "test_time": "tools.test_time",
     "wall_clock": "tools.wall_clock",
 }
 _TOOLS: dict[str, Tool] = {}

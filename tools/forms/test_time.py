@@ -66,8 +66,9 @@ def coverage_gradient_weight(N: Any, p: Any) -> dict[str, Any]:
 
 
 def _mixture(r: Any, p: Any, completeness: Any, soundness: Any) -> tuple[Any, Any, Any, Any]:
-    r = np.atleast_1d(np.asarray(r, float))
-    p = np.atleast_1d(np.asarray(p, float))
+    # Without shares of task types every entry of r is a case of its own; with them the last axis runs over the types.
+    r = np.asarray(r, float)[..., None] if np.ndim(p) == 0 else np.asarray(r, float)
+    p = np.asarray(p, float)
     right = np.asarray(completeness, float)[..., None] * r
     wrong = (1 - np.asarray(soundness, float)[..., None]) * (1 - r)
     return p, right, wrong, 1 - right - wrong

@@ -1,0 +1,307 @@
+"""From slots and names to the fields of a brief: lists where values are compared, one value where one is meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.understand import names
+from agent.understand.quantities import Measure
+from agent.understand.slots import Scene, Slot, assign, corrected, discount, inherit, joined, taken_back
+
+_INTEGER = frozenset({"n_accelerators", "n_experts", "experts_per_token", "input_tokens", "output_tokens", "concurrency", "sequence_length", "vocab_size", "samples", "weight_bits"})
+_PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])")
+_ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
+_LETTER = {"n": "params_total", "d": "tokens", "c": "compute_flops"}
+_NO_BITS = frozenset({"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"})
+_TRAINING_FORMATS = re.compile(r"(?:gradients?|grads?|master|optimi[sz]er|adam\w*|activations?|accumulat\w+|mixed precision|momentum|states?)")
+_MOE = re.compile(r"\b(?:moes?|mixtures?[ -]of[ -]experts|混合专家)\b|(?<![a-z])moe(?![a-z])|混合专家")
+_DENSE = re.compile(r"(?<![a-z-])(?:dense|dichtes?|denso|稠密|密な)(?![a-z])")
+_NOT_DENSE = re.compile(r"(?:than|over|vs\.?|versus|against|to|or|equivalent|as|beats?|same|a|the) (?:an? |the )?(?:\w+ )?$")
+
+
+@dataclass
+class Filled:
+    """Values found, and all that is known of how sure they are."""
+
+    slots: list[Slot]
+    measures: list[Measure]
+    spotted: list[names.Name]
+    place: Scene
+    text: str
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    confidence: dict[str, float] = field(default_factory=dict[str, float])
+    spans: list[tuple[int, int, str]] = field(default_factory=list[tuple[int, int, str]])
+    notices: list[str] = field(default_factory=list[str])
+    dropped_names: set[int] = field(default_factory=set[int])
+    moe_named: bool = False
+    dense_named: bool = False
+
+    def alternatives(self) -> Iterable[tuple[str, str]]:
+        """(field, other field) where a quantity could nearly as well mean the other."""
+        for slot in self.slots:
+            if not slot.discounted and slot.runner_up[0] != "none" and slot.runner_up[1] > 0.3 and slot.runner_up[0] not in self.values:
+                yield slot.field, slot.runner_up[0]
+
+    def finish(self, task: str) -> None:
+        """Settle what depends on the task: which law an author means, whether a bit width is the target."""
+        _laws(self, task)
+        if task in _NO_BITS:
+            self.values.pop("weight_bits", None)
+        if task == "serve" and "duration_seconds" in self.values:
+            self.values.pop("duration_seconds")
+        if task not in ("serve", "test_time") and "tokens" not in self.values and "batch_tokens" not in self.values:
+            pass
+        for name, value in list(self.values.items()):
+            if name in _INTEGER:
+                self.values[name] = [_whole(v) for v in value] if isinstance(value, list) else _whole(value)
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: str) -> Filled:
+    """Fields of the question's quantities and names."""
+    inherit(place, found)
+    _derive(place, found, text)
+    slots = assign(place, found)
+    discount(place, slots, found)
+    filled = Filled(slots, found, spotted, place, text)
+    _settle(filled)
+    _accelerators(filled)
+    _models(filled)
+    _bits(filled)
+    _samples(filled)
+    _architecture(filled)
+    _rates(filled)
+    _notices(filled)
+    return filled
+
+
+def _derive(place: Scene, found: list[Measure], text: str) -> None:
+    """Quantities whose dimension only their neighbours show: nodes times cards, "H100s at $2", "N = 7e9"."""
+    per_node = next((m.value for m in found if m.dim == "per_node"), None)
+    for number, measure in enumerate(found):
+        nodes_of = next((other for other in found[number + 1 :] if other.dim == "acc"), None)
+        if measure.dim == "nodes" and per_node:
+            measure.dim, measure.value = "acc", measure.value * per_node
+        elif measure.dim == "nodes" and nodes_of and _each(place, measure, nodes_of):
+            measure.dim, measure.value, measure.accelerator = "acc", measure.value * nodes_of.value, nodes_of.accelerator
+            nodes_of.dim = "used"
+        elif measure.dim == "node_hours" and (per_node or nodes_of):
+            cards = per_node or (nodes_of.value if nodes_of else 1.0)
+            measure.dim, measure.value = "acc_hours", measure.value * cards
+            if nodes_of and not per_node:
+                nodes_of.dim = "used"
+        elif measure.dim == "usd" and measure.value < 100 and _hourly(place, measure):
+            measure.dim = "usd_per_hour"
+        elif measure.dim == "usd_per_item" and measure.value < 100:
+            measure.dim = "usd_per_hour"
+        elif measure.dim == "time" and measure.value < 1.0:
+            measure.dim, measure.value = "latency", measure.value * 1000.0
+
+
+def _each(place: Scene, nodes: Measure, cards: Measure) -> bool:
+    words = [atom.text for atom in place.atoms[nodes.after : min(len(place.atoms), cards.after + 4)]]
+    gap = cards.first - nodes.after
+    return gap <= 3 or (gap <= 6 and bool({"each", "per", "jeweils", "je", "chacun", "cada"} & set(words)))
+
+
+def _hourly(place: Scene, measure: Measure) -> bool:
+    before = place.atoms[max(0, measure.first - 3) : measure.first]
+    return bool(before) and before[-1].text in ("at", "@", "for", "a") and any(atom.entity and atom.entity[0] == "accelerator" for atom in before)
+
+
+def _settle(filled: Filled) -> None:
+    """One value a field, or a list when values stand side by side as a comparison."""
+    fields: dict[str, list[Slot]] = {}
+    for slot in filled.slots:
+        before = filled.text[max(0, slot.measure.start - 8) : slot.measure.start]
+        letter = _ASSIGNED.search(before)
+        if letter and slot.measure.dim in ("plain", "params", "tokens", "flop"):
+            slot.field, slot.score = _LETTER[letter["name"]], 2.0
+        if slot.field != "none" and not slot.discounted and not slot.measure.euro:
+            fields.setdefault(slot.field, []).append(slot)
+    _balance(fields)
+    for name, slots in fields.items():
+        chosen = _choose(filled, slots)
+        values = list(dict.fromkeys(slot.measure.value for slot in chosen))
+        filled.values[name] = values[0] if len(values) == 1 else values
+        filled.confidence[name] = min(slot.confidence for slot in chosen)
+        filled.spans += [(slot.measure.start, slot.measure.end, name) for slot in chosen]
+
+
+def _balance(fields: dict[str, list[Slot]]) -> None:
+    """Two bare sizes and no tokens: the larger, later one is the data ("7B on 140B")."""
+    params = fields.get("params_total", [])
+    loose = [slot for slot in params if slot.measure.dim == "plain" and slot.runner_up[0] == "tokens"]
+    if "tokens" not in fields and len({slot.group for slot in params}) > 1 and loose:
+        last = max(loose, key=lambda slot: (slot.runner_up[1] - slot.score, slot.measure.first))
+        if last.measure.value >= 5 * min(slot.measure.value for slot in params):
+            group = [slot for slot in params if slot.group == last.group]
+            fields["params_total"] = [slot for slot in params if slot.group != last.group]
+            fields["tokens"] = group
+            for slot in group:
+                slot.field, slot.runner_up, slot.score = "tokens", ("params_total", slot.score - 0.1), slot.score
+
+
+def _choose(filled: Filled, slots: list[Slot]) -> list[Slot]:
+    if len(slots) == 1:
+        return slots
+    groups: dict[int, list[Slot]] = {}
+    for slot in slots:
+        groups.setdefault(slot.group, []).append(slot)
+    best = max(groups.values(), key=lambda group: (round(max(s.score for s in group), 1), _asked(filled, group[0]), -group[0].measure.first))
+    if len(best) > 1:
+        return best
+    rivals = [slot for slot in slots if slot is not best[0] and _compared(filled, best[0], slot)]
+    return sorted([best[0], *rivals], key=lambda slot: slot.measure.first)
+
+
+def _asked(filled: Filled, slot: Slot) -> bool:
+    """Whether a quantity stands in a sentence with a question mark behind it."""
+    rest = filled.text[slot.measure.end :]
+    stop = re.search(r"[.!?\n](?!\d)", rest)
+    return bool(stop and stop[0] == "?")
+
+
+def _compared(filled: Filled, one: Slot, two: Slot) -> bool:
+    low, high = sorted((one.measure, two.measure), key=lambda m: m.first)
+    words = {atom.text for atom in filled.place.atoms[low.after : high.first]}
+    if high.first - low.after > 7 or words & {".", "?", "!", ";"}:
+        return False
+    return bool(words & {"vs", "versus", "or", "against", "oder", "ou", "o", "还是", "compared", "gegen", "contre", "instead"})
+
+
+def _place_of(filled: Filled, name: names.Name) -> tuple[int, int]:
+    at = next(i for i, atom in enumerate(filled.place.atoms) if atom.start == name.start and atom.entity)
+    return at, at + 1
+
+
+def _live(filled: Filled, kind: str) -> list[tuple[names.Name, int]]:
+    """Names of a kind the text does not take back, with their places."""
+    live: list[tuple[names.Name, int]] = []
+    for name in filled.spotted:
+        if name.kind == kind:
+            first, after = _place_of(filled, name)
+            holder = next((m for m in filled.measures if m.first <= first < m.after), None)
+            low, high = (holder.first, holder.after) if holder else (first, after)
+            if not taken_back(filled.place, low, high, filled.measures) and not _name_origin(filled, first):
+                live.append((name, first))
+    kept = [(n, p) for i, (n, p) in enumerate(live) if not any(corrected(filled.place, p + 1, q) for _, q in live[i + 1 : i + 2])]
+    return kept
+
+
+def _name_origin(filled: Filled, first: int) -> bool:
+    before = filled.place.atoms[max(0, first - 1) : first]
+    after = [atom.text for atom in filled.place.atoms[first + 1 : first + 4]]
+    return bool(before) and before[-1].text in ("from", "von", "de") and "to" in after
+
+
+def _accelerators(filled: Filled) -> None:
+    live = _live(filled, "accelerator")
+    if not live:
+        return
+    ids = list(dict.fromkeys(name.id for name, _ in live))
+    if len(ids) > 1:
+        compared = [live[0][0].id]
+        for (_, place), (name, where) in zip(live, live[1:], strict=False):
+            words = {atom.text for atom in filled.place.atoms[place + 1 : where]}
+            if where - place <= 6 and words & {"vs", "versus", "or", "against", "oder", "ou", "o", "and", ",", "/", "还是", "und", "et", "y", "than", "か", "と", "compared"}:
+                compared.append(name.id)
+        counted = [m.accelerator for m in filled.measures if m.accelerator and m.dim == "acc" and any(s.measure is m and not s.discounted for s in filled.slots)]
+        ids = list(dict.fromkeys(compared)) if len(set(compared)) > 1 else (counted or ids)[:1]
+    filled.values["accelerator"] = ids[0] if len(ids) == 1 else ids
+    filled.confidence["accelerator"] = 0.97 if len(ids) == 1 else 0.85
+    filled.spans += [(name.start, name.end, "accelerator") for name, _ in live if name.id in ids]
+
+
+def _models(filled: Filled) -> None:
+    live = _live(filled, "model")
+    if live:
+        filled.values["models"] = list(dict.fromkeys(name.id for name, _ in live))
+        filled.spans += [(name.start, name.end, "models") for name, _ in live]
+    tables = [name.text for name in filled.spotted if name.kind == "runs"]
+    if tables:
+        filled.values["runs"] = tables[0]
+
+
+def _bits(filled: Filled) -> None:
+    """Weight formats (int8, W4A16) next to stated bit widths, in reading order."""
+    found = [(slot.measure.start, slot.measure.value) for slot in filled.slots if slot.field == "weight_bits" and not slot.discounted]
+    for name, place in _live(filled, "bits"):
+        around = " ".join(atom.text for atom in filled.place.atoms[place + 1 : place + 3])
+        if not _TRAINING_FORMATS.search(around) and "mixed precision" not in filled.text[max(0, name.start - 30) : name.end + 20]:
+            found.append((name.start, float(name.id)))
+    values = list(dict.fromkeys(value for _, value in sorted(found)))
+    if values:
+        filled.values["weight_bits"] = values[0] if len(values) == 1 else values
+
+
+def _samples(filled: Filled) -> None:
+    counts = [float(m[1]) * (1000 if m[2] else 1) for m in _PASS_AT.finditer(filled.text)]
+    counts = [count for count in dict.fromkeys(counts) if count > 1]
+    if counts:
+        filled.values["samples"] = counts[0] if len(counts) == 1 else counts
+        filled.confidence["samples"] = 0.97
+
+
+def _architecture(filled: Filled) -> None:
+    moe, dense = _MOE.search(filled.text), _DENSE.search(filled.text)
+    for name, match in (("moe", moe), ("dense", dense)):
+        if match:
+            first = next((i for i, atom in enumerate(filled.place.atoms) if atom.end > match.start()), 0)
+            lost = taken_back(filled.place, first, first + 1, filled.measures) or bool(re.match(r"[^?.]{0,12}\? ?(?:no|nope|nein|non)\b", filled.text[match.end() :]))
+            if name == "moe":
+                filled.moe_named = not lost
+            else:
+                filled.dense_named = not lost and not re.search(r"(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()])
+    if filled.moe_named or filled.dense_named:
+        filled.values["architecture"] = "moe" if filled.moe_named else "dense"
+
+
+def _rates(filled: Filled) -> None:
+    """Tokens a day over years are tokens over the model's life."""
+    rate = next((m for m in filled.measures if m.dim == "token_rate" and abs(_per(m, filled)) >= 3600), None)
+    if rate is None:
+        return
+    filled.values.pop("inference_tokens_per_second", None)
+    time = next((slot.measure for slot in filled.slots if slot.field == "duration_seconds" and slot.measure.first > rate.first), None)
+    if time is not None:
+        filled.values["inference_tokens"] = float(f"{rate.value * time.value:.12g}")
+        filled.values.pop("duration_seconds", None)
+    else:
+        filled.values["inference_tokens_per_second"] = float(f"{rate.value:.12g}")
+
+
+def _per(measure: Measure, filled: Filled) -> float:
+    words = filled.text[measure.start : measure.end]
+    return 1.0 if re.search(r"/ ?s\b|sec|秒|sekunde|seconde|segundo", words) else 86400.0
+
+
+def _notices(filled: Filled) -> None:
+    if any(measure.euro for measure in filled.measures):
+        filled.notices.append("amounts in other currencies than US dollars are not converted; state the budget in dollars")
+    for part, near in names.unknown_parts(filled.text, filled.spotted):
+        hint = f"; nearest known: {', '.join(near)}" if near else ""
+        filled.notices.append(f"{part.upper()} is no accelerator in the catalogue{hint}")
+
+
+def _laws(filled: Filled, task: str) -> None:
+    found: list[str] = []
+    for kind_name, _ in sorted([*_live(filled, "law"), *_live(filled, "author")], key=lambda pair: pair[1]):
+        law = kind_name.id if kind_name.kind == "law" else names.law_id(kind_name.text, task)
+        if law:
+            found.append(law)
+            filled.spans.append((kind_name.start, kind_name.end, "laws"))
+    laws = list(dict.fromkeys(found))
+    if "besiroglu2024" in laws and "hoffmann2022" in laws and re.search(r"(?:refit|replication|re-?fit|version|correction|re-?analysis) of (?:the )?(?:chinchilla|hoffmann)", filled.text):
+        laws.remove("hoffmann2022")
+    if laws:
+        filled.values["laws"] = laws
+
+
+__all__ = ["Filled", "fill", "joined"]

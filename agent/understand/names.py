@@ -1,0 +1,192 @@
+"""Names in a question: accelerators, laws, known models, weight formats and attached tables, each by a data file of spellings."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from agent.understand._lexicon import read
+from agent.understand._text import CJK
+
+_Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_TABLE = re.compile(r"(?<![\w/.])[\w-]+(?:\.[\w-]+)*\.(?:csv|tsv|jsonl?|parquet|xlsx?|feather)\b", re.IGNORECASE)
+_LINK = re.compile(r"https?://\S+|\S+@\S+\.\w+")
+_FORMAT = re.compile(
+    r"(?<![a-z0-9])(?:w(?P<w>\d{1,2})(?:a\d{1,2})?(?:kv\d{1,2})?(?:g\d+)?|(?:nv|mx)?(?:int|fp|nf|uint)[ -]?(?P<f>\d{1,2})(?:[ _-]?e\dm\d)?"
+    r"|bf[ -]?(?P<b>16)|float(?P<fl>16|32)|q(?P<q>[2-8])(?:_[k0-9]\w*)|i?q(?P<iq>[2-8])(?=_)|(?P<half>half precision)|(?P<tern>ternary|1\.58[ -]?bits?|bitnet)|(?P<bin>binary weights))(?![a-z0-9])"
+)
+_UNKNOWN_PART = re.compile(r"(?<![a-z0-9])(?:(?:[abhlv]|gb|gh|mi|rtx[ -]?|tpu[ -]?v?)\d{2,4}[a-z]{0,2}?)(?=s?(?![a-z0-9]))")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name found in the text: `kind` is accelerator, law, model, bits, runs or link."""
+
+    kind: str
+    id: str
+    start: int
+    end: int
+    text: str
+
+
+def _spelling(phrase: str) -> str:
+    words = re.split(r"[\s-]+", phrase.strip().lower())
+    pattern = r"[\s_-]?".join(re.escape(word).replace(r"\{gb\}", r"[\s-]?g(?:b|ib|ig)?") for word in words)
+    return pattern.replace("'", "'?")
+
+
+@functools.cache
+def _accelerators() -> tuple[re.Pattern[str], dict[str, str]]:
+    data = read("accelerators")
+    makers = "|".join(data["makers"])
+    spelled = [(spelling, part) for part, spellings in data["ids"].items() for spelling in spellings]
+    spelled.sort(key=lambda pair: -len(pair[0]))
+    groups = {f"a{i}": part for i, (_, part) in enumerate(spelled)}
+    body = "|".join(f"(?P<a{i}>{_spelling(str(spelling))})" for i, (spelling, _) in enumerate(spelled))
+    pattern = rf"(?:(?<![a-z0-9.])|(?<=\dx)|(?<=\d×))(?:(?:{makers})[\s-])*(?:{body})(?:'?e?s)?(?![a-z0-9])(?![.,]\d)"
+    return re.compile(pattern), groups
+
+
+@functools.cache
+def _models() -> tuple[re.Pattern[str], dict[str, Any]]:
+    data = read("models")
+    families = sorted([*data["hyphen"], *data["glued"]], key=len, reverse=True)
+    variants = "|".join(sorted((re.escape(v) for v in data["variants"]), key=len, reverse=True))
+    body = "|".join(_spelling(family) for family in families)
+    size = r"\d+x\d+(?:\.\d+)?b|\d+(?:\.\d+)?[bmt](?![a-z])"
+    pattern = (
+        rf"(?<![a-z0-9])(?P<family>{body})(?P<version>[\s-]?v?\d+(?:\.\d+)?(?![\d.]*[bmtkx%]|\d))?"
+        rf"(?P<variant>(?:[\s-](?:{variants})(?![a-z]))*)(?P<size>[\s-]?(?:{size}))?(?P<after>(?:[\s-](?:{variants})(?![a-z]))*)"
+        r"(?:[\s-](?:instruct|base|chat|it))?(?:'?s)?(?![a-z0-9])"
+    )
+    return re.compile(pattern), data
+
+
+def _model_id(match: re.Match[str], data: dict[str, Any]) -> str | None:
+    family = re.sub(r"[\s_-]+", "-", match["family"])
+    version, size = (re.sub(r"[\s-]", "", match[part] or "") for part in ("version", "size"))
+    variant = "-".join((match["variant"] + " " + match["after"]).replace("-", " ").split())
+    plain = family.replace("-", " ")
+    if not (version or size or variant) and (plain in data["needs_size"] or len(plain) < 4):
+        return None
+    if plain in data["needs_size"] and not (version or size) and variant in ("", "large", "small", "base", "medium"):
+        return None
+    if plain == "llama" and not (version or size):
+        return None
+    head = family + version if plain in data["glued"] else "-".join(part for part in (family, version) if part)
+    parts = [part for part in (head, size, variant) if part]
+    if plain in ("gemma", "phi", "qwen", "deepseek", "mistral", "llama") and variant and match["variant"]:
+        parts = [part for part in (head, variant, size) if part]
+    return "-".join(parts)
+
+
+@functools.cache
+def _law_data() -> dict[str, Any]:
+    text = (files("knowledge") / "aliases.yaml").read_text(encoding="utf8")
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a base loader: strings only
+
+
+@functools.cache
+def _laws() -> tuple[re.Pattern[str], dict[str, str]]:
+    """Phrases that alone mean a law, and law ids themselves."""
+    phrases: dict[str, str] = {}
+    for law, entry in _law_data()["laws"].items():
+        phrases[law.replace("_", " ")] = law
+        phrases.update({str(phrase).lower(): law for phrase in entry["as"]})
+    ordered = sorted(phrases, key=len, reverse=True)
+    body = "|".join(f"(?P<p{i}>{_spelling(phrase)})" for i, phrase in enumerate(ordered))
+    return re.compile(rf"(?<![a-z0-9])(?:{body})(?:'?s)?(?![a-z0-9])"), {f"p{i}": phrases[phrase] for i, phrase in enumerate(ordered)}
+
+
+@functools.cache
+def _authors() -> tuple[re.Pattern[str], dict[str, list[str]]]:
+    by: dict[str, list[str]] = {}
+    for law, entry in _law_data()["laws"].items():
+        for author in entry["by"]:
+            by.setdefault(author, []).append(law)
+    names = "|".join(sorted((re.escape(name) for name in by), key=len, reverse=True))
+    marks = r"(?P<mark>\s*(?:,\s*)?(?:et\.? al\.?|and others|& co\b\.?|and co\b\.?|und kollegen|等人|等|ら)|'s?\s+(?:[\w-]+\s+){0,4}?(?:law|rule|formula|fit|paper|scaling|exponent|curve|equation)s?)?"
+    return re.compile(rf"(?<![a-z0-9])(?P<author>{names})(?![a-z0-9-]){marks}(?:\s*\(?(?P<year>20[12]\d)\)?)?"), by
+
+
+def law_id(text: str, task: str | None = None) -> str | None:
+    """The law an author-and-year mention stands for; where several fit, the year and then the task decide."""
+    pattern, by = _authors()
+    match = pattern.search(text)
+    if not match:
+        return None
+    laws = by[match["author"]]
+    if match["year"]:
+        dated = [law for law in laws if match["year"] in law]
+        laws = dated or laws
+    entries = _law_data()["laws"]
+    fitting = [law for law in laws if task in entries[law].get("for", ())]
+    return (fitting or laws)[0]
+
+
+def accelerator_ids() -> list[str]:
+    """Every accelerator id the parser can name."""
+    return sorted(read("accelerators")["ids"])
+
+
+def _law_names(text: str) -> list[Name]:
+    pattern, groups = _laws()
+    found = [Name("law", groups[m.lastgroup or ""], m.start(), m.end(), m[0]) for m in pattern.finditer(text)]
+    authors, _ = _authors()
+    common = set(_law_data()["common_surnames"])
+    for match in authors.finditer(text):
+        if match["author"] in common and not (match["mark"] or match["year"]):
+            continue
+        if not any(name.start <= match.start() < name.end for name in found):
+            found.append(Name("author", match[0], match.start(), match.end(), match[0]))
+    return found
+
+
+def _format_bits(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    for group in ("w", "f", "b", "fl", "q", "iq"):
+        if groups[group]:
+            return groups[group]
+    return "16" if groups["half"] else "1.58" if groups["tern"] else "1"
+
+
+def spot(text: str) -> list[Name]:
+    """Names in folded text, in order, none overlapping: the longest mention at a place wins."""
+    found = [Name("runs", m[0], m.start(), m.end(), m[0]) for m in _TABLE.finditer(text)]
+    found += [Name("link", m[0], m.start(), m.end(), m[0]) for m in _LINK.finditer(text)]
+    pattern, data = _models()
+    for match in pattern.finditer(text):
+        model = _model_id(match, data)
+        if model:
+            found.append(Name("model", model, match.start(), match.end(), match[0]))
+    parts, groups = _accelerators()
+    found += [Name("accelerator", groups[m.lastgroup or ""], m.start(), m.end(), m[0]) for m in parts.finditer(text)]
+    found += [Name("bits", _format_bits(m), m.start(), m.end(), m[0]) for m in _FORMAT.finditer(text)]
+    found += _law_names(text)
+    found.sort(key=lambda name: (name.start, -(name.end - name.start)))
+    kept: list[Name] = []
+    for name in found:
+        if not kept or name.start >= kept[-1].end:
+            kept.append(name)
+        elif name.end - name.start > kept[-1].end - kept[-1].start:
+            kept[-1] = name
+    return kept
+
+
+def unknown_parts(text: str, known: list[Name]) -> list[tuple[str, list[str]]]:
+    """Words that look like accelerators but are none we know, each with the nearest ids."""
+    found: list[tuple[str, list[str]]] = []
+    for match in _UNKNOWN_PART.finditer(text):
+        if not any(name.start < match.end() and match.start() < name.end for name in known):
+            near = difflib.get_close_matches(match[0].replace(" ", "-"), accelerator_ids(), 3, 0.4)
+            found.append((match[0], near))
+    return found
+
+
+__all__ = ["CJK", "Name", "accelerator_ids", "law_id", "spot", "unknown_parts"]

@@ -1,0 +1,147 @@
+"""The built-in understanding: a question (and the brief before it) becomes a brief, with confidences, other readings and notices."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.brief import Brief
+from agent.understand import names, tasks
+from agent.understand._fill import Filled, fill
+from agent.understand._lexicon import guess_language, language
+from agent.understand._text import Atom, atoms, fold, script
+from agent.understand.context import merge
+from agent.understand.quantities import measures
+from agent.understand.slots import scene
+from knowledge.errors import InputError
+
+LIMIT = 20_000
+_ASKS = re.compile(
+    r"\?|？|吗|呢|か\s*$|\b(?:what|how|which|when|why|can|could|should|is|are|does|do|will|would|where|please|plan|give|tell|predict|estimate|recommend|explain|compute|calculate|confirm|fit|"
+    r"wie|was|welche\w*|wann|warum|reicht|kann|combien|quel\w*|comment|pourquoi|peut|cuánt\w*|qué|cómo|cuál|puede|need|want|wonder\w*|know|looking)\b"
+)
+_SENTENCE = re.compile(r"[^.?!\n。？！]*(?:[.](?=\w)[^.?!\n。？！]*)*[.?!\n。？！]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where in the question a field's value was read."""
+
+    start: int
+    end: int
+    field: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """A brief with what is known about the reading: confidence (0..1) per field, other readings, spans, notices for the person."""
+
+    brief: Brief
+    confidence: dict[str, float]
+    readings: list[Brief] = field(default_factory=list[Brief])
+    spans: list[Span] = field(default_factory=list[Span])
+    notices: list[str] = field(default_factory=list[str])
+    language: str = "en"
+
+
+def check_length(question: str) -> None:
+    """Raise InputError for an empty question or one above 20,000 characters."""
+    if not question.strip():
+        raise InputError("question", "is empty", "ask something, for instance: best model for 1e22 FLOPs on 8 H100s")
+    if len(question) > LIMIT:
+        raise InputError("question", f"has {len(question):,} characters", f"at most {LIMIT:,}")
+
+
+def read_atoms(text: str) -> tuple[list[Atom], list[names.Name], str]:
+    """Atoms of folded text with every name as one atom, the names, and the language."""
+    spotted = names.spot(text)
+    lang = script(text) or guess_language(atoms(text))
+    european = lang in ("de", "fr", "es")
+    found: list[Atom] = []
+    at = 0
+    for name in spotted:
+        found += atoms(text, at, name.start, european)
+        found.append(Atom("entity", name.text, name.start, name.end, 0.0, (name.kind, name.id)))
+        at = name.end
+    return found + atoms(text, at, None, european), spotted, lang
+
+
+def asked_parts(text: str) -> list[tuple[int, int]]:
+    """Sentences that ask, when some do and others do not."""
+    parts = [(m.start(), m.end()) for m in _SENTENCE.finditer(text) if m[0].strip()]
+    marked = [part for part in parts if "?" in text[part[0] : part[1]]]
+    asking = marked or [part for part in parts if _ASKS.search(text, *part)]
+    return asking if asking and len(asking) < len(parts) else []
+
+
+def parse(question: str, context: Brief | None = None) -> Understanding:
+    """What a question asks. `context` is the brief of the message before, for follow-ups such as "and with half the data?".
+
+    Raises InputError for an empty or overlong question and for values that cannot be meant (negative, NaN, 1e40 params).
+    """
+    check_length(question)
+    text = fold(question)
+    text_atoms, spotted, lang_name = read_atoms(text)
+    lang = language(lang_name)
+    found = measures(lang, text_atoms)
+    place = scene(lang, text_atoms)
+    filled = fill(place, found, spotted, text)
+    decided = tasks.decide(text, asked_parts(text), filled)
+    filled.finish(decided.task)
+    if context is not None:
+        merged = merge(text, decided, filled, context)
+        if merged is not None:
+            return _understanding(merged, filled, {"task": 0.9}, [], lang_name)
+    values: dict[str, Any] = {"task": decided.task}
+    if decided.also:
+        values["also"] = decided.also
+    if decided.task != "out_of_scope":
+        values |= filled.values
+        values |= _missing(decided.task, filled.values)
+    confidence = {"task": decided.confidence}
+    readings = [{**values, "task": other, "also": None} for other in decided.others]
+    return _understanding(values, filled, confidence, readings, lang_name)
+
+
+def _understanding(values: dict[str, Any], filled: Filled, confidence: dict[str, float], others: list[dict[str, Any]], lang: str) -> Understanding:
+    if lang != "en":
+        values = {**values, "language": lang}
+    brief = Brief.read(values)
+    stated = brief.stated()
+    confidence |= {name: filled.confidence.get(name, 0.9) for name in stated if name not in ("task", "also", "missing", "language")}
+    readings = [Brief.read({k: v for k, v in other.items() if v is not None}) for other in others]
+    for name, value in filled.alternatives():
+        if name in stated and confidence.get(name, 1.0) < 0.62:
+            readings.append(Brief.read({**{k: v for k, v in stated.items() if k != name}, value: stated[name]}))
+    spans = [Span(start, end, name, stated[name]) for start, end, name in filled.spans if name in stated]
+    return Understanding(brief, confidence, readings, spans, filled.notices, lang)
+
+
+_NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "allocate": (("compute_flops",), ("budget_usd",), ("accelerator_hours",), ("n_accelerators", "duration_seconds"), ("params_total",), ("tokens",), ("target_loss",), ("models",), ("unique_tokens",)),
+    "wall_clock": (("compute_flops",), ("params_total",), ("models",), ("tokens",), ("accelerator_hours",)),
+    "cost": (("compute_flops",), ("params_total",), ("models",), ("accelerator_hours",), ("tokens",)),
+    "serve": (("params_total",), ("models",), ("params_active",)),
+    "memory": (("params_total",), ("models",)),
+    "predict_loss": (("params_total",), ("tokens",), ("compute_flops",), ("models",)),
+    "hyperparameters": (("params_total",), ("tokens",), ("compute_flops",), ("models",), ("laws",)),
+    "fit": (("runs",),),
+}
+_ASK_BACK: dict[str, list[str]] = {
+    "allocate": ["compute_flops", "n_accelerators", "accelerator", "duration_seconds"],
+    "wall_clock": ["params_total", "tokens", "n_accelerators", "accelerator"],
+    "cost": ["params_total", "tokens"],
+    "serve": ["params_total", "accelerator"],
+    "memory": ["params_total"],
+    "predict_loss": ["params_total", "tokens"],
+    "hyperparameters": ["params_total", "tokens"],
+    "fit": ["runs"],
+}
+
+
+def _missing(task: str, values: dict[str, Any]) -> dict[str, Any]:
+    if task not in _NEEDS or any(all(name in values for name in way) for way in _NEEDS[task]):
+        return {}
+    return {"missing": [name for name in _ASK_BACK[task] if name not in values]}

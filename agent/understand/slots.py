@@ -1,0 +1,239 @@
+"""Slot filling: each quantity gets the field its unit allows and the words around it ask for; corrections, past values and comparisons are settled."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.understand._lexicon import Language, read
+from agent.understand._text import Atom
+from agent.understand.quantities import Measure
+
+_STOPS = frozenset(".?!;\n()")
+_WINDOW = 7
+_JOIN = frozenset({"or", "vs", "versus", "and", "oder", "ou", "o", "/", ",", "against", "und", "et", "y", "e", "还是", "-", "&", "to", "gegen", "contre", "contra", "compared", "v", ".", "than", "和", "か", "と", "bis", "à", "a"})
+_STRONG_JOIN = frozenset({"or", "vs", "versus", "oder", "ou", "o", "against", "gegen", "contre", "contra", "v", "compared"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A word or phrase that says what a nearby quantity is."""
+
+    name: str
+    first: int
+    after: int
+
+
+@dataclass(slots=True)
+class Slot:
+    """A quantity with its field, how sure that is (0..1) and whether the text takes it back (past, negated, corrected)."""
+
+    measure: Measure
+    field: str
+    score: float
+    runner_up: tuple[str, float]
+    discounted: bool = False
+    group: int = 0
+
+    @property
+    def confidence(self) -> float:
+        return round(min(0.99, max(0.05, 0.5 + 0.5 * (self.score - self.runner_up[1]) / max(self.score, 0.5))), 2)
+
+
+@dataclass(slots=True)
+class Scene:
+    """The text as the slot filler sees it: atoms, cues, clause of each atom."""
+
+    atoms: list[Atom]
+    cues: list[Cue]
+    clause: list[int]
+    hits: dict[str, list[Cue]] = field(default_factory=dict[str, list[Cue]])
+
+
+@functools.cache
+def _fields() -> dict[str, dict[str, tuple[float, dict[str, float]]]]:
+    dims = read("fields")["dims"]
+    return {
+        dim: {name: (float(spec["prior"]), {cue: float(w) for cue, w in spec["cues"].items()}) for name, spec in fields.items()}
+        for dim, fields in dims.items()
+    }
+
+
+def scene(lang: Language, text: list[Atom]) -> Scene:
+    """Cues of the text and its clauses."""
+    cues = [Cue(cue, place, end) for place in range(len(text)) for end, cue in lang.cues.all_at(text, place)]
+    hits: dict[str, list[Cue]] = {}
+    for cue in cues:
+        hits.setdefault(cue.name, []).append(cue)
+    starts = {cue.first for cue in hits.get("present", [])}
+    clause, number = [], 0
+    for place, atom in enumerate(text):
+        if place in starts or atom.text in _STOPS or (place and "\n" in atom.text):
+            number += 1
+        clause.append(number)
+    return Scene(text, cues, clause, hits)
+
+
+def _kind(measure: Measure) -> str:
+    if measure.dim != "plain":
+        return {"user_tokens": "tokens"}.get(measure.dim, measure.dim)
+    if measure.value >= 1e15 and not measure.scaled:
+        return "flop"
+    if measure.value >= 1e6 or (measure.scaled and measure.value >= 2.1e5):
+        return "big"
+    return "tiny" if 0 < measure.value < 20 and measure.value != int(measure.value) else "small"
+
+
+def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -> float:
+    """Weight 0..1.3 of a cue for a measure: nearer is more, across a clause or another quantity much less."""
+    if measure.first <= cue.first < measure.after:
+        return 1.3 if cue.first in measure.inner else (0.9 if measure.dim == "params" else 0.0)
+    right = cue.first >= measure.after
+    low, high = (measure.after, cue.first) if right else (cue.after, measure.first)
+    gap = high - low
+    if gap < 0 or gap > _WINDOW:
+        return 0.0
+    between = place.atoms[low:high]
+    weight = 1.0 / (1.0 + 0.22 * sum(atom.text not in ("-", "=", ":", "of", "is", "~", "de", "von") for atom in between))
+    if place.clause[min(cue.first, len(place.clause) - 1)] != place.clause[measure.first] and not any(a.text in "()" for a in between):
+        weight *= 0.35
+    if any(atom.text in (",", "/", "and", "with", "+", "und", "et", "y") for atom in between):
+        weight *= 0.55
+    if any(other is not measure and low <= other.first < high for other in others):
+        weight *= 0.3
+    return weight
+
+
+def _candidates(place: Scene, measures: list[Measure]) -> Iterable[tuple[float, int, bool, int, str, Cue | None]]:
+    """(score, measure number, cue is left, cue place, field, cue) of all pairings."""
+    table = _fields()
+    for number, measure in enumerate(measures):
+        for name, (prior, cues) in table.get(_kind(measure), {}).items():
+            for cue_name, weight in cues.items():
+                for cue in place.hits.get(cue_name, ()):
+                    near = _distance(place, measure, cue, measures)
+                    if near > 0.05:
+                        yield weight * near, number, cue.first < measure.first, cue.first, name, cue
+            if prior:
+                yield prior, number, False, 0, name, None
+
+
+def _exclusive(cue: Cue) -> bool:
+    return cue.name not in ("data_prep", "training", "memory", "loss", "total", "lr", "observed_loss", "target_loss")
+
+
+def assign(place: Scene, measures: list[Measure]) -> list[Slot]:
+    """A field for every measure that has one; a cue serves the quantity nearest to it."""
+    scores: list[dict[str, float]] = [{} for _ in measures]
+    priors = [{name: prior for name, (prior, _) in _fields().get(_kind(m), {}).items()} for m in measures]
+    taken: dict[tuple[str, int], int] = {}
+    groups = groups_of(place, measures)
+    pairs = sorted((c for c in _candidates(place, measures) if c[5]), key=lambda c: (-round(c[0], 3), c[2], c[3]))
+    for score, number, _, _, name, cue in pairs:
+        assert cue is not None
+        owner = taken.setdefault((cue.name, cue.first), number) if _exclusive(cue) else number
+        if owner != number and groups[owner] != groups[number]:
+            continue
+        best = scores[number]
+        # Two different cues for one field add up (a "target" and a "loss"); the same field hardly gains from the same cue twice.
+        best[name] = best[name] + 0.35 * score if name in best else score
+    slots: list[Slot] = []
+    for number, measure in enumerate(measures):
+        total = {name: prior + scores[number].get(name, 0.0) + _by_value(measure, name) for name, prior in priors[number].items()}
+        ranked = sorted(total.items(), key=lambda item: -item[1])
+        if ranked and ranked[0][1] > 0.3:
+            runner = ranked[1] if len(ranked) > 1 else ("none", 0.0)
+            slots.append(Slot(measure, ranked[0][0], ranked[0][1], runner, group=groups[number]))
+    return slots
+
+
+def _by_value(measure: Measure, name: str) -> float:
+    """What the size of a number alone says: a bare trillion is tokens, a bare few billion is a model."""
+    value, kind = measure.value, _kind(measure)
+    if kind == "big":
+        if name == "tokens":
+            return 0.75 if value >= 2.5e12 else 0.45 if value >= 9e11 else 0.0
+        return -0.3 if name == "params_total" and value >= 9e11 else 0.0
+    if kind == "tokens" and value <= 2e5 and name == "tokens":
+        return -0.6
+    if kind == "tiny":
+        if name in ("mfu", "pass_rate") and value > 1:
+            return -3.0
+        if name in ("target_loss", "observed_loss") and not 0.3 < value < 15:
+            return -3.0
+    return 0.0
+
+
+def groups_of(place: Scene, measures: list[Measure]) -> list[int]:
+    """Group numbers: measures listed side by side ("7B, 13B or 70B") share one."""
+    groups = list(range(len(measures)))
+    for number in range(1, len(measures)):
+        if joined(place, measures[number - 1], measures[number]) and _kind(measures[number - 1]) == _kind(measures[number]):
+            groups[number] = groups[number - 1]
+    return groups
+
+
+def joined(place: Scene, one: Measure, two: Measure) -> bool:
+    """Whether only list words stand between two measures."""
+    between = [atom.text for atom in place.atoms[one.after : two.first]]
+    return 0 < len(between) <= 3 and all(word in _JOIN for word in between) and between != ["."]
+
+
+def inherit(place: Scene, measures: list[Measure]) -> None:
+    """Give "7" of "7 or 13B" and "3" of "3 or 4 bits" the scale and unit of what follows."""
+    for one, two in reversed(list(itertools.pairwise(measures))):
+        between = {atom.text for atom in place.atoms[one.after : two.first]}
+        bare = one.dim == "plain" and not one.scaled and one.value < 1e4
+        if bare and joined(place, one, two) and (two.dim != "plain" or two.scaled) and two.dim in ("plain", "bits", "acc", "bytes", "tokens", "params", "time"):
+            if between & (_JOIN - {","}) or (between == {","} and two.dim in ("bits", "plain")):
+                _take_unit(one, two, place.atoms)
+
+
+def _take_unit(one: Measure, two: Measure, text: list[Atom]) -> None:
+    literal = next((atom.value for atom in text[two.first : two.after] if atom.kind == "number" and atom.value), None)
+    if literal and two.dim not in ("acc",):
+        one.value = float(f"{one.value * two.value / literal:.15g}")
+    one.dim, one.scaled, one.accelerator = two.dim, two.scaled, two.accelerator
+
+
+def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
+    """Mark quantities the text takes back: the past, the ignored, the negated, the origin of a change, the corrected."""
+    for slot in slots:
+        measure = slot.measure
+        slot.discounted = taken_back(place, measure.first, measure.after, measures)
+    for one, two in itertools.combinations(slots, 2):
+        if one.field == two.field and corrected(place, one.measure.after, two.measure.first):
+            one.discounted = True
+
+
+def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) -> bool:
+    """Whether a stretch of atoms is past, ignored, negated or the origin of a change."""
+    clause = place.clause[first]
+    for name in ("past", "ignore"):
+        if any(place.clause[cue.first] == clause and not first <= cue.first < after for cue in place.hits.get(name, ())):
+            return True
+    for cue in place.hits.get("negate", ()):
+        gap = place.atoms[cue.after : first]
+        if cue.after <= first and len(gap) <= 2 and not any(cue.after <= m.first < first for m in measures) and all(a.text not in ",.;:?!" for a in gap):
+            if place.atoms[cue.first].text not in ("no", "never", "without"):
+                return True
+    return _origin(place, first, after, measures)
+
+
+def _origin(place: Scene, first: int, after: int, measures: list[Measure]) -> bool:
+    """A "from X" with a "to Y" behind it."""
+    starts = [cue for cue in place.hits.get("from", ()) if cue.after <= first <= cue.after + 2]
+    if not starts or any(starts[-1].after <= m.first < first for m in measures):
+        return False
+    return any(after <= cue.first <= after + 3 for cue in place.hits.get("to", ()))
+
+
+def corrected(place: Scene, low: int, high: int) -> bool:
+    """Whether a correction ("no wait", "I mean", "make that") stands between two places of one sentence or the next."""
+    if high - low > 9:
+        return False
+    strong = [cue for cue in place.hits.get("correction", ()) if low <= cue.first < high]
+    return any(place.atoms[cue.first].text not in ("no", "well", "wait", "mais", "doch", "edit") or place.atoms[cue.first - 1].text in ",.-(" for cue in strong)

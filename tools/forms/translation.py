@@ -49,14 +49,14 @@ def shared_model_loss(N: Any, f: Any, *, beta: Any, alpha: Any, L_inf: Any) -> A
 
 
 @form("f = p + c1 p^c2 (1-p)^c3")
-def effective_fraction(p: Any, *, c1: Any, c2: Any, c3: Any) -> Any:
+def pair_fraction(p: Any, *, c1: Any, c2: Any, c3: Any) -> Any:
     """Effective share of params of a pair sampled with weight p (Fernandes et al. 2023, eq. 12)."""
     p = np.asarray(p, float)
     return p + c1 * p**c2 * (1 - p) ** c3
 
 
 @form("f = (beta_1/beta_p)^(1/alpha)")
-def effective_fraction_from_prefactors(beta_ratio: Any, alpha: Any) -> Any:
+def pair_fraction_from_prefactors(beta_ratio: Any, alpha: Any) -> Any:
     """Effective share of params from the ratio of prefactors, alone over shared (Fernandes et al. 2023, eq. 9)."""
     return np.asarray(beta_ratio, float) ** (1 / np.asarray(alpha, float))
 
@@ -68,6 +68,6 @@ def shared_model_loss_ratio(f: Any, alpha: Any) -> Any:
 
 
 @form("N_eff = f N")
-def effective_params(N: Any, f: Any) -> Any:
+def shared_model_params(N: Any, f: Any) -> Any:
     """Size of the single-pair model a pair in a shared model is worth."""
     return np.asarray(N, float) * f

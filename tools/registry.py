@@ -43,10 +43,17 @@ class Tool:
 # Tool -> module, so that one question imports one module. A test proves the map complete.
 MODULES: dict[str, str] = {
     "allocate": "tools.allocation",
+    "batch_size": "tools.batch_size",
     "distill": "tools.distill",
+    "finetune": "tools.finetune",
+    "hyperparameters": "tools.hyperparameters",
+    "lr_schedule": "tools.lr_schedule",
     "memory": "tools.memory",
     "model_shape": "tools.model_shape",
     "predict_loss": "tools.pretraining",
+    "qat": "tools.qat",
+    "quantize": "tools.quantize",
+    "rl": "tools.rl",
     "test_time": "tools.test_time",
     "wall_clock": "tools.wall_clock",
 }

@@ -19,18 +19,18 @@ class Value(_Model):
     value: Number | list[Number]
     unit: str = ""
     label: str = ""
-    quantity: str = Field("", description="kind of quantity (knowledge.quantities), where it is one")
+    quantity: str = Field(default="", description="kind of quantity (knowledge.quantities), where it is one")
     low: float | None = None
     high: float | None = None
     level: float | None = None
-    interval_basis: str = Field("", description="where the interval comes from: bootstrap, residuals, price range, ...")
-    law: str = Field("", description="id of the law card, or empty for arithmetic and measured relations")
+    interval_basis: str = Field(default="", description="where the interval comes from: bootstrap, residuals, price range, ...")
+    law: str = Field(default="", description="id of the law card, or empty for arithmetic and measured relations")
     relation: str = ""
     variant: str = ""
     formula: str = ""
     inputs: dict[str, Any] = {}
     source: str = ""
-    outside: list[str] = Field([], description="variables outside the law's fit region, in words")
+    outside: list[str] = Field(default=[], description="variables outside the law's fit region, in words")
     note: str = ""
 
     @property
@@ -87,12 +87,12 @@ class Result(_Model):
 
     tool: str
     task: str
-    case: dict[str, Any] = Field({}, description="which of several compared values this result is for")
+    case: dict[str, Any] = Field(default={}, description="which of several compared values this result is for")
     headline: list[str]
     values: dict[str, Value]
     tables: list[Table] = []
     alternatives: list[Alternative] = []
     assumptions: list[Assumption] = []
     warnings: list[Notice] = []
-    reasons: list[str] = Field([], description="why this law, why this choice; plain sentences without digits of their own")
+    reasons: list[str] = Field(default=[], description="why this law, why this choice; plain sentences without digits of their own")
     feasible: bool = True

@@ -40,6 +40,7 @@ class Section(BaseModel):
     title: str
     lines: list[str] = []
     grid: Grid | None = None
+    detail: bool = False  # faces may fold it away
 
 
 class Answer(BaseModel):

@@ -34,7 +34,7 @@ def answer(state: AskState, context: Context) -> Answer:
     advice = raise_advice(brief, results, context.laws) if results else []
     assumptions = _unique([item for result in results for item in result.assumptions])
     draft = Answer(
-        question=state.get("question", ""), brief=brief, headline=_headline(brief, results, state), sections=_sections(results, assumptions, notices, advice),
+        question=state.get("question", ""), brief=brief, headline=_headline(brief, results, state), sections=_sections(brief, results, assumptions, notices, advice),
         results=results, assumptions=assumptions, notices=notices, advice=advice, sources=wording.references(results, context.laws),
         needs=[wording.need(field) for field in dict.fromkeys(field for way in state.get("needs", []) for field in way)], needs_any_of=state.get("needs", []),
         understood_by=state.get("understood_by", "built-in"), versions=versions())
@@ -57,24 +57,32 @@ def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
     if not results:
         ways = " or ".join(" and ".join(field.replace("_", " ") for field in way) for way in state.get("needs", []))
         return f"To answer this I need {ways}." if ways else "No tool answers this question."
-    asked = [result for result in results if result.task in {brief.task, *(brief.also or [])}] or results[:1]
-    return " ".join(dict.fromkeys(wording.headline(result) for result in asked[:4]))
+    return " ".join(dict.fromkeys(wording.headline(result) for result in asked_results(brief, results)[:4]))
 
 
-def _sections(results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice]) -> list[Section]:
+def _sections(brief: Brief, results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice]) -> list[Section]:
     sections: list[Section] = []
     if conflicts := [notice for notice in notices if notice.level == "conflict"]:
-        sections.append(Section(key="conflicts", title="The question contradicts itself", lines=wording.notice_lines(conflicts)))
+        sections.append(Section(key="conflicts", title="What does not fit together", lines=wording.notice_lines(conflicts)))
+    asked = asked_results(brief, results)
+    if results:
+        sections.append(wording.summary_section(results))
+        sections.append(Section(key="reasons", title="Why", lines=list(dict.fromkeys(reason for result in asked for reason in result.reasons))))
     for result in results:
-        sections.append(wording.result_section(result))
-        sections += [wording.table_section(result, table) for table in result.tables]
-        if other := wording.alternatives_section(result):
+        if result in asked and (other := wording.alternatives_section(result)):
             sections.append(other)
+        sections += [wording.table_section(result, table, detail=result not in asked) for table in result.tables]
+        sections.append(wording.result_section(result))
     if rest := [notice for notice in [*notices, *advice] if notice.level != "conflict"]:
         sections.append(Section(key="notices", title="What to watch", lines=list(dict.fromkeys(wording.notice_lines(rest)))))
     if assumptions:
         sections.append(Section(key="assumptions", title="What was assumed", lines=wording.assumption_lines(assumptions)))
-    return sections
+    return [section for section in sections if section.lines or section.grid]
+
+
+def asked_results(brief: Brief, results: list[Result]) -> list[Result]:
+    """The results of the tasks asked for, follow-ups left out."""
+    return [result for result in results if result.task in {brief.task, *(brief.also or [])}] or results[:1]
 
 
 def _source_section(draft: Answer) -> list[Section]:

@@ -82,7 +82,10 @@ def shown(value: Value) -> str:
 
 
 def interval(value: Value) -> str:
-    """`low to high` in the value's unit, or nothing where it has none."""
+    """`low to high` in the value's unit (said once), or nothing where it has none."""
     if value.low is None or value.high is None:
         return ""
-    return f"{quantity(value.low, value.unit)} to {quantity(value.high, value.unit)}"
+    low, high = quantity(value.low, value.unit), quantity(value.high, value.unit)
+    low_head, _, low_unit = low.partition(" ")
+    _, _, high_unit = high.partition(" ")
+    return f"{low_head} to {high}" if low_unit and low_unit == high_unit else f"{low} to {high}"

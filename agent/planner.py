@@ -30,6 +30,10 @@ FOLLOW_UPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "memory": (),
 }
 
+# Statements that make a budget question joint: size, width, hardware and money are then decided together by the tool `plan`.
+JOINT = ("n_accelerators", "budget_usd", "price_per_million_tokens_usd", "memory_bytes", "latency_ms_per_token", "weight_bits")
+_DIRECT = ("params_total", "tokens", "tokens_per_param", "models", "laws")
+
 # A field the question leaves open is taken from the value of the same name in an earlier result.
 CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_bits", "batch_tokens", "accelerator_hours", "mfu")
 
@@ -38,14 +42,21 @@ def plan_steps(brief: Brief) -> list[Step]:
     """Tool calls for every task of the brief, in order; list-valued fields become one call per combination."""
     steps: list[Step] = []
     for position, task in enumerate([brief.task, *(brief.also or [])]):
-        if task not in MODULES:
+        tool = tool_for(task, brief)
+        if tool not in MODULES:
             continue
-        steps += [Step(task, {**case}, why="asked") for case in _cases(brief, task)]
+        steps += [Step(tool, {**case}, why="asked") for case in _cases(brief, tool)]
         if position == 0 and len(steps) == 1:
             steps += [Step(tool, {}, why=f"follows from {task}") for tool, fields in FOLLOW_UPS.get(task, ())
                       if tool in MODULES and (not fields or any(getattr(brief, f) is not None for f in fields))]
     asked = {step.tool for step in steps if step.why == "asked"}
     return [step for step in steps if step.why == "asked" or step.tool not in asked]
+
+
+def tool_for(task: str, brief: Brief) -> str:
+    """The tool that answers a task: its namesake, or the joint planner for a budget with limits beyond it."""
+    joint = any(getattr(brief, name) is not None for name in JOINT) and all(getattr(brief, name) is None for name in _DIRECT)
+    return "plan" if task == "allocate" and joint and "plan" in MODULES else task
 
 
 def _cases(brief: Brief, task: str) -> Iterator[dict[str, Any]]:
@@ -81,7 +92,7 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
         fields.setdefault("params_total", shape.params_total)
         if shape.params_active and shape.params_active != shape.params_total:
             fields.setdefault("params_active", shape.params_active)
-    if step.why != "asked" or brief.task != step.tool:
+    if step.why != "asked" or brief.task != get_tool(step.tool).task:
         for key in CHAINED:
             for result in results:
                 if key in takes and key not in fields and key in result.values and not result.case:

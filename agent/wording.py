@@ -13,6 +13,8 @@ from knowledge.errors import InputError
 from knowledge.library import LawBook, parse_yaml
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
+_SHORT = 46  # characters of a source shown in a table; `--explain` has it whole
+
 # Example wording for a field that is asked back.
 EXAMPLES: dict[str, tuple[str, str]] = {
     "compute_flops": ("FLOP", "1e22 FLOPs"),
@@ -65,12 +67,24 @@ def _label(key: str, value: Value) -> str:
     return value.label or key.replace("_", " ")
 
 
+def summary_section(results: list[Result]) -> Section:
+    """The headline values of every result in one table: value, interval, where from."""
+    rows: list[list[str]] = []
+    for result in results:
+        case = ", ".join(f"{key.replace('_', ' ')} {item}" for key, item in result.case.items())
+        for key in result.headline:
+            if key in result.values:
+                value = result.values[key]
+                row = [_label(key, value) + (f" ({case})" if case else ""), fmt.shown(value), fmt.interval(value), _origin(value)]
+                if row not in rows:
+                    rows.append(row)
+    return Section(key="summary", title="The numbers", grid=Grid(header=["", "value", _interval_title(results), "from"], rows=rows))
+
+
 def result_section(result: Result) -> Section:
-    """The values of one result as a table: value, interval, where from."""
+    """Every value of one result as a table."""
     rows = [[_label(key, value), fmt.shown(value), fmt.interval(value), _origin(value)] for key, value in _ordered(result)]
-    case = ", ".join(f"{key.replace('_', ' ')} {item}" for key, item in result.case.items())
-    return Section(key=result.tool, title=_title(result) + (f" ({case})" if case else ""), grid=Grid(header=["", "value", _interval_title(result), "from"], rows=rows),
-                   lines=result.reasons)
+    return Section(key=result.tool, title=f"{_title(result)} in full", grid=Grid(header=["", "value", _interval_title([result]), "from"], rows=rows), detail=True)
 
 
 def _title(result: Result) -> str:
@@ -82,36 +96,45 @@ def _ordered(result: Result) -> list[tuple[str, Value]]:
     return [(key, result.values[key]) for key in [*first, *(key for key in result.values if key not in first)]]
 
 
-def _interval_title(result: Result) -> str:
-    levels = {value.level for value in result.values.values() if value.level is not None}
+def _interval_title(results: list[Result]) -> str:
+    levels = {value.level for result in results for value in result.values.values() if value.level is not None}
     return f"{min(levels):.0%} interval" if levels else "interval"
 
 
 def _origin(value: Value) -> str:
-    flag = " (outside the fit region)" if value.outside else ""
-    return (f"{value.law}{':' + value.variant if value.variant else ''}" if value.law else value.source or value.formula) + flag
+    flag = ", extrapolated" if value.outside else ""
+    source = value.law or value.source or value.formula
+    return (source if len(source) <= _SHORT else source[: source.rfind(" ", 0, _SHORT)] + " ...") + flag
 
 
-def table_section(result: Result, table: Table) -> Section:
+def table_section(result: Result, table: Table, *, detail: bool = False) -> Section:
     """A table of a result, rendered in its columns' units."""
     header = [column.label or column.name for column in table.columns]
     rows = [[fmt.quantity(cell, column.unit) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
-    return Section(key=f"{result.tool}.{table.name}", title=table.title, grid=Grid(header=header, rows=rows), lines=[table.note] if table.note else [])
+    return Section(key=f"{result.tool}.{table.name}", title=table.title, grid=Grid(header=header, rows=rows), lines=[table.note] if table.note else [], detail=detail)
+
+
+# Counts of params that differ by law share one column, the count named in the note; other values are merged by name.
+_PARAMS = {"params_total": "", "params_nonembedding": "N without embeddings"}
 
 
 def alternatives_section(result: Result) -> Section | None:
     """What other laws, or other choices, say about the same question."""
-    shown = [item for item in result.alternatives if item.values]
+    shown = [(item, _merged(item)) for item in result.alternatives if item.values]
     if not shown:
         return None
-    keys = list(dict.fromkeys(key for item in shown for key in item.values))
-    rows = [[item.name, *(fmt.shown(item.values[key]) if key in item.values else "" for key in keys), _alternative_note(item)] for item in shown]
-    labels = [next(_label(key, item.values[key]) for item in shown if key in item.values) for key in keys]
-    return Section(key=f"{result.tool}.alternatives", title="Where other laws differ", grid=Grid(header=["law", *labels, "note"], rows=rows))
+    keys = list(dict.fromkeys(key for _, values in shown for key in values))
+    rows = [[item.name, *(fmt.shown(values[key]) if key in values else "" for key in keys), _alternative_note(item)] for item, values in shown]
+    header = ["law", *(key.replace("_", " ") for key in keys), "note"]
+    return Section(key=f"{result.tool}.alternatives", title="What else is said", grid=Grid(header=header, rows=rows))
+
+
+def _merged(item: Alternative) -> dict[str, Value]:
+    return {"params" if key in _PARAMS else key: value for key, value in item.values.items()}
 
 
 def _alternative_note(item: Alternative) -> str:
-    outside = "outside its fit region" if any(value.outside for value in item.values.values()) else ""
+    outside = "extrapolated" if any(value.outside for value in item.values.values()) else ""
     return "; ".join(part for part in (item.note, outside) if part)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -12,18 +14,18 @@ from agent.answer import Answer, Grid, Section
 
 def print_answer(answer: Answer, *, explain: bool = False, console: Console | None = None) -> None:
     """Print headline, sections and sources; `explain` adds every number's formula, inputs and source."""
-    out = console or Console(highlight=False)
+    out = console or Console(highlight=False, width=None if sys.stdout.isatty() else 132)
     out.print()
     out.print(Padding(Text(answer.headline, style="bold"), (0, 1)))
     if answer.needs:
         out.print()
         for need in answer.needs:
             out.print(Padding(Text(f"{need.field.replace('_', ' ')}" + (f", for example {need.example}" if need.example else "")), (0, 3)))
-    sections = answer.sections
+    sections = [section for section in answer.sections if explain or not section.detail]
     if explain:
         from agent.wording import explain_sections
 
-        sections = [*sections[:-1], *explain_sections(answer.results), *sections[-1:]] if sections else []
+        sections = [*sections[:-1], *explain_sections(answer.results), *sections[-1:]]
     for section in sections:
         _print_section(out, section)
     out.print()

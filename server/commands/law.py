@@ -31,7 +31,7 @@ def add(subparsers: Any) -> None:
 def _action(actions: Any, name: str, help_text: str) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=help_text)
     parser.add_argument("--json", action="store_true", dest="as_json", help="raw numbers in named fields, canonical units")
-    parser.set_defaults(handler=run)
+    parser.set_defaults(run=run)
     return parser
 
 

@@ -18,4 +18,4 @@ def test_quantity(number, unit, text):
 
 def test_interval_needs_both_ends():
     assert interval(Value(value=1.0, unit="params")) == ""
-    assert interval(Value(value=2e9, unit="params", low=1e9, high=3e9)) == "1.00B params to 3.00B params"
+    assert interval(Value(value=2e9, unit="params", low=1e9, high=3e9)) == "1.00B to 3.00B params"

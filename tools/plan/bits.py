@@ -1,0 +1,42 @@
+"""Loss that fewer weight bits add, and the share of quantization-aware training: which law answers at which width.
+
+The QAT paper's own loss law has no published constants (dremov2025_qat), so each width is priced by the law that measured it:
+8 bits by post-training quantization (kumar2024_precision), 4 bits by 4-bit QAT (chen2025_qat, weights only), 3 and 2 bits by
+the measured perplexities of ParetoQ (liu2025_paretoq), which carry no size dependence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from knowledge.errors import InputError
+from knowledge.library import LawBook
+from tools.law import compute
+
+SHARE_LAW = "dremov2025_qat"
+PENALTY_LAWS: dict[float, str] = {8.0: "kumar2024_precision", 4.0: "chen2025_qat", 3.0: "liu2025_paretoq", 2.0: "liu2025_paretoq"}
+
+
+def added_loss(laws: LawBook, N: Any, D: Any, bits: float) -> Any:
+    """Loss (nats/token) that deploying the weights at `bits` adds over 16 bits; arrays broadcast. Raises InputError for other widths."""
+    if bits >= 16:
+        return np.zeros(np.broadcast(N, D).shape)
+    law = PENALTY_LAWS.get(bits)
+    if law is None:
+        raise InputError("weight_bits", f"no law of the base prices {bits:g}-bit weights", f"widths with one: 16, {', '.join(f'{b:g}' for b in PENALTY_LAWS)}")
+    card = laws.get(law)
+    if law == "kumar2024_precision":
+        return np.maximum(compute(card, "ptq_degradation", {"N": N, "D": D, "P_post": bits})["delta_PTQ"], 0.0)
+    if law == "chen2025_qat":
+        return np.maximum(compute(card, "delta", {"N": N, "D": D}, "w4a16")["delta"], 0.0)
+    ratio = compute(card, "accuracy", {"P": bits}, "mobilellm_1_5b")["ppl_ratio"]
+    return np.full(np.broadcast(N, D).shape, max(float(np.log(ratio)), 0.0))
+
+
+def qat_share(laws: LawBook, N: Any, D: Any, bits: float) -> Any:
+    """Share of all tokens to spend in quantization-aware training (dremov2025_qat); 0 at 8 bits and more, where PTQ does."""
+    if bits >= 8:
+        return 0.0 * np.asarray(N, float)
+    return compute(laws.get(SHARE_LAW), "plan", {"N": N, "D_total": D, "B": bits})["f_star"]

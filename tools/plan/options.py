@@ -1,0 +1,93 @@
+"""Hardware options of a plan: one accelerator type and count, its training speed and its serving price over model size."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from knowledge.hardware import Accelerator, accelerator
+from tools.budget import price_per_hour, training_peak
+from tools.convert import HOUR
+from tools.result import Assumption, Value
+from tools.systems.mfu import typical_mfu
+
+_SIZES = np.geomspace(1e7, 1e13, 13)  # sizes at which speed and price are computed; between them log-log interpolation
+
+
+@dataclass(frozen=True)
+class Option:
+    """One accelerator type at one count: dollars, speed and power to serve, as functions of params."""
+
+    part: Accelerator
+    count: int | None
+    peak: float
+    dtype: str
+    price: Value
+    price_assumptions: tuple[Assumption, ...]
+    stated_mfu: float | None
+
+    def mfu(self, N: Any) -> Any:
+        """Expected MFU of a dense model of N params on this option, 0..1."""
+        if self.stated_mfu is not None:
+            return self.stated_mfu + 0.0 * np.asarray(N, float)
+        return _log_interpolate(N, _mfu_table(self.part.id, self.dtype, self.count)[0])
+
+    def mfu_log_spread(self) -> float:
+        """Standard deviation of log MFU, from its 90% interval at a typical size; zero when MFU is stated."""
+        if self.stated_mfu is not None:
+            return 0.0
+        _, low, high = _mfu_table(self.part.id, self.dtype, self.count)
+        return float(np.log(np.median(high / low)) / (2 * 1.6449))
+
+    def hours(self, flops: Any, N: Any) -> Any:
+        """Accelerator-hours of so many training FLOP."""
+        return flops / (self.peak * self.mfu(N) * HOUR)
+
+    def price_log_spread(self) -> float:
+        """Standard deviation of the log price, from its range; zero when the price is stated."""
+        if self.price.low is None or self.price.high is None:
+            return 0.0
+        return float(np.log(self.price.high / self.price.low) / (2 * 1.6449))
+
+
+def option(name: str, count: int | None, price: float | None, mfu: float | None) -> Option:
+    """An option by accelerator name; raises InputError for an unknown one or one without a price."""
+    part = accelerator(name)
+    dtype, peak = training_peak(part)
+    per_hour, assumed = price_per_hour(part, price)
+    return Option(part, count, peak, dtype, per_hour, tuple(assumed), mfu)
+
+
+@functools.lru_cache(256)
+def _mfu_table(part: str, dtype: str, count: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows = np.array([typical_mfu(part, dtype, float(size), count)[:3] for size in _SIZES])
+    return rows[:, 0], rows[:, 1], rows[:, 2]
+
+
+def mfu_source(part: str, dtype: str) -> str:
+    """Where the MFU of an option comes from."""
+    return typical_mfu(part, dtype, None)[3]
+
+
+def _log_interpolate(N: Any, table: np.ndarray) -> Any:
+    return np.exp(np.interp(np.log(np.asarray(N, float)), np.log(_SIZES), np.log(table)))
+
+
+def over_sizes(fn: Callable[[float], float]) -> Callable[[Any], Any]:
+    """A costly function of params, computed at a few sizes and interpolated in logs; infinite where it is infinite."""
+    table = np.array([fn(float(size)) for size in _SIZES])
+    finite = np.isfinite(table)
+    if not finite.any():
+        return lambda N: np.full(np.shape(N), np.inf)
+    largest = float(_SIZES[finite][-1])
+    sizes, values = np.log(_SIZES[finite]), np.log(table[finite])
+
+    def interpolated(N: Any) -> Any:
+        N = np.asarray(N, float)
+        return np.where(largest * (1 + 1e-9) < N, np.inf, np.exp(np.interp(np.log(N), sizes, values)))
+
+    return interpolated

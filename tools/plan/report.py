@@ -1,0 +1,103 @@
+"""Tables, assumptions and notices of a plan: what would change it, widths compared, real shapes nearby, what dominates its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from knowledge.errors import InputError
+from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
+from tools.plan.evaluate import Branch, Model
+from tools.plan.neighbours import changes, near_shapes
+from tools.plan.problem import PlanRequest
+from tools.plan.solve import Point, solve
+from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
+from tools.result import Assumption, Column, Notice, Number, Table
+from tools.surface import DEFAULT_LAW, REPETITION_LAW
+
+_SHOWN = (("params_total", "params", "params"), ("tokens", "tokens", "tokens"), ("loss", "loss", "nats/token"), ("train_usd", "training cost", "USD"))
+
+
+def _row(name: str, point: Point | None) -> list[Number]:
+    if point is None:
+        return [name, *([None] * len(_SHOWN)), None, "no plan keeps every limit"]
+    return [name, *(point.columns[key] for key, _, _ in _SHOWN), point.branch.bits, ""]
+
+
+def _columns(first: str) -> list[Column]:
+    return [Column(name=first), *(Column(name=key, label=label, unit=unit) for key, label, unit in _SHOWN), Column(name="weight_bits", label="width", unit="bits"),
+            Column(name="note")]
+
+
+def change_table(request: PlanRequest, best: Point, run: Callable[[PlanRequest], Point | None]) -> Table:
+    """What would change the plan: one altered statement a row."""
+    part = best.branch.option.part.id
+    rows = [_row("this plan", best)]
+    for change in changes(request, "b200" if part != "b200" else "h100-sxm", "hoffmann2022" if request.law != "hoffmann2022" else DEFAULT_LAW):
+        try:
+            rows.append(_row(change.name, run(change.request)))
+        except InputError as error:
+            rows.append([change.name, *([None] * len(_SHOWN)), None, str(error)])
+    return Table(name="changes", title="What would change it", columns=_columns("with"), rows=rows,
+                 note="Losses of two laws are on different corpora: compare sizes and tokens across laws, not losses.")
+
+
+def width_table(model: Model, branches: list[Branch]) -> list[Table]:
+    """The best plan at each width, where widths are a choice; the law that prices each is named."""
+    widths = sorted({branch.bits for branch in branches}, reverse=True)
+    if len(widths) < 2:
+        return []
+    rows: list[list[Number]] = []
+    for bits in widths:
+        row = _row(f"{bits:g} bits", solve(model, [branch for branch in branches if branch.bits == bits]))
+        row[-1] = row[-1] or (f"loss added by {PENALTY_LAWS[bits]}" if bits in PENALTY_LAWS else "no loss added")
+        rows.append(row)
+    return [Table(name="widths", title="Weight bits compared", columns=_columns("weights at"), rows=rows,
+                  note="The laws behind the widths were fitted on different models and data; their composition with this loss surface is ours, no paper tested it.")]
+
+
+def shape_table(model: Model, best: Point) -> list[Table]:
+    """Known dense models near the optimum, with the loss this budget gives at their size."""
+    if model.problem.params is not None or model.problem.sizes:
+        return []
+    rows: list[list[Number]] = []
+    for name, shape in near_shapes(best.columns["params_total"]):
+        columns = model.columns(best.branch, [shape.params_total])
+        rows.append([name, shape.params_total, float(columns["tokens"][0]), float(columns["loss"][0]), shape.layers, shape.hidden])
+    titles = [Column(name="model"), Column(name="params_total", label="params", unit="params"), Column(name="tokens", label="tokens", unit="tokens"),
+              Column(name="loss", label="loss", unit="nats/token"), Column(name="layers"), Column(name="hidden")]
+    return [Table(name="shapes", title="Real shapes near the optimum, trained on this budget", columns=titles, rows=rows)] if rows else []
+
+
+def dominance_table(around: Spread) -> list[Table]:
+    """Which factor makes most of each outcome's spread, and what measuring it takes."""
+    rows: list[list[Number]] = [[column.replace("_", " "), dominant(shares), f"{shares[dominant(shares)]:.0%}", MEASUREMENTS[dominant(shares)]]
+                                for column, shares in around.shares.items() if shares]
+    columns = [Column(name="outcome"), Column(name="dominated by"), Column(name="share of its variance"), Column(name="what would narrow it")]
+    return [Table(name="dominance", title="What dominates the uncertainty", columns=columns, rows=rows)] if rows else []
+
+
+def assumptions(request: PlanRequest, model: Model, best: Point) -> list[Assumption]:
+    """Every default the plan filled in."""
+    option, made = best.branch.option, [Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")]
+    if request.law is None:
+        made.append(Assumption(field="law", value=model.surface.card.id, source="flopwise default: the replication that fits the published runs best and prints its errors"))
+    if request.accelerator is None:
+        made.append(Assumption(field="accelerator", value=option.part.id, source="flopwise default when none is named"))
+    if option.stated_mfu is None:
+        made.append(Assumption(field="mfu", value=float(option.mfu(best.columns["params_total"])), source="step-time model calibrated on measured runs"))
+    made += option.price_assumptions
+    if request.unique_tokens:
+        made.append(Assumption(field="repetition", value=REPETITION_LAW, source=f"worth of repeated tokens from {REPETITION_LAW}, composed with {model.surface.card.id}: our composition, no paper tested it"))
+    if best.branch.bits < 8:
+        made.append(Assumption(field="qat", value=SHARE_LAW, source="share of QAT by tokens per byte of weights; its loss law has no published constants, so the loss added comes from " + PENALTY_LAWS[best.branch.bits]))
+    return made
+
+
+def notices(model: Model, best: Point, around: Spread) -> list[Notice]:
+    """Extrapolation, and what no measurement of the factors can narrow."""
+    flags = model.surface.value("N", {"N": best.columns["params_total"], "D": best.columns["tokens"], "C": best.columns["compute_flops"]}, {}, unit="", label="",
+                                formula="", inputs={}).outside
+    found = [Notice(level="caution", text="Extrapolated: " + "; ".join(flags) + ".")] if flags else []
+    if not around.bounds.get("loss") and around.draws:
+        found.append(Notice(level="caution", text=f"{model.surface.card.id} publishes no joint spread of its coefficients: the loss has no interval."))
+    return found

@@ -1,0 +1,161 @@
+"""The optimum of a plan problem: every branch on a grid of sizes at once, the best refined, and what stands in the way when none is feasible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tools.plan.evaluate import Branch, Columns, Draw, Model, feasible, objective_of, violations
+
+GRID = np.geomspace(1e6, 1e14, 1601)  # half a per cent of loss spans far more than its step of 1.2%
+
+
+@dataclass(frozen=True)
+class Point:
+    """One candidate: its branch and its columns as floats."""
+
+    branch: Branch
+    columns: dict[str, float]
+    objective: float
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """The least a limit must move, all others kept, for a plan to exist: new bound and factor."""
+
+    limit: str
+    bound: float
+    needed: float
+
+    @property
+    def factor(self) -> float:
+        """needed / bound."""
+        return self.needed / self.bound
+
+
+def sizes_of(model: Model) -> np.ndarray:
+    """Sizes to consider: the stated one, the family's, or the whole grid."""
+    problem = model.problem
+    if problem.params is not None:
+        return np.array([problem.params])
+    return np.array(sorted(problem.sizes.values())) if problem.sizes else GRID
+
+
+def solve(model: Model, branches: list[Branch]) -> Point | None:
+    """The best feasible candidate over all branches, its size refined between grid points; None when no candidate is feasible."""
+    sizes = sizes_of(model)
+    found = [point for branch in branches if (point := _best_on_grid(model, branch, sizes)) is not None]
+    if not found:
+        return None
+    best = min(found, key=_rank)
+    return best if len(sizes) < 3 or model.problem.sizes else _refine(model, best)
+
+
+def _rank(point: Point) -> tuple[float, float, float]:
+    """Equal objectives are decided by money, then by wider weights: no reason to quantize where it buys nothing."""
+    return round(point.objective, 12), point.columns["budget_usd"], -point.branch.bits
+
+
+def _best_on_grid(model: Model, branch: Branch, sizes: np.ndarray) -> Point | None:
+    columns = model.columns(branch, sizes)
+    ok = feasible(columns, model.problem.limits)
+    if not ok.any():
+        return None
+    values = np.where(ok, objective_of(columns, model.problem), np.inf)
+    index = int(np.argmin(values))
+    return Point(branch, _row(columns, index), float(values[index]))
+
+
+def _row(columns: Columns, index: int) -> dict[str, float]:
+    return {name: float(np.broadcast_to(column, np.shape(columns["params_total"]))[index]) for name, column in columns.items()}
+
+
+def _refine(model: Model, point: Point) -> Point:
+    """Bounded minimisation between the neighbours on the grid; infeasible sizes count as infinitely bad."""
+    from scipy.optimize import minimize_scalar
+
+    def value(log_n: float) -> float:
+        columns = model.columns(point.branch, np.array([np.exp(log_n)]))
+        kept = bool(feasible(columns, model.problem.limits)[0])
+        return float(np.asarray(objective_of(columns, model.problem)).ravel()[0]) if kept else point.objective * (1 + 1e-3)
+
+    centre, step = np.log(point.columns["params_total"]), np.log(GRID[1] / GRID[0])
+    found: Any = minimize_scalar(value, bounds=(centre - step, centre + step), method="bounded", options={"xatol": 1e-7})
+    if found.fun >= point.objective:
+        return point
+    columns = model.columns(point.branch, np.array([np.exp(found.x)]))
+    return Point(point.branch, _row(columns, 0), float(found.fun))
+
+
+def flat_region(model: Model, best: Point, tolerance: float) -> tuple[float, float] | None:
+    """Sizes whose objective is within a share of the optimum's, limits kept; None where sizes are given."""
+    if model.problem.params is not None or model.problem.sizes:
+        return None
+    columns = model.columns(best.branch, GRID)
+    good = feasible(columns, model.problem.limits) & (objective_of(columns, model.problem) <= best.objective * (1 + tolerance))
+    sizes = GRID[good]
+    return (float(sizes[0]), float(sizes[-1])) if len(sizes) else None
+
+
+def frontier(model: Model, branches: list[Branch], other: str) -> list[Point]:
+    """Candidates that no other beats in both the objective and a second column (lower is better), sorted by that column."""
+    points: list[Point] = []
+    for branch in branches:
+        columns = model.columns(branch, sizes_of(model))
+        ok = feasible(columns, model.problem.limits)
+        values, second = np.asarray(objective_of(columns, model.problem)), np.asarray(columns[other])
+        order = np.lexsort((values, second))
+        best = np.inf
+        for i in order[ok[order]]:
+            if values[i] < best:
+                best = float(values[i])
+                points.append(Point(branch, _row(columns, int(i)), best))
+    points.sort(key=lambda point: (point.columns[other], point.objective))
+    kept: list[Point] = []
+    for point in points:
+        if not kept or point.objective < kept[-1].objective:
+            kept.append(point)
+    return kept
+
+
+def relaxations(model: Model, branches: list[Branch]) -> list[Relaxation]:
+    """For each limit, the least new bound that makes the problem feasible with every other limit kept; those it cannot help are left out.
+
+    Budgets that set the tokens (FLOPs, money, hours, days) never show as exceeded: they are lifted in turn and re-solved.
+    """
+    found: list[Relaxation] = []
+    for name, bound in model.problem.limits.stated().items():
+        needed = _least_bound(model, branches, name, bound)
+        if needed is not None:
+            found.append(Relaxation(name, bound, needed))
+    return sorted(found, key=lambda item: item.factor)
+
+
+def _least_bound(model: Model, branches: list[Branch], name: str, bound: float) -> float | None:
+    """Bisection on the factor of one limit: feasibility can only improve as it is loosened."""
+    def works(factor: float) -> bool:
+        limits = replace(model.problem.limits, **{name: bound * factor})
+        loosened = replace(model, problem=replace(model.problem, limits=limits))
+        return any(feasible(loosened.columns(branch, sizes_of(loosened)), limits).any() for branch in branches)
+
+    low, high = 0.0, np.log(1e9)
+    if not works(float(np.exp(high))):
+        return None
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if works(float(np.exp(middle))) else (middle, high)
+    return bound * float(np.exp(high))
+
+
+def binding_limits(point: Point, model: Model) -> list[str]:
+    """Limits the plan spends to the last per cent."""
+    return [name for name, ratio in violations(point.columns, model.problem.limits).items() if float(ratio) > 0.99]
+
+
+def at_draws(model: Model, point: Point, draw: Draw) -> Columns:
+    """The chosen size and branch under drawn coefficients, MFU and price, its tokens kept."""
+    return model.columns(point.branch, np.full(np.broadcast(np.asarray(draw.mfu), np.asarray(draw.price)).shape, point.columns["params_total"]), draw,
+                         D=point.columns["tokens"])
+

@@ -1,0 +1,139 @@
+"""`plan`: size, tokens, epochs, weight bits, QAT share, accelerators, days and dollars decided together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from knowledge.library import LawBook
+from tools.other_laws import allocation_alternatives
+from tools.plan import report
+from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
+from tools.plan.evaluate import Branch, Model
+from tools.plan.options import Option, mfu_source, option
+from tools.plan.problem import PlanRequest, Problem, resolve
+from tools.plan.serving import serving_for
+from tools.plan.solve import Point, binding_limits, flat_region, relaxations, solve
+from tools.plan.uncertainty import Spread, spread
+from tools.registry import tool
+from tools.result import Column, Notice, Number, Result, Table, Value
+from tools.surface import cite, surface
+
+NEEDS = (("compute_flops",), ("budget_usd",), ("accelerator_hours",), ("n_accelerators", "duration_seconds"), ("params_total", "tokens"), ("target_loss",))
+FLAT_TOLERANCE = 0.005
+# column -> (unit, label); the order is the order of the answer's table
+COLUMNS: dict[str, tuple[str, str]] = {
+    "params_total": ("params", "params"), "tokens": ("tokens", "tokens"), "tokens_per_param": ("tokens/param", "tokens per param"),
+    "epochs": ("", "epochs over the unique tokens"), "loss": ("nats/token", "expected loss as deployed"), "compute_flops": ("FLOP", "training compute"),
+    "qat_fraction": ("", "share of tokens in QAT"), "accelerator_hours": ("h", "accelerator-hours"), "duration_seconds": ("s", "training time"),
+    "train_usd": ("USD", "training cost"), "serving_usd": ("USD", "serving cost over the demand"), "budget_usd": ("USD", "total cost"),
+    "price_per_million_tokens_usd": ("USD", "serving price per million tokens"), "latency_ms_per_token": ("ms/token", "latency"),
+    "weight_bytes": ("bytes", "weights as deployed"),
+}
+_FORMULAS = {"loss": "L(N, D) of the law + loss added by the width", "compute_flops": "C = 6 N D", "accelerator_hours": "C / (peak x MFU x 3600)",
+             "duration_seconds": "accelerator-hours x 3600 / accelerators", "train_usd": "accelerator-hours x price", "qat_fraction": "exp(-a / ln S), S = 8 D/(N bits)",
+             "budget_usd": "training + serving", "weight_bytes": "N bits / 8"}
+
+
+@tool(task="allocate", name="plan", title="A joint plan", needs=NEEDS)
+def plan(request: PlanRequest, laws: LawBook) -> Result:
+    """The joint optimum of a plan problem with its uncertainty, its neighbours and what binds it.
+
+    Raises InputError for bad values. An infeasible problem gives a result with `feasible` false that names the least relaxations.
+    """
+    model = Model(surface(laws, request.law), laws, resolve(request))
+    branches = branches_of(model)
+    best = solve(model, branches)
+    if best is None:
+        return _infeasible(model, branches)
+    around = spread(model, best, request.draws, request.seed) if request.draws else Spread({}, {}, 0)
+    return _result(request, model, branches, best, around)
+
+
+def branches_of(model: Model) -> list[Branch]:
+    """Every discrete choice of a problem: accelerator, count and width. A free count is decided by the deadline alone."""
+    problem = model.problem
+    options = [option(name, count, problem.price, problem.mfu) for name in problem.accelerators for count in _counts(problem)]
+    needs_serving = problem.served > 0 or problem.limits.price_per_million_tokens_usd is not None or problem.limits.latency_ms_per_token is not None
+    return [Branch(item, bits, serving_for(item, bits) if needs_serving else None) for item in options for bits in problem.bits]
+
+
+def _counts(problem: Problem) -> tuple[int | None, ...]:
+    free = len(problem.counts) > 1
+    if free and problem.limits.duration_seconds is None and problem.objective != "fastest":
+        return (None,)
+    return problem.counts
+
+
+def _value(name: str, point: Point, model: Model, around: Spread) -> Value:
+    unit, label = COLUMNS[name]
+    low, high = around.bounds.get(name, (None, None))
+    from_law = name in ("params_total", "tokens", "tokens_per_param", "loss", "epochs")
+    law = model.surface.card.id if from_law else SHARE_LAW if name == "qat_fraction" else ""
+    flags = model.surface.value("N", {"N": point.columns["params_total"], "D": point.columns["tokens"], "C": point.columns["compute_flops"]}, {}, unit="", label="",
+                                formula="", inputs={}).outside if from_law else []
+    return Value(value=point.columns[name], unit=unit, label=label, law=law, variant=(model.surface.variant or "") if from_law else "",
+                 formula=_FORMULAS.get(name, "joint optimum of the plan problem"), low=low, high=high, level=0.9 if low is not None else None,
+                 interval_basis=f"{around.draws} joint draws of coefficients, MFU and price" if low is not None else "",
+                 inputs={"params_total": point.columns["params_total"], "tokens": point.columns["tokens"], "weight_bits": point.branch.bits},
+                 source=cite(model.surface.card) if from_law else "", outside=flags)
+
+
+def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
+    values = {name: _value(name, point, model, around) for name in COLUMNS if name in point.columns and (name != "qat_fraction" or point.branch.bits < 8)}
+    values["weight_bits"] = Value(value=point.branch.bits, unit="bits", label="weight bits as deployed", law=PENALTY_LAWS.get(point.branch.bits, ""))
+    values["accelerator"] = Value(value=point.branch.option.part.id, label="accelerator")
+    if point.branch.option.count is not None:
+        values["n_accelerators"] = Value(value=point.branch.option.count, label="accelerators")
+    values["mfu"] = _mfu(point.branch.option, point.columns["params_total"])
+    if "serving_usd" not in values:
+        del values["budget_usd"]
+    flat = flat_region(model, point, FLAT_TOLERANCE)
+    if flat is not None:
+        values["params_range"] = Value(value=list(flat), unit="params", label=f"sizes within {FLAT_TOLERANCE:.1%} of the optimum", formula="objective at most (1 + tolerance) x its least")
+    return values
+
+
+def _mfu(item: Option, size: float) -> Value:
+    centre, spread_log = float(item.mfu(size)), item.mfu_log_spread()
+    if item.stated_mfu is not None:
+        return Value(value=centre, label="MFU", source="the question")
+    return Value(value=centre, label="MFU", low=centre * float(np.exp(-1.6449 * spread_log)), high=min(0.95, centre * float(np.exp(1.6449 * spread_log))),
+                 level=0.9, interval_basis="step-time model", source=mfu_source(item.part.id, item.dtype))
+
+
+def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Point, around: Spread) -> Result:
+    headline = [name for name in ("params_total", "tokens", "weight_bits", "qat_fraction", "loss", "duration_seconds", "train_usd") if name in best.columns or name == "weight_bits"]
+    outcome = _runner(laws=model.laws)
+    return Result(tool="plan", task="allocate", headline=headline, values=_values(best, model, around),
+                  tables=[report.change_table(request, best, outcome), *report.width_table(model, branches), *report.shape_table(model, best),
+                          *report.dominance_table(around)],
+                  alternatives=allocation_alternatives(model.laws, model.surface.card.id, best.columns["compute_flops"]),
+                  assumptions=report.assumptions(request, model, best), warnings=report.notices(model, best, around), reasons=_reasons(model, best))
+
+
+def _runner(laws: LawBook) -> Callable[[PlanRequest], Point | None]:
+    """Solve an altered request; None where it has no plan."""
+    def run(request: PlanRequest) -> Point | None:
+        model = Model(surface(laws, request.law), laws, resolve(request))
+        return solve(model, branches_of(model))
+
+    return run
+
+
+def _reasons(model: Model, best: Point) -> list[str]:
+    names = {"lowest_loss": "the lowest loss", "lowest_cost": "the lowest cost at the target loss", "fastest": "the shortest time at the target loss"}
+    binding = binding_limits(best, model)
+    lines = [f"Chosen for {names[model.problem.objective]}" + (f"; what binds is {', '.join(name.replace('_', ' ') for name in binding)}." if binding else "; no limit binds.")]
+    return lines
+
+
+def _infeasible(model: Model, branches: list[Branch]) -> Result:
+    found = relaxations(model, branches)
+    rows: list[list[Number]] = [[item.limit.replace("_", " "), item.bound, item.needed, item.factor] for item in found]
+    columns = [Column(name="limit"), Column(name="stated"), Column(name="needed"), Column(name="factor")]
+    text = ("No plan keeps every limit. Loosening any one of these, the others kept, makes one possible." if found
+            else "No plan keeps every limit, and loosening a single one does not help.")
+    return Result(tool="plan", task="allocate", headline=[], values={}, feasible=False, warnings=[Notice(level="conflict", text=text)],
+                  tables=[Table(name="relaxations", title="The least each limit must move", columns=columns, rows=rows)] if rows else [])

@@ -17,7 +17,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
     parser = argparse.ArgumentParser()
     law.add(parser.add_subparsers())
     args = parser.parse_args(["law", *words])
-    status = args.handler(args)
+    status = args.run(args)
     out = capsys.readouterr().out
     return status, json.loads(out) if "--json" in words else out
 

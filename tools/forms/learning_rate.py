@@ -109,8 +109,10 @@ def branch_scale(L: Any, *, alpha: Any) -> Any:
 
 
 @form("m = width/d_base: lr = lr_0/m, init std = std_0/sqrt(m), residual x scale_depth/sqrt(n_layers), logits/m, embedding x scale_emb")
-def minicpm_mup(width: Any, n_layers: Any, d_base: Any = 256.0, *, scale_emb: Any, scale_depth: Any, init_std: Any, lr: Any) -> dict[str, Any]:
+def minicpm_mup(width: Any, n_layers: Any, d_base: Any = 256.0, *, scale_emb: Any, scale_depth: Any, init_std: Any,
+                lr: Any) -> dict[str, Any]:
     """Width and depth scaling of the MiniCPM recipe (Hu et al. 2024, table 7)."""
     m = np.asarray(width, float) / d_base
-    return {"lr_matrix": lr / m, "init_std_matrix": init_std / np.sqrt(m), "residual_scale": scale_depth / np.sqrt(np.asarray(n_layers, float)),
-            "logit_scale": 1 / m, "embedding_scale": scale_emb * np.ones_like(m)}
+    depth = np.sqrt(np.asarray(n_layers, float))
+    return {"lr_matrix": lr / m, "init_std_matrix": init_std / np.sqrt(m), "residual_scale": scale_depth / depth, "logit_scale": 1 / m,
+            "embedding_scale": scale_emb * np.ones_like(m)}

@@ -53,48 +53,51 @@ def _along(step: Any) -> tuple[Any, Any]:
 
 def _rate(kind: str, t: Any, steps: Any, peak: Any, final: Any, warmup: Any, decay_start: Any) -> Any:
     """Rate along a schedule: constant, cosine, linear (over the whole run), wsd (linear cooldown), wsd_sqrt or wsd_exponential."""
-    steps, peak, final, warmup, start = (np.asarray(v, float)[..., None] for v in (steps, peak, final, warmup, decay_start))
-    rising = np.minimum(1.0, t / np.maximum(warmup, 1.0)) if kind != "none" else 1.0
-    through = np.clip((t - warmup) / np.maximum(steps - warmup, 1.0), 0, 1)
-    cooling = np.clip((t - start) / np.maximum(steps - start, 1.0), 0, 1)
-    falling = {
-        "constant": lambda: peak + 0 * t,
-        "cosine": lambda: final + (peak - final) * (1 + np.cos(np.pi * through)) / 2,
-        "linear": lambda: peak + (final - peak) * through,
-        "wsd": lambda: peak + (final - peak) * cooling,
-        "wsd_sqrt": lambda: peak + (final - peak) * np.sqrt(cooling),
-        "wsd_exponential": lambda: peak * np.maximum(final / peak, 1e-12) ** cooling,
+    total, top, end, warm, start = _column(steps, peak, final, warmup, decay_start)
+    through = np.clip((t - warm) / np.maximum(total - warm, 1.0), 0, 1)
+    cooling = np.clip((t - start) / np.maximum(total - start, 1.0), 0, 1)
+    shapes = {
+        "constant": lambda: top + 0 * t,
+        "cosine": lambda: end + (top - end) * (1 + np.cos(np.pi * through)) / 2,
+        "linear": lambda: top + (end - top) * through,
+        "wsd": lambda: top + (end - top) * cooling,
+        "wsd_sqrt": lambda: top + (end - top) * np.sqrt(cooling),
+        "wsd_exponential": lambda: top * np.maximum(end / top, 1e-12) ** cooling,
     }
-    return np.where(t < warmup, peak * rising, falling[kind]())
+    return np.where(t < warm, top * np.minimum(1.0, t / np.maximum(warm, 1.0)), shapes[kind]())
+
+
+def _column(*values: Any) -> list[Any]:
+    """Each value with a last axis of one, so that it broadcasts against the points of a schedule."""
+    return [np.asarray(value, float)[..., None] for value in values]
 
 
 @form("L = L0 + A S1^-alpha - B sum_k (lr_{k-1} - lr_k)(1 - (1 + C lr_k^-gamma S_k)^-beta)")
 def multi_power_loss(step: Any, steps: Any, peak: Any, final: Any, warmup: Any, decay_start: Any, *, L0: Any, A: Any, alpha: Any, B: Any,
                      C: Any, beta: Any, gamma: Any, schedule: str = "cosine") -> dict[str, Any]:
     """Loss at a step of a schedule by the multi-power law, warmup counted in S1 and in the drops (Luo et al. 2025, eq. 3)."""
-    L0, A, alpha, B, C, beta, gamma = (np.asarray(v, float)[..., None] for v in (L0, A, alpha, B, C, beta, gamma))
     t, dt = _along(step)
     lr = _rate(schedule, t, steps, peak, final, warmup, decay_start)
     area = np.cumsum((lr[..., 1:] + lr[..., :-1]) / 2 * dt, axis=-1)
     total = area[..., -1:]
     drop, later = lr[..., :-1] - lr[..., 1:], np.maximum(lr[..., 1:], 1e-12)
-    rest = total - area + later * dt
-    gain = B * (drop * (1 - (1 + C * later**-gamma * rest) ** -beta)).sum(axis=-1, keepdims=True)
-    loss = L0 + A * total**-alpha - gain
-    return {"L": loss[..., 0], "S1": total[..., 0], "LD": gain[..., 0], "lr": lr[..., -1]}
+    scale, power, rate_power = _column(C, beta, gamma)
+    reach = 1 - (1 + scale * later**-rate_power * (total - area + later * dt)) ** -power
+    S1, gain = total[..., 0], B * (drop * reach).sum(axis=-1)
+    return {"L": L0 + A * S1 ** -np.asarray(alpha, float) - gain, "S1": S1, "LD": gain, "lr": lr[..., -1]}
 
 
 @form("S1 = sum lr, m_i = lambda m_{i-1} + lr_{i-1} - lr_i, S2 = sum m_i, L = L0 + A S1^-alpha - C S2")
 def annealing_loss(step: Any, steps: Any, peak: Any, final: Any, warmup: Any, decay_start: Any, *, L0: Any, A: Any, alpha: Any, C: Any,
                    lam: Any = 0.999, schedule: str = "cosine") -> dict[str, Any]:
     """Loss at a step of a schedule from its forward and annealing areas (Tissue et al. 2024, eq. 1)."""
-    L0, A, alpha, C, lam = (np.asarray(v, float)[..., None] for v in (L0, A, alpha, C, lam))
     t, dt = _along(step)
     lr = _rate(schedule, t, steps, peak, final, warmup, decay_start)
-    s1 = ((lr[..., 1:] + lr[..., :-1]) / 2 * dt).sum(axis=-1, keepdims=True)
-    left = np.asarray(step, float)[..., None] - (t[..., 1:] + t[..., :-1]) / 2
-    s2 = ((lr[..., :-1] - lr[..., 1:]) * (1 - lam ** (left + 1)) / (1 - lam)).sum(axis=-1, keepdims=True)
-    return {"L": (L0 + A * s1**-alpha - C * s2)[..., 0], "S1": s1[..., 0], "S2": s2[..., 0]}
+    S1 = ((lr[..., 1:] + lr[..., :-1]) / 2 * dt).sum(axis=-1)
+    end, memory = _column(step, lam)
+    left = end - (t[..., 1:] + t[..., :-1]) / 2
+    S2 = ((lr[..., :-1] - lr[..., 1:]) * (1 - memory ** (left + 1)) / (1 - memory)).sum(axis=-1)
+    return {"L": L0 + A * S1 ** -np.asarray(alpha, float) - C * S2, "S1": S1, "S2": S2}
 
 
 @form("N_decay = decay_fraction S")

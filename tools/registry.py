@@ -45,6 +45,7 @@ MODULES: dict[str, str] = {
     "allocate": "tools.allocation",
     "batch_size": "tools.batch_size",
     "distill": "tools.distill",
+    "downstream": "tools.downstream",
     "finetune": "tools.finetune",
     "hyperparameters": "tools.hyperparameters",
     "lr_schedule": "tools.lr_schedule",

@@ -116,3 +116,10 @@ def minicpm_mup(width: Any, n_layers: Any, d_base: Any = 256.0, *, scale_emb: An
     depth = np.sqrt(np.asarray(n_layers, float))
     return {"lr_matrix": lr / m, "init_std_matrix": init_std / np.sqrt(m), "residual_scale": scale_depth / depth, "logit_scale": 1 / m,
             "embedding_scale": scale_emb * np.ones_like(m)}
+
+
+@form("mean over rates of min(final_loss, init_loss) - best_loss")
+def learning_rate_sensitivity(final_loss: Any, init_loss: Any) -> Any:
+    """How much a sweep of rates (last axis) loses against its best one (Wortsman et al. 2023, section 2.2)."""
+    capped = np.minimum(np.asarray(final_loss, float), np.asarray(init_loss, float)[..., None])
+    return capped.mean(axis=-1) - capped.min(axis=-1)

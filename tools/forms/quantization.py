@@ -42,15 +42,28 @@ def params_in_memory(M: Any, bits_per_weight: Any) -> Any:
     return 8 * np.asarray(M, float) / bits_per_weight
 
 
+def _row(P: Any, bits: Any) -> tuple[Any, Any]:
+    """Place of each asked width in a table, and whether it is one of the table's."""
+    widths, asked = np.asarray(bits, float), np.asarray(P, float)
+    place = np.argmin(np.abs(asked[..., None] - widths), axis=-1)
+    return place, np.isclose(asked, widths[place], atol=0.02)
+
+
+@form("measured table: values at the width tried; none between")
+def accuracy_table(P: Any, *, bits: Any, avg_acc: Any) -> dict[str, Any]:
+    """Accuracy at one of the widths of a table, and the share of the first, unquantized row that it keeps."""
+    place, hit = _row(P, bits)
+    acc = np.asarray(avg_acc, float)
+    return {"avg_acc": np.where(hit, acc[place], np.nan), "acc_kept": np.where(hit, acc[place] / acc[0], np.nan)}
+
+
 @form("measured table: values at the width tried; none between")
 def width_table(P: Any, *, bits: Any, avg_acc: Any, wiki_ppl: Any) -> dict[str, Any]:
-    """Accuracy and perplexity at one of the widths of a table; the first row is the unquantized reference (Liu et al. 2025)."""
-    widths, acc, ppl = (np.asarray(v, float) for v in (bits, avg_acc, wiki_ppl))
-    asked = np.asarray(P, float)
-    place = np.argmin(np.abs(asked[..., None] - widths), axis=-1)
-    hit = np.isclose(asked, widths[place], atol=0.02)
-    return {"avg_acc": np.where(hit, acc[place], np.nan), "acc_kept": np.where(hit, acc[place] / acc[0], np.nan),
-            "wiki_ppl": np.where(hit, ppl[place], np.nan), "ppl_ratio": np.where(hit, ppl[place] / ppl[0], np.nan)}
+    """Accuracy and perplexity at one of the widths of a table, beside its first, unquantized row (Liu et al. 2025)."""
+    place, hit = _row(P, bits)
+    ppl = np.asarray(wiki_ppl, float)
+    return {**accuracy_table(P, bits=bits, avg_acc=avg_acc), "wiki_ppl": np.where(hit, ppl[place], np.nan),
+            "ppl_ratio": np.where(hit, ppl[place] / ppl[0], np.nan)}
 
 
 @form("loss_q = ((N_c/N)^(alpha_N/alpha_D) + D_c/D)^alpha_D + k D^beta/(N^alpha P^gamma)")
@@ -60,3 +73,9 @@ def quantized_kaplan_loss(N: Any, D: Any, P: Any, *, N_c: Any, D_c: Any, alpha_N
     full = kaplan_loss(N, D, N_c=N_c, D_c=D_c, alpha_N=alpha_N, alpha_D=alpha_D)
     added = quantization_degradation(N, D, P, k=k, beta=beta, alpha=alpha, gamma=gamma)
     return {"loss_q": full + added, "loss_16bit": full, "dq_loss": added}
+
+
+@form("bits_per_weight = 8 weight_bytes/N")
+def bits_of_file(weight_bytes: Any, N: Any) -> Any:
+    """Bits per weight of a file of so many bytes."""
+    return 8 * np.asarray(weight_bytes, float) / N

@@ -104,3 +104,9 @@ def annealing_loss(step: Any, steps: Any, peak: Any, final: Any, warmup: Any, de
 def wsd_decay(S: Any, *, decay_fraction: Any, too_short: Any) -> dict[str, Any]:
     """Steps of decay of a warmup-stable-decay run, and a length found too short (Hu et al. 2024)."""
     return {"N_decay": decay_fraction * np.asarray(S, float), "N_too_short": too_short * np.asarray(S, float)}
+
+
+@form("lr/lr_max = height (1 - progress)")
+def cooldown_lowered_linear(progress: Any, height: Any = 0.7) -> Any:
+    """Rate during a linear cooldown that starts below the peak, as a share of the peak (Dremov et al. 2025)."""
+    return height * (1 - np.clip(np.asarray(progress, float), 0, 1))

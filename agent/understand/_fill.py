@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.understand import names
 from agent.understand.quantities import Measure
 from agent.understand.slots import Scene, Slot, assign, corrected, discount, inherit, joined, taken_back
 
+_SPANS = frozenset({"in", "within", "for", "under", "over", "have", "only", "than", "just", "of", "takes", "about", "around", "inside", "got"})
+_EXPERTS = re.compile(r"expert|moe|mixture|routed|top[ -]?k|activ|专家|エキスパート")
+_WH = re.compile(r"\b(?:what|how|which|when|can|could|should|would|will|predict|expect|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b")
 _INTEGER = frozenset({"n_accelerators", "n_experts", "experts_per_token", "input_tokens", "output_tokens", "concurrency", "sequence_length", "vocab_size", "samples", "weight_bits"})
 _PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])")
 _ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
@@ -52,8 +55,9 @@ class Filled:
             self.values.pop("weight_bits", None)
         if task == "serve" and "duration_seconds" in self.values:
             self.values.pop("duration_seconds")
-        if task not in ("serve", "test_time") and "tokens" not in self.values and "batch_tokens" not in self.values:
-            pass
+        if task != "test_time":
+            self.values.pop("samples", None)
+            self.values.pop("pass_rate", None)
         for name, value in list(self.values.items()):
             if name in _INTEGER:
                 self.values[name] = [_whole(v) for v in value] if isinstance(value, list) else _whole(value)
@@ -65,6 +69,7 @@ def _whole(value: float) -> float | int:
 
 def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: str) -> Filled:
     """Fields of the question's quantities and names."""
+    found = _with_memory(found)
     inherit(place, found)
     _derive(place, found, text)
     slots = assign(place, found)
@@ -79,6 +84,12 @@ def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: st
     _rates(filled)
     _notices(filled)
     return filled
+
+
+def _with_memory(found: list[Measure]) -> list[Measure]:
+    """"8 x 24 GB cards" holds a second quantity: the memory of one card."""
+    extra = [replace(m, dim="bytes", value=m.memory, memory=None) for m in found if m.memory]
+    return sorted([*found, *extra], key=lambda m: m.first)
 
 
 def _derive(place: Scene, found: list[Measure], text: str) -> None:
@@ -100,6 +111,9 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim = "usd_per_hour"
         elif measure.dim == "usd_per_item" and measure.value < 100:
             measure.dim = "usd_per_hour"
+        elif measure.dim == "one_time":
+            before = place.atoms[measure.first - 1].text if measure.first else ""
+            measure.dim = "time" if before in _SPANS else "used"
         elif measure.dim == "time" and measure.value < 1.0:
             measure.dim, measure.value = "latency", measure.value * 1000.0
 
@@ -126,6 +140,8 @@ def _settle(filled: Filled) -> None:
         if slot.field != "none" and not slot.discounted and not slot.measure.euro:
             fields.setdefault(slot.field, []).append(slot)
     _balance(fields)
+    if not _EXPERTS.search(filled.text):
+        fields = {name: slots for name, slots in fields.items() if name not in ("n_experts", "experts_per_token")}
     for name, slots in fields.items():
         chosen = _choose(filled, slots)
         values = list(dict.fromkeys(slot.measure.value for slot in chosen))
@@ -162,10 +178,11 @@ def _choose(filled: Filled, slots: list[Slot]) -> list[Slot]:
 
 
 def _asked(filled: Filled, slot: Slot) -> bool:
-    """Whether a quantity stands in a sentence with a question mark behind it."""
-    rest = filled.text[slot.measure.end :]
-    stop = re.search(r"[.!?\n](?!\d)", rest)
-    return bool(stop and stop[0] == "?")
+    """Whether a quantity stands in the part of a sentence that asks."""
+    before = max(filled.text.rfind(mark, 0, slot.measure.start) for mark in (", ", ". ", "; ", "? ", "\n", ": "))
+    stop = re.search(r"[.,;!?\n](?!\d)", filled.text[slot.measure.end :])
+    part = filled.text[before + 1 : slot.measure.end + (stop.start() if stop else 10_000)]
+    return bool(_WH.search(part))
 
 
 def _compared(filled: Filled, one: Slot, two: Slot) -> bool:
@@ -198,7 +215,7 @@ def _live(filled: Filled, kind: str) -> list[tuple[names.Name, int]]:
 def _name_origin(filled: Filled, first: int) -> bool:
     before = filled.place.atoms[max(0, first - 1) : first]
     after = [atom.text for atom in filled.place.atoms[first + 1 : first + 4]]
-    return bool(before) and before[-1].text in ("from", "von", "de") and "to" in after
+    return bool(before) and before[-1].text == "from" and "to" in after
 
 
 def _accelerators(filled: Filled) -> None:
@@ -258,7 +275,7 @@ def _architecture(filled: Filled) -> None:
             if name == "moe":
                 filled.moe_named = not lost
             else:
-                filled.dense_named = not lost and not re.search(r"(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()])
+                filled.dense_named = not lost and not re.search(r"\b(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()])
     if filled.moe_named or filled.dense_named:
         filled.values["architecture"] = "moe" if filled.moe_named else "dense"
 

@@ -19,6 +19,8 @@ _FOLD = str.maketrans(
         "✕": "×",
     }
 )
+# The dot of an abbreviation ends no sentence.
+_ABBREVIATION = re.compile(r"(?<![a-z])(?:al|vs|e\.g|i\.e|approx|ca|mio|mrd|tsd|bzw|z\.b|ex|resp|etc|no|nr|incl|inkl|env|p\.ej|eq|fig|max|min|avg|params|std)(\.)(?!\s*$)(?=[\s,)])")
 CJK = "\u3040-\u30ff\u3400-\u9fff々ー"
 _GROUPED = r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])|\d{1,3}(?:[ ']\d{3})+(?:[.,]\d+)?(?!\d)|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?(?!\d))"
 _PLAIN = r"\d+(?:\.\d+|,\d{1,2}(?!\d))?|(?<![\w)])\.\d+"
@@ -48,7 +50,8 @@ def fold(text: str) -> str:
     """Lower case, ASCII punctuation and spaces; every character keeps its offset."""
     folded = text.translate(_FOLD)
     lowered = folded.lower()
-    return lowered if len(lowered) == len(folded) else "".join(c.lower() if len(c.lower()) == 1 else c for c in folded)
+    lowered = lowered if len(lowered) == len(folded) else "".join(c.lower() if len(c.lower()) == 1 else c for c in folded)
+    return _ABBREVIATION.sub(lambda m: m[0][:-1] + " ", lowered)
 
 
 def _number(match: re.Match[str], european: bool) -> float:

@@ -39,22 +39,26 @@ measure: num                                   -> plain
     | num acc TIME                             -> acc_hours
     | num acc PER NODE                         -> per_node
     | num TIME                                 -> time
+    | ONE TIME                                 -> one_time
+    | num num BYTE acc                         -> acc_count_memory
     | num TIME PER TOK                         -> latency
     | num BYTE                                 -> bytes
     | num BIT                                  -> bits
     | num PCT                                  -> percent
     | num PAR                                  -> params
     | num TOK                                  -> tokens
-    | num TOK PER TIME                         -> token_rate
-    | num TOK PER TIME PER USER                -> user_rate
-    | num TOK PER USER PER TIME                -> user_rate
+    | num TOK per TIME                         -> token_rate
+    | num TOK per TIME PER USER                -> user_rate
+    | num TOK per TIME USER                    -> user_rate
+    | num TOK PER USER per TIME                -> user_rate
     | num TOK PER PAR                          -> token_ratio
     | num TOK PER STEP                         -> step_tokens
     | num TOK PER USER                         -> user_tokens
     | num PER NODE                             -> plain
 join: OF | TIMES | WITH
-rate: PER TIME | PER acc | PER acc TIME | PER acc PER TIME | PER TIME PER acc | PER NODE TIME | PER TOK | PER SCALE TOK | PER num TOK | acc TIME | TIME
-hourly: PER acc TIME | PER acc PER TIME
+rate: per TIME | PER acc | per acc TIME | PER acc per TIME | per TIME PER acc | PER NODE TIME | PER TOK | PER SCALE TOK | PER num TOK | acc TIME | TIME
+per: PER | ONE
+hourly: PER acc TIME | PER acc per TIME
 money: CUR num | num CUR | CUR num CUR
 acc: ACC+
 num: NEG base -> negative
@@ -247,6 +251,8 @@ def _value(rule: Tree[Token]) -> tuple[str, float, dict[str, Any]]:
             return name, value * _unit(rule, "TOK"), {**extra, "scaled": scaled or _unit(rule, "TOK") > 1}
         case "time":
             return "time", value * day, extra
+        case "one_time":
+            return "one_time", _unit(rule, "TIME"), extra
         case "bytes":
             return "bytes", value * _unit(rule, "BYTE"), extra
         case "percent":

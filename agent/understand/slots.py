@@ -13,8 +13,13 @@ from agent.understand._text import Atom
 from agent.understand.quantities import Measure
 
 _STOPS = frozenset(".?!;\n()")
+_SENTENCE_STOPS = frozenset(".?!;\n")
 _WINDOW = 7
 _JOIN = frozenset({"or", "vs", "versus", "and", "oder", "ou", "o", "/", ",", "against", "und", "et", "y", "e", "还是", "-", "&", "to", "gegen", "contre", "contra", "compared", "v", ".", "than", "和", "か", "と", "bis", "à", "a"})
+_LEFT_ONLY = frozenset({"data_prep", "data_weak", "from"})
+_LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "und", "et", "y"})
+# Between a head noun and a number these start a phrase of their own: the batch "for 1B" is no batch of a billion.
+_BARRIERS = frozenset({"for", "on", "after", "over", "with", "when", "if", "für", "auf", "mit", "pour", "sur", "avec", "para", "con", "does", "at"})
 _STRONG_JOIN = frozenset({"or", "vs", "versus", "oder", "ou", "o", "against", "gegen", "contre", "contra", "v", "compared"})
 
 
@@ -50,6 +55,7 @@ class Scene:
     atoms: list[Atom]
     cues: list[Cue]
     clause: list[int]
+    sentence: list[int]
     hits: dict[str, list[Cue]] = field(default_factory=dict[str, list[Cue]])
 
 
@@ -69,12 +75,13 @@ def scene(lang: Language, text: list[Atom]) -> Scene:
     for cue in cues:
         hits.setdefault(cue.name, []).append(cue)
     starts = {cue.first for cue in hits.get("present", [])}
-    clause, number = [], 0
+    clause, sentence, number, outer = [], [], 0, 0
     for place, atom in enumerate(text):
-        if place in starts or atom.text in _STOPS or (place and "\n" in atom.text):
-            number += 1
+        number += place in starts or atom.text in _STOPS
+        outer += place in starts or atom.text in _SENTENCE_STOPS
         clause.append(number)
-    return Scene(text, cues, clause, hits)
+        sentence.append(outer)
+    return Scene(text, cues, clause, sentence, hits)
 
 
 def _kind(measure: Measure) -> str:
@@ -92,6 +99,12 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -
     if measure.first <= cue.first < measure.after:
         return 1.3 if cue.first in measure.inner else (0.9 if measure.dim == "params" else 0.0)
     right = cue.first >= measure.after
+    if right and cue.name in _LEFT_ONLY:
+        return 0.0
+    if cue.name in ("input", "output") and measure.value > 1e7:
+        return 0.0
+    if place.atoms[cue.first].text in ("in", "out") and cue.after - cue.first == 1 and not _stands_alone(place, measure, cue, right):
+        return 0.0
     low, high = (measure.after, cue.first) if right else (cue.after, measure.first)
     gap = high - low
     if gap < 0 or gap > _WINDOW:
@@ -100,11 +113,23 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -
     weight = 1.0 / (1.0 + 0.22 * sum(atom.text not in ("-", "=", ":", "of", "is", "~", "de", "von") for atom in between))
     if place.clause[min(cue.first, len(place.clause) - 1)] != place.clause[measure.first] and not any(a.text in "()" for a in between):
         weight *= 0.35
+    if not right and any(atom.text in _BARRIERS for atom in between):
+        weight *= 0.35
     if any(atom.text in (",", "/", "and", "with", "+", "und", "et", "y") for atom in between):
         weight *= 0.55
     if any(other is not measure and low <= other.first < high for other in others):
         weight *= 0.3
     return weight
+
+
+def _stands_alone(place: Scene, measure: Measure, cue: Cue, right: bool) -> bool:
+    """Whether "in" or "out" is the head of "2k in, 500 out" and no preposition."""
+    if right and cue.first != measure.after:
+        return False
+    if not right:
+        return measure.first == cue.after and place.atoms[cue.first].text == "out"
+    after = place.atoms[cue.after] if cue.after < len(place.atoms) else None
+    return after is None or after.kind == "number" or after.text in _LONE
 
 
 def _candidates(place: Scene, measures: list[Measure]) -> Iterable[tuple[float, int, bool, int, str, Cue | None]]:
@@ -188,8 +213,16 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
         between = {atom.text for atom in place.atoms[one.after : two.first]}
         bare = one.dim == "plain" and not one.scaled and one.value < 1e4
         if bare and joined(place, one, two) and (two.dim != "plain" or two.scaled) and two.dim in ("plain", "bits", "acc", "bytes", "tokens", "params", "time"):
-            if between & (_JOIN - {","}) or (between == {","} and two.dim in ("bits", "plain")):
+            if between & (_JOIN - {",", "/"}) or two.dim == "bits" or (two.value >= 1e6 and two.dim == "plain" and one.value < 1000 and _listed(place, two, measures)):
                 _take_unit(one, two, place.atoms)
+
+
+def _listed(place: Scene, measure: Measure, measures: list[Measure]) -> bool:
+    """Whether a list goes on behind a measure with "or" or "and" ("7, 13 or 70B")."""
+    later = [other for other in measures if other.first >= measure.after]
+    if not later:
+        return False
+    return bool({"or", "and", "vs", "oder", "und", "ou", "et"} & {a.text for a in place.atoms[measure.after : later[0].first]}) and joined(place, measure, later[0])
 
 
 def _take_unit(one: Measure, two: Measure, text: list[Atom]) -> None:
@@ -204,6 +237,11 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
     for slot in slots:
         measure = slot.measure
         slot.discounted = taken_back(place, measure.first, measure.after, measures)
+    for one, two in itertools.pairwise(slots):
+        # "2T tokens last time, now 500B": the bare number is of the kind just replaced.
+        if one.discounted and not two.discounted and two.measure.dim == "plain" and two.field in ("params_total", "tokens") and one.measure.dim in ("tokens", "params"):
+            if two.measure.after >= len(place.atoms) or place.atoms[two.measure.after].text in ",.;?!":
+                two.field = one.field
     for one, two in itertools.combinations(slots, 2):
         if one.field == two.field and corrected(place, one.measure.after, two.measure.first):
             one.discounted = True
@@ -211,9 +249,9 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
 
 def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) -> bool:
     """Whether a stretch of atoms is past, ignored, negated or the origin of a change."""
-    clause = place.clause[first]
+    sentence = place.sentence[first]
     for name in ("past", "ignore"):
-        if any(place.clause[cue.first] == clause and not first <= cue.first < after for cue in place.hits.get(name, ())):
+        if any(place.sentence[cue.first] == sentence and not first <= cue.first < after for cue in place.hits.get(name, ())):
             return True
     for cue in place.hits.get("negate", ()):
         gap = place.atoms[cue.after : first]
@@ -228,7 +266,9 @@ def _origin(place: Scene, first: int, after: int, measures: list[Measure]) -> bo
     starts = [cue for cue in place.hits.get("from", ()) if cue.after <= first <= cue.after + 2]
     if not starts or any(starts[-1].after <= m.first < first for m in measures):
         return False
-    return any(after <= cue.first <= after + 3 for cue in place.hits.get("to", ()))
+    targets = [cue.after for cue in place.hits.get("to", ()) if after <= cue.first <= after + 3]
+    holders = {m.first for m in measures} | {i for i, atom in enumerate(place.atoms) if atom.entity}
+    return any(at + skip in holders for at in targets for skip in (0, 1))
 
 
 def corrected(place: Scene, low: int, high: int) -> bool:

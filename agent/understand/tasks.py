@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from agent.understand._lexicon import LANGUAGES, read
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
+_WH = re.compile(r"(?:what|which|how|when|wie|was|welche\w*|wann|combien|quel\w*|cuánt\w*|qué|cuál)\b")
+_WH_BEFORE = re.compile(r"\b(?:what'?s?|which|how|when|wie|welche\w*|quel\w*|qué|cuál)(?: (?:is|are|would|the|a|should|be|our|my|size|does|will)){0,3} $")
+_CIRCUMSTANCE = re.compile(r"\b(?:at|with|of|under|by|using|per|given|from)(?: (?:the|a|an|our|its|their|this|my))? $")
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -51,10 +54,17 @@ def _patterns() -> list[tuple[str, float, bool, re.Pattern[str]]]:
 def evidence(text: str) -> list[Evidence]:
     """All evidence in folded text."""
     return [
-        Evidence(task, weight, asks, match.start(), match.end())
+        Evidence(task, weight + (_stress(text, match) if asks else 0.0), asks, match.start(), match.end())
         for task, weight, asks, pattern in _patterns()
         for match in pattern.finditer(text)
     ]
+
+
+def _stress(text: str, match: re.Match[str]) -> float:
+    """A phrase with a question word is what is asked; one behind a preposition is a circumstance ("at the optimal batch")."""
+    if _WH.match(match[0]) or _WH_BEFORE.search(text, max(0, match.start() - 24), match.start()):
+        return 0.8
+    return -0.8 if _CIRCUMSTANCE.search(text, max(0, match.start() - 16), match.start()) else 0.0
 
 
 def scores(found: list[Evidence], asked: list[tuple[int, int]], given: Mapping[str, float]) -> dict[str, float]:
@@ -88,6 +98,7 @@ _ABSORBS: dict[str, frozenset[str]] = {
     "allocate": frozenset({"repeat_data"}),
     "serve": frozenset({"cost", "quantize", "memory", "allocate", "wall_clock"}),
 }
+_SUBJECTS = frozenset({"diffusion", "video", "multimodal", "translation", "time_series", "science", "rl", "sparsity", "distill", "qat", "moe", "vocabulary", "parallel_scaling"})
 _SPECIFIC = frozenset({
     "qat", "distill", "moe", "sparsity", "vocabulary", "parallel_scaling", "repeat_data", "filter_data", "mix_data", "synthetic_data",
     "finetune", "rl", "test_time", "diffusion", "video", "multimodal", "translation", "time_series", "science", "fit", "design_experiments",
@@ -130,7 +141,7 @@ def _given(values: Mapping[str, object], filled: object) -> dict[str, float]:
     def add(task: str, weight: float) -> None:
         given[task] = given.get(task, 0.0) + weight
 
-    if "compute_flops" in values or "budget_usd" in values:
+    if "compute_flops" in values or "budget_usd" in values or "accelerator_hours" in values:
         add("allocate", 0.5)
     if "laws" not in values and isinstance(values.get("weight_bits"), list):
         add("quantize", 2.5)
@@ -171,7 +182,7 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
     best = max(own, key=lambda item: item.weight)
     more: list[str] = []
     for name in table:
-        if name in (task, "out_of_scope", "explain") or name in _ABSORBS.get(task, ()):
+        if name in (task, "out_of_scope", "explain") or name in _ABSORBS.get(task, ()) or task in _SUBJECTS:
             continue
         for item in found:
             if item.task != name or not item.asks or item.weight < 4.0 or any(o.start < item.end and item.start < o.end for o in own):

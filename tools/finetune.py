@@ -164,7 +164,7 @@ def _trials_table(laws: LawBook, examples: float | None) -> Table:
 
 
 def _selection_values(laws: LawBook) -> dict[str, Value]:
-    return {"selection_correlation": arithmetic(0.909, "correlation of predicted and real loss over 30 models with an eighth of the data (FLAN)", "", "number", "accept-then-stop", "Lin et al. 2024, results/tab1.txt", law=RECTIFIED)}
+    return {"selection_correlation": law_value(laws, RECTIFIED, "selection_correlation", {}, label="correlation of predicted and real loss over 30 models with an eighth of the data (FLAN)")}
 
 
 def _method_warnings(N: float, examples: float | None, laws: LawBook) -> list[Notice]:

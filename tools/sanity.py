@@ -1,0 +1,77 @@
+"""Theory as a sanity check: what a fitted exponent says about the regime it was measured in, and whether an allocation is plausible.
+
+Other tools call `exponent_notices` with the exponents of a fit; the relations behind it are those of the theory cards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from knowledge.errors import InputError
+from knowledge.library import LawBook
+from tools._law_values import law_numbers
+from tools.result import Notice
+
+REGIMES, PHASES, SPECTRA = "bahri2021", "paquette2024_phases", "bordelon2024_dynamical"
+_BAHRI, _PAQUETTE = "Bahri et al. 2021, arXiv:2102.06701", "Paquette et al. 2024, arXiv:2405.15074"
+_VARIANCE = 0.9  # from here on an exponent is the variance-limited one within the usual error of a fit
+_PLAUSIBLE_DIMENSION = 200.0  # beyond it 4/alpha is no longer the dimension of any data set measured so far
+# Exponents of the best size over all phases with a power law: from Ia (alpha large) to IVb (alpha just above a quarter).
+_SIZE_EXPONENTS = (1 / 3, 2 / 3)
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How theory reads one exponent: `name` is variance-limited, resolution-limited or flat; `dimension` the data's if resolution-limited."""
+
+    name: str
+    dimension: float | None
+
+
+def regime(exponent: float, laws: LawBook) -> Regime:
+    """The regime of Bahri et al. 2021 that an exponent in data or params belongs to (resolution-limited: alpha about 4/d)."""
+    if exponent >= _VARIANCE:
+        return Regime("variance-limited", None)
+    if exponent <= 0:
+        return Regime("flat", None)
+    dimension = float(law_numbers(laws, REGIMES, "dimension", {"alpha": exponent})["d"])
+    return Regime("resolution-limited" if dimension <= _PLAUSIBLE_DIMENSION else "flat", dimension)
+
+
+def exponent_notices(laws: LawBook, alpha: float, beta: float) -> list[Notice]:
+    """What theory says of a loss that falls as N^-alpha and D^-beta: one Notice per doubt, none for a plausible fit.
+
+    Raises InputError for exponents that are not finite.
+    """
+    found: list[Notice] = []
+    for name, exponent in (("size", alpha), ("data", beta)):
+        if exponent != exponent or abs(exponent) == float("inf"):
+            raise InputError(name, "the exponent is not a finite number", "fit again")
+        reading = regime(exponent, laws)
+        if reading.name == "variance-limited":
+            found.append(Notice(level="caution", source=_BAHRI, text=f"The {name} exponent {exponent:.2f} is near 1, as when the other resource is ample: "
+                                "it does not hold when both are scaled together."))
+        elif reading.name == "flat":
+            found.append(Notice(level="warning", source=_BAHRI, text=f"The {name} exponent {exponent:.3f} is nearly flat: the runs are limited by something else, or the floor is misfitted."))
+    found += allocation_notices(beta / (alpha + beta)) if alpha + beta > 0 else []
+    return found
+
+
+def allocation_notices(size_exponent: float) -> list[Notice]:
+    """A Notice when the best size grows as compute to a power outside every phase of Paquette et al. 2024 (one third to two thirds)."""
+    low, high = _SIZE_EXPONENTS
+    if low - 0.02 <= size_exponent <= high + 0.02:
+        return []
+    return [Notice(level="caution", source=_PAQUETTE, text=f"The fitted best size grows as compute to the power {size_exponent:.2f}; solvable models stay between one third and two thirds, "
+                   "so look for a fault in the runs (learning rates not tuned, warm-up, counting of the head) first.")]
+
+
+def phase(laws: LawBook, alpha: float, beta: float) -> tuple[str, float, float]:
+    """Phase, exponent of the best size and exponent of the loss for spectral exponents alpha and beta (Paquette et al. 2024).
+
+    Raises InputError where no power law holds.
+    """
+    out = law_numbers(laws, PHASES, "phase", {"alpha": alpha, "beta": beta})
+    if str(out["phase"]) == "none":
+        raise InputError("beta", f"alpha = {alpha:g} and beta = {beta:g} give no power law", "2(alpha + beta) must exceed 1")
+    return str(out["phase"]), float(out["xi"]), float(out["eta"])

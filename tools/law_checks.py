@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,17 @@ class CheckOutcome:
 
 def run_check(card: LawCard, check: Check) -> CheckOutcome:
     """Evaluate one check; never raises for a check that cannot be evaluated, but reports it as failed."""
-    base: dict[str, Any] = {"law": card.id, "area": card.area, "relation": check.relation, "variant": check.variant or "",
-                            "given": dict(check.given), "expected": dict(check.expect), "rel_tol": check.rel_tol, "abs_tol": check.abs_tol,
-                            "source": check.source}
+    base: dict[str, Any] = {
+        "law": card.id,
+        "area": card.area,
+        "relation": check.relation,
+        "variant": check.variant or "",
+        "given": dict(check.given),
+        "expected": dict(check.expect),
+        "rel_tol": check.rel_tol,
+        "abs_tol": check.abs_tol,
+        "source": check.source,
+    }
     try:
         relation = find_relation(card, check.relation)
         variant = find_variant(card, relation, check.variant)
@@ -95,7 +103,11 @@ def extra_checks(data: Any, law: str | None = None) -> list[tuple[str, dict[str,
         return [_named(entry, i, law) for i, entry in enumerate(data)]
     if isinstance(data, Mapping) and data and all(isinstance(entries, list) for entries in data.values()):
         return [_named(entry, i, str(key)) for key, entries in data.items() for i, entry in enumerate(entries)]
-    raise InputError("checks", "holds no checks", "a list of {law, relation, variant, given, expect, rel_tol, source}, or a mapping of law id to such a list")
+    raise InputError(
+        "checks",
+        "holds no checks",
+        "a list of {law, relation, variant, given, expect, rel_tol, source}, or a mapping of law id to such a list",
+    )
 
 
 def _named(entry: Any, index: int, law: str | None) -> tuple[str, dict[str, Any]]:
@@ -110,23 +122,36 @@ def _named(entry: Any, index: int, law: str | None) -> tuple[str, dict[str, Any]
 
 def run_extra_check(book: LawBook, law: str, fields: Mapping[str, Any]) -> CheckOutcome:
     """Run one check of a user's file; whatever is wrong with it is the outcome's `problem`."""
-    given, expected = fields.get("given"), fields.get("expect")
-    shown = {"given": dict(given) if isinstance(given, Mapping) else {}, "expected": dict(expected) if isinstance(expected, Mapping) else {}}
-    relation, variant, source = str(fields.get("relation") or ""), str(fields.get("variant") or ""), str(fields.get("source") or "")
+    shown = CheckOutcome(
+        law,
+        "",
+        _text(fields, "relation"),
+        _text(fields, "variant"),
+        given=_mapping(fields, "given"),
+        expected=_mapping(fields, "expect"),
+        source=_text(fields, "source"),
+    )
     try:
         card = book.get(law)
-    except InputError as error:
-        return CheckOutcome(law, "", relation, variant, **shown, problem=str(error), source=source)
-    known = {key: _numeric(fields[key]) for key in ("given", "expect", "rel_tol", "abs_tol") if fields.get(key) is not None}
-    try:
-        check = Check.model_validate({"source": source, "variant": variant or None, **known, "relation": relation or _only_relation(card, shown["given"], shown["expected"])})
+        shown = replace(shown, area=card.area)
+        known = {key: _numeric(fields[key]) for key in ("given", "expect", "rel_tol", "abs_tol") if fields.get(key) is not None}
+        relation = shown.relation or _only_relation(card, shown.given, shown.expected)
+        check = Check.model_validate({"source": shown.source, "variant": shown.variant or None, **known, "relation": relation})
     except ValidationError as error:
         first = error.errors()[0]
-        problem = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-        return CheckOutcome(law, card.area, relation, variant, **shown, problem=problem, source=source)
+        return replace(shown, problem=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
     except InputError as error:
-        return CheckOutcome(law, card.area, relation, variant, **shown, problem=str(error), source=source)
+        return replace(shown, problem=str(error))
     return run_check(card, check)
+
+
+def _text(fields: Mapping[str, Any], key: str) -> str:
+    return str(fields.get(key) or "")
+
+
+def _mapping(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = fields.get(key)
+    return {str(name): entry for name, entry in value.items()} if isinstance(value, Mapping) else {}
 
 
 def _numeric(value: Any) -> Any:
@@ -144,8 +169,11 @@ def _numeric(value: Any) -> Any:
 def _only_relation(card: LawCard, given: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     fitting = [name for name in card.relations if _fits(card, name, given, expected)]
     if len(fitting) != 1:
-        raise InputError("relation", "names no relation, and " + (f"several fit: {', '.join(fitting)}" if fitting else "none fits"),
-                         f"{card.id} has {', '.join(card.relations) or 'none'}")
+        raise InputError(
+            "relation",
+            "names no relation, and " + (f"several fit: {', '.join(fitting)}" if fitting else "none fits"),
+            f"{card.id} has {', '.join(card.relations) or 'none'}",
+        )
     return fitting[0]
 
 

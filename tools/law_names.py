@@ -17,7 +17,12 @@ _SYNONYMS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("d", "d_tokens", "tokens", "n_tokens", "training_tokens", "token_budget"): ("tokens",),
     ("u", "unique_tokens", "d_unique"): ("unique_tokens",),
     ("n", "n_params", "params", "params_total", "parameters", "model_size"): (
-        "params_total", "params", "params_nonembedding", "params_without_input_embedding", "params_total_nonembedding"),
+        "params_total",
+        "params",
+        "params_nonembedding",
+        "params_without_input_embedding",
+        "params_total_nonembedding",
+    ),
     ("n_active", "params_active", "active_params"): ("params_active", "params_active_nonembedding"),
     ("l", "loss", "l_opt", "final_loss", "predicted_loss"): ("nats_per_token", "nats_per_character", "bits_per_byte", "loss"),
     ("tpp", "tokens_per_param", "tokens_per_parameter", "d_over_n"): ("tokens_per_param",),
@@ -87,10 +92,12 @@ def find_name(name: str, known: Mapping[str, Variable]) -> str | None:
     """The variable a name means, or None: by symbol, quantity kind, symbol whatever its case, or usual name of its kind."""
     if name in known:
         return name
-    return (_one(key for key, var in known.items() if var.quantity == name)
-            or _one(key for key in known if key.lower() == name.lower())
-            or _one(key for key, var in known.items() if var.quantity in _kinds(name))
-            or _one(key for key in known if name.lower() in (f"{key.lower()}_opt", f"{key.lower()}_star", f"opt_{key.lower()}")))
+    return (
+        _one(key for key, var in known.items() if var.quantity == name)
+        or _one(key for key in known if key.lower() == name.lower())
+        or _one(key for key, var in known.items() if var.quantity in _kinds(name))
+        or _one(key for key in known if name.lower() in (f"{key.lower()}_opt", f"{key.lower()}_star", f"opt_{key.lower()}"))
+    )
 
 
 def _takes(relation: Relation) -> str:
@@ -136,6 +143,9 @@ def find_output(card: LawCard, relation: str, name: str) -> str:
         return next(iter(outputs))
     found = find_name(name, outputs)
     if found is None:
-        raise InputError(name, f"{card.id} {relation} gives no {name!r}",
-                         "it gives " + ", ".join(f"{key} ({var.quantity})" for key, var in outputs.items()))
+        raise InputError(
+            name,
+            f"{card.id} {relation} gives no {name!r}",
+            "it gives " + ", ".join(f"{key} ({var.quantity})" for key, var in outputs.items()),
+        )
     return found

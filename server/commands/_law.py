@@ -48,11 +48,26 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "") -> str:
 
 # ---------------------------------------------------------------- list
 
+
 def law_list(args: argparse.Namespace) -> int:
     cards = [card for card in LawBook() if _wanted(card, args)]
     if args.as_json:
-        emit([{"id": card.id, "area": card.area, "kind": card.kind, "title": card.title, "year": card.year, "summary": card.summary,
-               "relations": list(card.relations), "variants": list(card.variants), "checks": len(card.checks)} for card in cards])
+        emit(
+            [
+                {
+                    "id": card.id,
+                    "area": card.area,
+                    "kind": card.kind,
+                    "title": card.title,
+                    "year": card.year,
+                    "summary": card.summary,
+                    "relations": list(card.relations),
+                    "variants": list(card.variants),
+                    "checks": len(card.checks),
+                }
+                for card in cards
+            ]
+        )
     elif cards:
         print(columns([(card.id, card.area, card.kind, _clip(card.summary, 100)) for card in cards]))
     else:
@@ -61,9 +76,14 @@ def law_list(args: argparse.Namespace) -> int:
 
 
 def _wanted(card: LawCard, args: argparse.Namespace) -> bool:
-    return (args.area in (None, card.area) and args.kind in (None, card.kind)
-            and (args.variable is None or any(find_name(args.variable, {**rel.inputs, **rel.outputs}) or
-                                              _has(args.variable, rel) for rel in card.relations.values())))
+    return (
+        args.area in (None, card.area)
+        and args.kind in (None, card.kind)
+        and (
+            args.variable is None
+            or any(find_name(args.variable, {**rel.inputs, **rel.outputs}) or _has(args.variable, rel) for rel in card.relations.values())
+        )
+    )
 
 
 def _has(name: str, relation: Relation) -> bool:
@@ -75,6 +95,7 @@ def _clip(text: str, width: int) -> str:
 
 
 # ---------------------------------------------------------------- show
+
 
 def law_show(args: argparse.Namespace) -> int:
     card = LawBook().get(args.id)
@@ -93,20 +114,37 @@ def _formulas(card: LawCard) -> dict[str, str]:
 
 
 def _sheet(card: LawCard, outcomes: list[CheckOutcome]) -> Iterable[str]:
-    yield f"{card.id}: {card.title}\n{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else "") + \
-        f"\n{card.area}, {card.kind}. {card.summary}"
+    yield (
+        f"{card.id}: {card.title}\n{card.authors} {card.year}"
+        + (f", arXiv:{card.arxiv}" if card.arxiv else "")
+        + f"\n{card.area}, {card.kind}. {card.summary}"
+    )
     formulas = _formulas(card)
     for name, rel in card.relations.items():
-        yield f"relation {name}: {formulas[name]}\n" + columns([
-            (direction, key, var.quantity, var.unit, var.note)
-            for direction, side in (("in", rel.inputs), ("out", rel.outputs)) for key, var in side.items()], "  ")
+        yield f"relation {name}: {formulas[name]}\n" + columns(
+            [
+                (direction, key, var.quantity, var.unit, var.note)
+                for direction, side in (("in", rel.inputs), ("out", rel.outputs))
+                for key, var in side.items()
+            ],
+            "  ",
+        )
     for key, variant in card.variants.items():
         spread = {name: f" ± {number(sd)}" for name, sd in variant.stderr.items()}
-        yield (f"variant {key} ({variant.status})" + (", default" if key == card.default_variant else "") + f": {variant.label}\n  "
-               + ", ".join(f"{name} = {number(value)}{spread.get(name, '')}" for name, value in variant.values.items())
-               + f"\n  source: {variant.source}" + (f"\n  note: {variant.note}" if variant.note else ""))
+        yield (
+            f"variant {key} ({variant.status})"
+            + (", default" if key == card.default_variant else "")
+            + f": {variant.label}\n  "
+            + ", ".join(f"{name} = {number(value)}{spread.get(name, '')}" for name, value in variant.values.items())
+            + f"\n  source: {variant.source}"
+            + (f"\n  note: {variant.note}" if variant.note else "")
+        )
     if card.region:
-        yield "fitted on: " + ", ".join(f"{name} {_range(bounds)}" for name, bounds in card.region.items()) + (f"; {card.setting}" if card.setting else "")
+        yield (
+            "fitted on: "
+            + ", ".join(f"{name} {_range(bounds)}" for name, bounds in card.region.items())
+            + (f"; {card.setting}" if card.setting else "")
+        )
     if outcomes:
         yield f"checks: {sum(o.passed for o in outcomes)} of {len(outcomes)} pass\n" + "\n".join(f"  {_outcome_line(o)}" for o in outcomes)
     yield _bullets("advice", [f"{item.say} (when {_conditions(item.when)})" for item in card.advice])
@@ -130,12 +168,15 @@ def _conditions(when: Mapping[str, Any]) -> str:
         if isinstance(wanted, list):
             words.append(f"{fact} is {' or '.join(str(value) for value in wanted)}")
         else:
-            words += [f"{fact} {word} {number(bound)}" for word, bound in (("above", wanted.above), ("below", wanted.below)) if bound is not None]
+            words += [
+                f"{fact} {word} {number(bound)}" for word, bound in (("above", wanted.above), ("below", wanted.below)) if bound is not None
+            ]
             words += [f"{fact} is {'' if wanted.stated else 'not '}stated"] if wanted.stated is not None else []
     return " and ".join(words)
 
 
 # ---------------------------------------------------------------- eval
+
 
 def law_eval(args: argparse.Namespace) -> int:
     card = LawBook().get(args.id)
@@ -165,12 +206,27 @@ def evaluation_json(done: Evaluation, card: LawCard) -> dict[str, Any]:
     """An evaluation as plain data: `outputs` with unit and interval, `values` by bare name."""
     rel = card.relations[done.relation]
     return {
-        "law": done.law, "relation": done.relation, "variant": done.variant, "inputs": done.inputs,
+        "law": done.law,
+        "relation": done.relation,
+        "variant": done.variant,
+        "inputs": done.inputs,
         "input_units": {name: rel.inputs[name].unit for name in done.inputs},
-        "outputs": {name: {"value": value.value, "unit": value.unit, "quantity": value.quantity, "low": value.low, "high": value.high,
-                           "level": value.level, "interval_basis": value.interval_basis} for name, value in done.values.items()},
+        "outputs": {
+            name: {
+                "value": value.value,
+                "unit": value.unit,
+                "quantity": value.quantity,
+                "low": value.low,
+                "high": value.high,
+                "level": value.level,
+                "interval_basis": value.interval_basis,
+            }
+            for name, value in done.values.items()
+        },
         "values": {name: value.value for name, value in done.values.items()},
-        "coefficients": done.coefficients, "formula": done.formula, "outside": done.outside,
+        "coefficients": done.coefficients,
+        "formula": done.formula,
+        "outside": done.outside,
         "note": next((value.note for value in done.values.values()), ""),
         "source": next((value.source for value in done.values.values()), ""),
     }
@@ -190,6 +246,7 @@ def _evaluation_text(done: Evaluation) -> str:
 
 # ---------------------------------------------------------------- check
 
+
 def law_check(args: argparse.Namespace) -> int:
     book = LawBook()
     if args.file:
@@ -197,11 +254,20 @@ def law_check(args: argparse.Namespace) -> int:
     else:
         outcomes = list(run_checks([book.get(args.id)] if args.id else book))
     failed = [outcome for outcome in outcomes if not outcome.passed]
-    by_area = {area: {"checks": count, "failed": sum(outcome.area == area for outcome in failed)}
-               for area, count in sorted(Counter(outcome.area for outcome in outcomes).items())}
+    by_area = {
+        area: {"checks": count, "failed": sum(outcome.area == area for outcome in failed)}
+        for area, count in sorted(Counter(outcome.area for outcome in outcomes).items())
+    }
     if args.as_json:
-        emit({"checks": [outcome.as_json() for outcome in outcomes], "by_area": by_area, "total": len(outcomes),
-              "passed": len(outcomes) - len(failed), "failed": len(failed)})
+        emit(
+            {
+                "checks": [outcome.as_json() for outcome in outcomes],
+                "by_area": by_area,
+                "total": len(outcomes),
+                "passed": len(outcomes) - len(failed),
+                "failed": len(failed),
+            }
+        )
     else:
         shown = outcomes if args.id or args.file else failed
         for outcome in shown:
@@ -227,5 +293,7 @@ def _outcome_line(outcome: CheckOutcome) -> str:
     head = f"{'pass' if outcome.passed else 'FAIL'} {outcome.law} {outcome.relation}" + (f" ({outcome.variant})" if outcome.variant else "")
     asked = ", ".join(f"{name}={number(value)}" for name, value in outcome.given.items())
     told = outcome.problem or ", ".join(
-        f"{name}: {number(outcome.got[name])} for {number(expected)} ({outcome.error[name]:+.2%})" for name, expected in outcome.expected.items())
+        f"{name}: {number(outcome.got[name])} for {number(expected)} ({outcome.error[name]:+.2%})"
+        for name, expected in outcome.expected.items()
+    )
     return f"{head} {asked}: {told}"

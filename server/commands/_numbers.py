@@ -8,7 +8,21 @@ from typing import Any
 
 from knowledge.errors import InputError
 
-_SUFFIX = {"": 1.0, "k": 1e3, "K": 1e3, "m": 1e6, "M": 1e6, "B": 1e9, "G": 1e9, "b": 1e9, "T": 1e12, "t": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
+_SUFFIX = {
+    "": 1.0,
+    "k": 1e3,
+    "K": 1e3,
+    "m": 1e6,
+    "M": 1e6,
+    "B": 1e9,
+    "G": 1e9,
+    "b": 1e9,
+    "T": 1e12,
+    "t": 1e12,
+    "P": 1e15,
+    "E": 1e18,
+    "Z": 1e21,
+}
 _NUMBER = re.compile(r"([+-]?(?:\d[\d_,]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
 
 

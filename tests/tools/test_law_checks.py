@@ -7,24 +7,43 @@ from knowledge.errors import InputError
 from tools.law_checks import extra_checks, run_check, run_checks, run_extra_check
 from tools.law_names import find_relation, find_variant
 
-CARD = LawCard.model_validate({
-    "id": "toy2020", "title": "Toy", "authors": "A", "year": 2020, "area": "test", "kind": "numeric", "summary": "a toy",
-    "variants": {
-        "published": {"label": "published (approach 3)", "values": {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
-                      "status": "confirmed", "source": "paper"},
-        "refit": {"label": "exact minimum", "values": {"E": 1.817218, "A": 477.826, "B": 2143.42, "alpha": 0.347311, "beta": 0.367172},
-                  "status": "refit", "source": "own"},
-    },
-    "default_variant": "published",
-    "relations": {
-        "loss": {"form": "chinchilla_loss", "inputs": {"N": "params_total", "D": "tokens"}, "outputs": {"L": "nats_per_token"}},
-        "optimum": {"form": "chinchilla_optimum", "inputs": {"C": "flops"},
-                    "outputs": {"N": "params_total", "D": "tokens", "tokens_per_param": "tokens_per_param", "L": "nats_per_token"}},
-    },
-    "checks": [{"relation": "loss", "given": {"N": 1e9, "D": 2e10}, "expect": {"L": 2.5316}, "rel_tol": 1e-2, "source": "arithmetic"}],
-})
+CARD = LawCard.model_validate(
+    {
+        "id": "toy2020",
+        "title": "Toy",
+        "authors": "A",
+        "year": 2020,
+        "area": "test",
+        "kind": "numeric",
+        "summary": "a toy",
+        "variants": {
+            "published": {
+                "label": "published (approach 3)",
+                "values": {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658},
+                "status": "confirmed",
+                "source": "paper",
+            },
+            "refit": {
+                "label": "exact minimum",
+                "values": {"E": 1.817218, "A": 477.826, "B": 2143.42, "alpha": 0.347311, "beta": 0.367172},
+                "status": "refit",
+                "source": "own",
+            },
+        },
+        "default_variant": "published",
+        "relations": {
+            "loss": {"form": "chinchilla_loss", "inputs": {"N": "params_total", "D": "tokens"}, "outputs": {"L": "nats_per_token"}},
+            "optimum": {
+                "form": "chinchilla_optimum",
+                "inputs": {"C": "flops"},
+                "outputs": {"N": "params_total", "D": "tokens", "tokens_per_param": "tokens_per_param", "L": "nats_per_token"},
+            },
+        },
+        "checks": [{"relation": "loss", "given": {"N": 1e9, "D": 2e10}, "expect": {"L": 2.5316}, "rel_tol": 1e-2, "source": "arithmetic"}],
+    }
+)
 BOOK = LawBook().with_laws([CARD])
-GOOD = {"relation": "optimum", "given": {"C": 1e22}, "expect": {"N": 2 ** 0 * 0.1196 * (1e22 / 6) ** 0.51261}, "rel_tol": 0.02}
+GOOD = {"relation": "optimum", "given": {"C": 1e22}, "expect": {"N": 2**0 * 0.1196 * (1e22 / 6) ** 0.51261}, "rel_tol": 0.02}
 
 
 def _extra(**changes: object):
@@ -50,26 +69,40 @@ def test_usual_names_of_an_output_are_understood(name: str) -> None:
 
 
 def test_flop_become_pf_days_only_where_the_law_counts_them() -> None:
-    card = CARD.model_copy(update={"relations": {"loss": CARD.relations["loss"].model_copy(update={
-        "form": "power", "inputs": {"C": CARD.relations["optimum"].inputs["C"].model_copy(update={"quantity": "pf_days"})},
-        "rename": {"x": "C"}, "constants": {"k": 1.0, "p": 1.0}})}})
+    card = CARD.model_copy(
+        update={
+            "relations": {
+                "loss": CARD.relations["loss"].model_copy(
+                    update={
+                        "form": "power",
+                        "inputs": {"C": CARD.relations["optimum"].inputs["C"].model_copy(update={"quantity": "pf_days"})},
+                        "rename": {"x": "C"},
+                        "constants": {"k": 1.0, "p": 1.0},
+                    }
+                )
+            }
+        }
+    )
     book = LawBook().with_laws([card])
     assert run_extra_check(book, "toy2020", {"given": {"flops": 8.64e19}, "expect": {"L": 1.0}, "rel_tol": 1e-9}).passed
     assert "takes no input" in _extra(given={"pf_days_x": 1}).problem
 
 
-@pytest.mark.parametrize(("changes", "word"), [
-    ({"relation": "nonsense"}, "has no relation"),
-    ({"variant": "nonsense"}, "has no variant"),
-    ({"given": {"X": 1.0}}, "takes no input"),
-    ({"given": {"tokens_per_param": 20}}, "takes no input"),
-    ({"given": {}}, "needs C"),
-    ({"expect": {"Z": 1.0}}, "gives no"),
-    ({"expect": {}}, "expects nothing"),
-    ({"given": {"C": 1e22, "flops": 1e22}}, "twice"),
-    ({"given": "C"}, "given"),
-    ({"expect": {"N": "many"}}, "expect"),
-])
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"relation": "nonsense"}, "has no relation"),
+        ({"variant": "nonsense"}, "has no variant"),
+        ({"given": {"X": 1.0}}, "takes no input"),
+        ({"given": {"tokens_per_param": 20}}, "takes no input"),
+        ({"given": {}}, "needs C"),
+        ({"expect": {"Z": 1.0}}, "gives no"),
+        ({"expect": {}}, "expects nothing"),
+        ({"given": {"C": 1e22, "flops": 1e22}}, "twice"),
+        ({"given": "C"}, "given"),
+        ({"expect": {"N": "many"}}, "expect"),
+    ],
+)
 def test_a_wrong_name_or_value_fails_the_check_and_says_why(changes: dict[str, object], word: str) -> None:
     outcome = _extra(**changes)
     assert not outcome.passed

@@ -34,3 +34,9 @@ def table_log2(x: Any, y: Any, *, x_table: Any, y_table: Any, z_table: Any) -> A
     j0 = np.clip(np.floor(j).astype(int), 0, len(y_table) - 2)
     u, v = i - i0, j - j0
     return (1 - u) * (1 - v) * z[i0, j0] + (1 - u) * v * z[i0, j0 + 1] + u * (1 - v) * z[i0 + 1, j0] + u * v * z[i0 + 1, j0 + 1]
+
+
+@form("y: the printed number")
+def printed(*, y: Any) -> Any:
+    """A number a paper prints that depends on nothing a question could change."""
+    return np.asarray(y, float)

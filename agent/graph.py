@@ -34,7 +34,7 @@ def understand(state: AskState) -> AskState:
 
 def plan(state: AskState) -> AskState:
     """Brief -> steps."""
-    return {"steps": plan_steps(state["brief"]), "results": [], "needs": []}
+    return {"steps": plan_steps(state["brief"], state.get("question", "")), "results": [], "needs": []}
 
 
 def act(state: AskState, runtime: Runtime[Context]) -> AskState:
@@ -47,14 +47,14 @@ def act(state: AskState, runtime: Runtime[Context]) -> AskState:
         fields = fields_for(step, state["brief"], results, runtime.context)
         tell({"step": step.tool, "status": "started", "fields": fields})
         try:
-            result = call(step.tool, fields, runtime.context.laws).model_copy(update={"case": step.fields})
+            result = call(step.tool, fields, runtime.context.laws).model_copy(update={"case": step.case})
         except MissingInput as missing:
-            if step.why == "asked":
+            if step.asked:
                 needs += [list(way) for way in missing.alternatives]
             tell({"step": step.tool, "status": "needs", "needs": missing.alternatives})
             continue
         except InputError as error:
-            if step.why == "asked":
+            if step.asked:
                 raise
             notices.append(Notice(level="info", text=f"{step.tool.replace('_', ' ')} was left out: {error}"))
             continue

@@ -9,6 +9,7 @@ from typing import Any
 from agent.brief import Brief
 from agent.state import Context, Step
 from knowledge.errors import InputError
+from knowledge.glossary import terms_in
 from knowledge.shapes import model
 from tools.registry import MODULES, get_tool
 from tools.result import Result
@@ -38,19 +39,20 @@ _DIRECT = ("params_total", "tokens", "tokens_per_param", "models", "laws")
 CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_bits", "batch_tokens", "accelerator_hours", "mfu")
 
 
-def plan_steps(brief: Brief) -> list[Step]:
+def plan_steps(brief: Brief, question: str = "") -> list[Step]:
     """Tool calls for every task of the brief, in order; list-valued fields become one call per combination."""
     steps: list[Step] = []
     for position, task in enumerate([brief.task, *(brief.also or [])]):
         tool = tool_for(task, brief)
         if tool not in MODULES:
             continue
-        steps += [Step(tool, {**case}, why="asked") for case in _cases(brief, tool)]
+        extra = {"terms": terms_in(question)} if tool == "explain" and terms_in(question) else {}
+        steps += [Step(tool, "asked", case, extra) for case in _cases(brief, tool)]
         if position == 0 and len(steps) == 1:
-            steps += [Step(tool, {}, why=f"follows from {task}") for tool, fields in FOLLOW_UPS.get(task, ())
+            steps += [Step(tool, f"follows from {task}") for tool, fields in FOLLOW_UPS.get(task, ())
                       if tool in MODULES and (not fields or any(getattr(brief, f) is not None for f in fields))]
-    asked = {step.tool for step in steps if step.why == "asked"}
-    return [step for step in steps if step.why == "asked" or step.tool not in asked]
+    asked = {step.tool for step in steps if step.asked}
+    return [step for step in steps if step.asked or step.tool not in asked]
 
 
 def tool_for(task: str, brief: Brief) -> str:
@@ -81,8 +83,8 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
     takes = get_tool(step.tool).request.model_fields
     stated = {name: value[0] if isinstance(value, list) and value and not _accepts_list(step.tool, name) else value
               for name, value in brief.stated().items()}
-    fields = {**stated, **step.fields}
-    law = step.fields.get("laws") or context.law or (brief.laws[0] if brief.laws else None)
+    fields = {**stated, **step.case, **step.fields}
+    law = step.case.get("laws") or context.law or (brief.laws[0] if brief.laws else None)
     if law is not None:
         fields["law"] = law
     name = fields.get("models")
@@ -92,7 +94,7 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
         fields.setdefault("params_total", shape.params_total)
         if shape.params_active and shape.params_active != shape.params_total:
             fields.setdefault("params_active", shape.params_active)
-    if step.why != "asked" or brief.task != get_tool(step.tool).task:
+    if not step.asked or brief.task != get_tool(step.tool).task:
         for key in CHAINED:
             for result in results:
                 if key in takes and key not in fields and key in result.values and not result.case:

@@ -13,12 +13,17 @@ from tools.result import Notice, Result
 
 @dataclass(frozen=True)
 class Step:
-    """One tool call. `takes` fills fields from values of earlier results: field -> (tool, value key)."""
+    """One tool call. `case` holds the compared values this call is for; `fields` what the planner adds of its own."""
 
     tool: str
-    fields: dict[str, Any]
-    takes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    why: str = ""
+    why: str
+    case: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the question asks for this, or it follows from another step."""
+        return self.why == "asked"
 
 
 @dataclass(frozen=True)

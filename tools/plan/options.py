@@ -15,7 +15,7 @@ from tools.convert import HOUR
 from tools.result import Assumption, Value
 from tools.systems.mfu import typical_mfu
 
-_SIZES = np.geomspace(1e7, 1e13, 13)  # sizes at which speed and price are computed; between them log-log interpolation
+_SIZES = np.geomspace(1e7, 1e13, 13)  # sizes at which speed and price are computed; between them a smooth curve in logs
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,18 @@ def mfu_source(part: str, dtype: str) -> str:
 
 
 def _log_interpolate(N: Any, table: np.ndarray) -> Any:
-    return np.exp(np.interp(np.log(np.asarray(N, float)), np.log(_SIZES), np.log(table)))
+    return np.exp(_smooth(np.log(np.asarray(N, float)), np.log(_SIZES), np.log(table)))
+
+
+def _smooth(x: Any, knots: np.ndarray, values: np.ndarray) -> Any:
+    """Cubic Hermite interpolation: straight lines between knots would make every optimum sit on a knot."""
+    slopes = np.gradient(values, knots) if len(knots) > 1 else np.zeros(1)
+    x = np.clip(x, knots[0], knots[-1])
+    i = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, max(len(knots) - 2, 0))
+    j = np.minimum(i + 1, len(knots) - 1)
+    width = np.where(j > i, knots[j] - knots[i], 1.0)
+    t = (x - knots[i]) / width
+    return (values[i] * (1 + 2 * t) * (1 - t) ** 2 + width * slopes[i] * t * (1 - t) ** 2 + values[j] * t**2 * (3 - 2 * t) + width * slopes[j] * t**2 * (t - 1))
 
 
 def over_sizes(fn: Callable[[float], float]) -> Callable[[Any], Any]:
@@ -88,6 +99,6 @@ def over_sizes(fn: Callable[[float], float]) -> Callable[[Any], Any]:
 
     def interpolated(N: Any) -> Any:
         N = np.asarray(N, float)
-        return np.where(largest * (1 + 1e-9) < N, np.inf, np.exp(np.interp(np.log(N), sizes, values)))
+        return np.where(largest * (1 + 1e-9) < N, np.inf, np.exp(_smooth(np.log(N), sizes, values)))
 
     return interpolated

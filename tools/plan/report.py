@@ -48,10 +48,14 @@ def width_table(model: Model, branches: list[Branch]) -> list[Table]:
         return []
     rows: list[list[Number]] = []
     for bits in widths:
-        row = _row(f"{bits:g} bits", solve(model, [branch for branch in branches if branch.bits == bits]))
-        row[-1] = row[-1] or (f"loss added by {PENALTY_LAWS[bits]}" if bits in PENALTY_LAWS else "no loss added")
-        rows.append(row)
-    return [Table(name="widths", title="Weight bits compared", columns=_columns("weights at"), rows=rows,
+        point = solve(model, [branch for branch in branches if branch.bits == bits])
+        *shown, _, note = _row(f"{bits:g} bits", point)
+        served = point.columns.get("price_per_million_tokens_usd") if point else None
+        rows.append([*shown, point.columns["qat_fraction"] if point and bits < 8 else None, served,
+                     note or (f"loss added by {PENALTY_LAWS[bits]}" if bits in PENALTY_LAWS else "no loss added")])
+    *titles, _, last = _columns("weights at")
+    columns = [*titles, Column(name="qat_fraction", label="QAT share"), Column(name="price_per_million_tokens_usd", label="per million tokens", unit="USD"), last]
+    return [Table(name="widths", title="Weight bits compared", columns=columns, rows=rows,
                   note="The laws behind the widths were fitted on different models and data; their composition with this loss surface is ours, no paper tested it.")]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from knowledge.library import LawBook
+from tools.budget import resolve_budget
 from tools.other_laws import allocation_alternatives
 from tools.plan import report
 from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
@@ -31,6 +32,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "price_per_million_tokens_usd": ("USD", "serving price per million tokens"), "latency_ms_per_token": ("ms/token", "latency"),
     "weight_bytes": ("bytes", "weights as deployed"),
 }
+HEADLINE = ("params_total", "tokens", "tokens_per_param", "epochs", "loss", "weight_bits", "qat_fraction", "duration_seconds", "accelerator_hours", "train_usd", "serving_usd",
+            "price_per_million_tokens_usd")
 _FORMULAS = {"loss": "L(N, D) of the law + loss added by the width", "compute_flops": "C = 6 N D", "accelerator_hours": "C / (peak x MFU x 3600)",
              "duration_seconds": "accelerator-hours x 3600 / accelerators", "train_usd": "accelerator-hours x price", "qat_fraction": "exp(-a / ln S), S = 8 D/(N bits)",
              "budget_usd": "training + serving", "weight_bytes": "N bits / 8"}
@@ -47,8 +50,19 @@ def plan(request: PlanRequest, laws: LawBook) -> Result:
     best = solve(model, branches)
     if best is None:
         return _infeasible(model, branches)
-    around = spread(model, best, request.draws, request.seed) if request.draws else Spread({}, {}, 0)
-    return _result(request, model, branches, best, around)
+    around = spread(model, best, request.draws, request.seed) if request.draws else Spread({}, {}, {}, 0)
+    found = _result(request, model, branches, best, around)
+    return found.model_copy(update={"warnings": [*_conflicts(request), *found.warnings]})
+
+
+def _conflicts(request: PlanRequest) -> list[Notice]:
+    """A stated compute that the stated hardware, hours or money cannot deliver; the plan follows the tighter of them."""
+    if request.compute_flops is None or isinstance(request.accelerator, list) or isinstance(request.n_accelerators, list):
+        return []
+    budget = resolve_budget(compute_flops=request.compute_flops, budget_usd=request.budget_usd, accelerator_hours=request.accelerator_hours,
+                            accelerator_id=request.accelerator, n_accelerators=request.n_accelerators, duration_seconds=request.duration_seconds,
+                            price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd, mfu=request.mfu)
+    return [notice for notice in budget.notices if notice.level == "conflict"]
 
 
 def branches_of(model: Model) -> list[Branch]:
@@ -56,7 +70,7 @@ def branches_of(model: Model) -> list[Branch]:
     problem = model.problem
     options = [option(name, count, problem.price, problem.mfu) for name in problem.accelerators for count in _counts(problem)]
     needs_serving = problem.served > 0 or problem.limits.price_per_million_tokens_usd is not None or problem.limits.latency_ms_per_token is not None
-    return [Branch(item, bits, serving_for(item, bits) if needs_serving else None) for item in options for bits in problem.bits]
+    return [Branch(item, bits, serving_for(item, bits, problem.limits.latency_ms_per_token) if needs_serving else None) for item in options for bits in problem.bits]
 
 
 def _counts(problem: Problem) -> tuple[int | None, ...]:
@@ -89,6 +103,9 @@ def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
     values["mfu"] = _mfu(point.branch.option, point.columns["params_total"])
     if "serving_usd" not in values:
         del values["budget_usd"]
+    for name, chance in around.chances.items():
+        label = f"chance that the limit on {name.replace('_', ' ')} is kept"
+        values[f"{name}_kept"] = Value(value=chance, label=label, formula="share of the joint draws", interval_basis=f"{around.draws} draws")
     flat = flat_region(model, point, FLAT_TOLERANCE)
     if flat is not None:
         values["params_range"] = Value(value=list(flat), unit="params", label=f"sizes within {FLAT_TOLERANCE:.1%} of the optimum", formula="objective at most (1 + tolerance) x its least")
@@ -104,8 +121,9 @@ def _mfu(item: Option, size: float) -> Value:
 
 
 def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Point, around: Spread) -> Result:
-    headline = [name for name in ("params_total", "tokens", "weight_bits", "qat_fraction", "loss", "duration_seconds", "train_usd") if name in best.columns or name == "weight_bits"]
-    outcome = _runner(laws=model.laws)
+    headline = [name for name in HEADLINE if name in best.columns or name == "weight_bits"]
+    headline = [name for name in headline if name != "qat_fraction" or best.branch.bits < 8]
+    outcome = _runner(model.laws)
     return Result(tool="plan", task="allocate", headline=headline, values=_values(best, model, around),
                   tables=[report.change_table(request, best, outcome), *report.width_table(model, branches), *report.shape_table(model, best),
                           *report.dominance_table(around)],

@@ -10,19 +10,20 @@ import numpy as np
 
 from tools.forms._minimise import minimise_log
 from tools.law import INTERVAL_LEVEL
-from tools.plan.evaluate import Draw, Model
+from tools.plan.evaluate import Draw, Model, violations
 from tools.plan.solve import Point, at_draws, binding_limits
 
 FACTORS = ("law coefficients", "MFU", "price")
-_WATCHED = ("loss", "duration_seconds", "budget_usd", "price_per_million_tokens_usd", "accelerator_hours")
+_WATCHED = ("loss", "duration_seconds", "train_usd", "serving_usd", "budget_usd", "price_per_million_tokens_usd", "accelerator_hours")
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Central intervals by column, and the share of each column's log variance that each factor alone makes."""
+    """Central intervals by column, the share of each column's log variance that each factor alone makes, and the chance that each limit is kept."""
 
     bounds: dict[str, tuple[float, float]]
     shares: dict[str, dict[str, float]]
+    chances: dict[str, float]
     draws: int
 
 
@@ -57,7 +58,7 @@ def spread(model: Model, point: Point, n: int, seed: int) -> Spread:
     capped = {"memory_bytes", "price_per_million_tokens_usd", "latency_ms_per_token"} & set(binding_limits(point, model))
     if model.problem.objective == "lowest_loss" and model.problem.params is None and not model.problem.sizes and not capped:
         bounds |= _optimum_bounds(model, point, sample(model, point, min(n, 300), seed)["all"], tail)
-    return Spread(bounds, shares, n)
+    return Spread(bounds, shares, _chances(model, samples["all"]), n)
 
 
 def _optimum_bounds(model: Model, point: Point, draw: Draw, tail: float) -> dict[str, tuple[float, float]]:
@@ -72,6 +73,12 @@ def _optimum_bounds(model: Model, point: Point, draw: Draw, tail: float) -> dict
         low, high = np.quantile(values, [tail, 1 - tail])
         found[name] = min(float(low), point.columns[name]), max(float(high), point.columns[name])
     return found
+
+
+def _chances(model: Model, columns: Mapping[str, Any]) -> dict[str, float]:
+    """Share of the draws in which each limit that can move is kept."""
+    kept = {name: np.asarray(ratio) <= 1 + 1e-6 for name, ratio in violations(columns, model.problem.limits).items()}
+    return {name: float(share.mean()) for name, share in kept.items() if share.ndim and not share.all()}
 
 
 def _shares(by_factor: Mapping[str, object]) -> dict[str, float]:

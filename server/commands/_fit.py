@@ -31,11 +31,11 @@ def pairs(texts: Sequence[str], field: str) -> dict[str, str]:
     return out
 
 
-def load(options: argparse.Namespace, path: str, *, need_loss: bool = True) -> RunTable:
+def load(options: argparse.Namespace, path: str, *, points: bool = False) -> RunTable:
     """The table of a command's options; raises InputError when it has no rows or cannot be read."""
     columns = pairs(options.column, "column")
-    return read_runs(path, units=pairs(options.unit, "unit"), columns=columns if need_loss else {k: v for k, v in columns.items() if k != "loss"},
-                     flops_per_param_token=options.flops_per_param_token, need_loss=need_loss)
+    return read_runs(path, units=pairs(options.unit, "unit"), columns={k: v for k, v in columns.items() if not (points and k == "loss")},
+                     flops_per_param_token=options.flops_per_param_token, points=points)
 
 
 class Progress:

@@ -121,16 +121,17 @@ def parse_group(texts: Sequence[str]) -> dict[str, str]:
 
 
 def read_runs(path: str | Path, *, units: Mapping[str, str] | None = None, columns: Mapping[str, str] | None = None,
-              flops_per_param_token: float = 6.0, need_loss: bool = True) -> RunTable:
+              flops_per_param_token: float = 6.0, points: bool = False) -> RunTable:
     """Runs from a file by its suffix. `units` gives units by role (`params: B`), `columns` the column of a role.
 
-    C = k N D with `flops_per_param_token` k completes whichever of N, D and C is missing. Raises InputError when unreadable.
+    C = k N D with `flops_per_param_token` k completes whichever of N, D and C is missing. `points`: runs to predict, which need no
+    loss and of which none is set aside. Raises InputError when unreadable.
     """
     where = Path(path)
     try:
         header, blocks = _OPENERS.get(where.suffix.lower(), _open_csv)(where)
         return build_table(where.name, header, blocks, units=units, columns=columns,
-                           flops_per_param_token=flops_per_param_token, need_loss=need_loss)
+                           flops_per_param_token=flops_per_param_token, points=points)
     except OSError as error:
         raise InputError("runs", f"cannot read {str(path)!r}", error.strerror or "") from None
     except UnicodeDecodeError:
@@ -231,7 +232,7 @@ def _to_numbers(cells: Sequence[Any], first_row: int, name: str, bad: dict[str, 
 
 
 def build_table(source: str, header: Sequence[str], blocks: Iterable[Sequence[Sequence[Any]]], *, units: Mapping[str, str] | None = None,
-                columns: Mapping[str, str] | None = None, flops_per_param_token: float = 6.0, need_loss: bool = True) -> RunTable:
+                columns: Mapping[str, str] | None = None, flops_per_param_token: float = 6.0, points: bool = False) -> RunTable:
     """A checked and completed RunTable from a header and blocks of rows."""
     roles, notes = _assign(header, columns or {})
     scales = {role: scale for role, (_, scale) in roles.items()}
@@ -248,7 +249,7 @@ def build_table(source: str, header: Sequence[str], blocks: Iterable[Sequence[Se
             numbers[role] = numbers[role] * scale
     table = RunTable(source, numbers, words, np.arange(1, n_rows + 1), {role: header[i] for role, (i, _) in roles.items()},
                      tuple(notes + cell_problems), flops_per_param_token)
-    return _check(_complete(table), need_loss)
+    return _complete(table) if points else _check(_complete(table))
 
 
 def _collect(header: Sequence[str], roles: Mapping[str, tuple[int, float]], blocks: Iterable[Sequence[Sequence[Any]]],
@@ -289,9 +290,9 @@ def _complete(table: RunTable) -> RunTable:
     return replace(table, numbers=numbers).noting(Problem(f"{made} computed from C = {k:g} N D", action="completed"))
 
 
-def _check(table: RunTable, need_loss: bool) -> RunTable:
+def _check(table: RunTable) -> RunTable:
     """Set aside rows that no law can take, each kind reported with its rows and column."""
-    wanted = [role for role in ("params", "tokens", "flops") if role in table] + (["loss"] if need_loss else [])
+    wanted = [role for role in ("params", "tokens", "flops", "loss") if role in table]
     for role in wanted:
         name = table.names.get(role, role)
         values = table[role]
@@ -305,7 +306,7 @@ def _check(table: RunTable, need_loss: bool) -> RunTable:
     if "params" in table and len(table) and float(np.median(table["params"])) < 1e3:
         table = table.noting(Problem(f"median {float(np.median(table['params'])):.3g} is small for a parameter count: "
                                      "is it in millions or billions? (params_B, or --unit params=B)", table.names.get("params", "params")))
-    return _note_repeats(table) if need_loss else table
+    return _note_repeats(table)
 
 
 def _note_repeats(table: RunTable) -> RunTable:

@@ -123,7 +123,7 @@ def starting_points(spec: FitForm, medians: Mapping[str, float], n: int) -> np.n
     """
     shapes = [i for i, p in enumerate(spec.parameters) if not p.linear]
     out = np.full((n, len(spec.parameters)), np.nan)
-    unit = _even(n, len(shapes))
+    unit = even_points(n, len(shapes))
     for column, i in enumerate(shapes):
         p = spec.parameters[i]
         scale = medians.get(p.times, 1.0) if p.times else 1.0
@@ -136,7 +136,7 @@ def starting_points(spec: FitForm, medians: Mapping[str, float], n: int) -> np.n
     return out
 
 
-def _even(n: int, dimensions: int) -> np.ndarray:
+def even_points(n: int, dimensions: int) -> np.ndarray:
     """`n` points spread evenly in the unit cube [n, dimensions]."""
     root = 1.0
     for _ in range(60):  # the positive root of x^(d+1) = x + 1 gives the most even additive recurrence in d dimensions

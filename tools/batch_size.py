@@ -158,7 +158,7 @@ def _counts(
     values: dict[str, Value] = {}
     own = next((found[key] for key in ("CBS20_sequences",) if key in found), None)
     if own is not None and request.sequence_length is None:
-        values["batch_sequences"] = own.model_copy(update={"label": "in sequences of 512"})
+        values["batch_sequences"] = own.model_copy(update={"label": "batch in sequences", "note": "of 512 tokens"})
     else:
         length = request.sequence_length or _SEQUENCE
         if request.sequence_length is None:
@@ -168,7 +168,8 @@ def _counts(
         values["batch_sequences"] = Value(
             value=batch.number / length,
             unit="sequences",
-            label=f"in sequences of {length:g}",
+            label="batch in sequences",
+            note=f"of {length:g} tokens",
             formula="B/sequence_length",
             inputs={"B": batch.number, "sequence_length": length},
         )
@@ -211,7 +212,8 @@ def _with_interval(laws: LawBook, facts: dict[str, float], value: Value) -> Valu
 def _judge(request: BatchSizeRequest, laws: LawBook, values: dict[str, Value]) -> dict[str, Value]:
     """A stated batch against the best and the critical one: verdict, extra tokens to the same loss, excess loss."""
     stated, best, critical = request.batch_tokens, values["batch_tokens"], values.get("critical_batch_tokens", values["batch_tokens"])
-    if stated is None or request.tokens_before is not None:
+    same = stated is not None and abs(stated / best.number - 1) < 1e-9  # handed on from the hyperparameters, not stated
+    if stated is None or same or request.tokens_before is not None:
         return {}
     judged = {
         "batch_to_critical": Value(

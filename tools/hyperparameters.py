@@ -49,7 +49,7 @@ def _recipe(request: HyperparametersRequest, laws: LawBook) -> Result:
         values["batch_tokens"] = batch
         values |= _rate_at_batch(request, laws, rate, batch)
     values |= _decay(request, laws, facts, values, assumptions)
-    headline = ["lr", "batch_tokens", "weight_decay"]
+    headline = ["lr", "lr_at_stated_batch", "batch_tokens", "weight_decay"]
     if request.law == "bergsma2025_powerlines":
         headline = ["weight_decay", "tau", "lr", "batch_tokens"]
     others = alternatives(RATES, laws, facts, "lr", "peak learning rate", rule.law)

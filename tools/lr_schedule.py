@@ -174,7 +174,7 @@ def _verdict(curve: dict[str, Value]) -> dict[str, Value]:
     }
     return {
         "schedule": Value(
-            value="constant rate with a (1 - sqrt) cooldown to zero (WSD)",
+            value="WSD, a constant rate with a (1 - sqrt) cooldown to zero",
             label="schedule",
             law="hagele2024_cooldown",
             relation="schedule",

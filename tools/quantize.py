@@ -62,13 +62,8 @@ def quantize(request: QuantizeRequest, laws: LawBook) -> Result:
     tables = [_table(rows, request.memory_bytes)]
     if request.memory_bytes is not None:
         tables.append(_formats(laws, counts.by_kind["params_total"], request.memory_bytes))
-    headline = [
-        *(f"loss_increase_{bits:g}bit" for bits in asked if len(asked) > 1),
-        "max_bits_per_weight",
-        "weight_bits",
-        "loss_increase",
-        "weight_bytes",
-    ]
+    compared = [f"loss_increase_{bits:g}bit" for bits in asked] if len(asked) > 1 else []
+    headline = [*compared, "max_bits_per_weight", "weight_bits", *([] if compared else ["loss_increase"]), "weight_bytes"]
     return Result(
         tool="quantize",
         task="quantize",

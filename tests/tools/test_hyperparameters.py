@@ -3,9 +3,9 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from shared import shared_path
 
 from knowledge import InputError, LawBook, MissingInput
-from shared import shared_path
 from tools.law import compute
 from tools.registry import call
 from tools.result import Result
@@ -27,7 +27,11 @@ def recipe(**fields: object) -> Result:
         ({"base_depth": 2, "depth": 32, "law": "dey2025_completep"}, "residual_multiplier", 0.0625),
         ({"base_width": 1, "width": 4, "law": "fan2025_wd"}, "weight_decay_ratio", 2.0),
         ({"tokens": 2e11, "tokens_before": 2e10, "law": "wang2024_wd"}, "weight_decay_ratio", 0.1),
-        ({"params_total": 3e9, "tokens": 3e11, "batch_tokens": 2e6, "learning_rate": 6e-4, "law": "bergsma2025_powerlines"}, "weight_decay", 0.1161),
+        (
+            {"params_total": 3e9, "tokens": 3e11, "batch_tokens": 2e6, "learning_rate": 6e-4, "law": "bergsma2025_powerlines"},
+            "weight_decay",
+            0.1161,
+        ),
         ({"params_total": 3e9, "tokens": 3e11, "law": "bergsma2025_powerlines"}, "tau", 0.09573),
     ],
 )
@@ -70,7 +74,11 @@ def test_what_is_missing_is_asked_back() -> None:
 
 
 def test_bad_input() -> None:
-    for fields in ({"params_total": -1, "tokens": 1e11}, {"params_total": 1e9, "tokens": 1e11, "law": "nosuch"}, {"params_total": 1e40, "tokens": 1}):
+    for fields in (
+        {"params_total": -1, "tokens": 1e11},
+        {"params_total": 1e9, "tokens": 1e11, "law": "nosuch"},
+        {"params_total": 1e40, "tokens": 1},
+    ):
         with pytest.raises(InputError):
             recipe(**fields)
 

@@ -5,7 +5,8 @@ from tools.registry import call
 
 
 @pytest.mark.parametrize(
-    ("params", "tokens", "bits", "fraction"), [(1e9, 1e11, 4, 0.2808), (3.96e8, 1e12, 4, 0.4542), (7.4e7, 1e10, 3, 0.3188), (7.59e8, 1e11, 4, 0.299)]
+    ("params", "tokens", "bits", "fraction"),
+    [(1e9, 1e11, 4, 0.2808), (3.96e8, 1e12, 4, 0.4542), (7.4e7, 1e10, 3, 0.3188), (7.59e8, 1e11, 4, 0.299)],
 )
 def test_the_share_is_the_papers(params: float, tokens: float, bits: float, fraction: float) -> None:
     result = call("qat", {"params_total": params, "tokens": tokens, "weight_bits": bits})

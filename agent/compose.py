@@ -48,7 +48,8 @@ def answer(state: AskState, context: Context) -> Answer:
 def _grounds(draft: Answer) -> list[str]:
     """Texts whose numbers an answer may repeat: the question, the brief, and every value as rendered."""
     rendered = [quantity(value.value, value.unit) for result in draft.results for value in result.values.values()]
-    return [draft.question, *WHAT_TO_ASK, *rendered, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
+    labels = [text for result in draft.results for key, value in result.values.items() for text in (key, value.label)]
+    return [draft.question, *WHAT_TO_ASK, *rendered, *labels, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
 
 
 def _headline(brief: Brief, results: list[Result], state: AskState) -> str:

@@ -36,7 +36,7 @@ JOINT = ("n_accelerators", "budget_usd", "price_per_million_tokens_usd", "memory
 _DIRECT = ("params_total", "tokens", "tokens_per_param", "models", "laws")
 
 # A field the question leaves open is taken from the value of the same name in an earlier result.
-CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_bits", "batch_tokens", "accelerator_hours", "mfu")
+CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_bits", "batch_tokens", "accelerator_hours")
 
 
 def plan_steps(brief: Brief, question: str = "") -> list[Step]:

@@ -16,6 +16,9 @@ _EXPERTS = re.compile(r"expert|moe|mixture|routed|top[ -]?k|activ|专家|エキ�
 _WH = re.compile(r"\b(?:what|how|which|when|can|could|should|would|will|predict|expect|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b")
 _INTEGER = frozenset({"n_accelerators", "n_experts", "experts_per_token", "input_tokens", "output_tokens", "concurrency", "sequence_length", "vocab_size", "samples", "weight_bits"})
 _PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])")
+_RATIO = re.compile(
+    r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
+)
 _ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
 _LETTER = {"n": "params_total", "d": "tokens", "c": "compute_flops"}
 _NO_BITS = frozenset({"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"})
@@ -82,6 +85,7 @@ def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: st
     _samples(filled)
     _architecture(filled)
     _rates(filled)
+    _ratio(filled)
     _notices(filled)
     return filled
 
@@ -111,11 +115,22 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim = "usd_per_hour"
         elif measure.dim == "usd_per_item" and measure.value < 100:
             measure.dim = "usd_per_hour"
+        elif measure.dim in ("tokens", "plain") and _reference_amount(place, measure):
+            measure.dim = "used"
         elif measure.dim == "one_time":
             before = place.atoms[measure.first - 1].text if measure.first else ""
             measure.dim = "time" if before in _SPANS else "used"
         elif measure.dim == "time" and measure.value < 1.0:
             measure.dim, measure.value = "latency", measure.value * 1000.0
+
+
+def _reference_amount(place: Scene, measure: Measure) -> bool:
+    """The million of "cost per 1M tokens" and the k of "pass@k" are no quantities of their own."""
+    before = place.atoms[measure.first - 1].text if measure.first else ""
+    if measure.dim == "plain":
+        return before == "@" and place.atoms[measure.first - 2].text in ("pass", "maj")
+    priced = any(atom.text in ("cost", "costs", "price", "cents", "bill") for atom in place.atoms[max(0, measure.first - 5) : measure.after + 4])
+    return measure.value in (1e6, 1e3) and (before in ("per", "/", "every", "each") or priced)
 
 
 def _each(place: Scene, nodes: Measure, cards: Measure) -> bool:
@@ -135,8 +150,10 @@ def _settle(filled: Filled) -> None:
     for slot in filled.slots:
         before = filled.text[max(0, slot.measure.start - 8) : slot.measure.start]
         letter = _ASSIGNED.search(before)
-        if letter and slot.measure.dim in ("plain", "params", "tokens", "flop"):
+        if letter and slot.measure.dim in ("plain", "params", "tokens", "flop") and slot.measure.value >= 1e4:
             slot.field, slot.score = _LETTER[letter["name"]], 2.0
+        if slot.field == "compute_flops" and slot.measure.dim == "plain" and slot.measure.value < 1e12:
+            continue
         if slot.field != "none" and not slot.discounted and not slot.measure.euro:
             fields.setdefault(slot.field, []).append(slot)
     _balance(fields)
@@ -190,7 +207,7 @@ def _compared(filled: Filled, one: Slot, two: Slot) -> bool:
     words = {atom.text for atom in filled.place.atoms[low.after : high.first]}
     if high.first - low.after > 7 or words & {".", "?", "!", ";"}:
         return False
-    return bool(words & {"vs", "versus", "or", "against", "oder", "ou", "o", "还是", "compared", "gegen", "contre", "instead"})
+    return bool(words & {"vs", "versus", "or", "against", "oder", "ou", "o", "还是", "compared", "gegen", "contre", "than"})
 
 
 def _place_of(filled: Filled, name: names.Name) -> tuple[int, int]:
@@ -276,8 +293,19 @@ def _architecture(filled: Filled) -> None:
                 filled.moe_named = not lost
             else:
                 filled.dense_named = not lost and not re.search(r"\b(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()])
+    if filled.dense_named and re.search(r"parscale|streams?\b", filled.text):
+        filled.dense_named = False
     if filled.moe_named or filled.dense_named:
         filled.values["architecture"] = "moe" if filled.moe_named else "dense"
+
+
+def _ratio(filled: Filled) -> None:
+    """ "20:1 tokens to params"."""
+    match = _RATIO.search(filled.text)
+    if match and "tokens_per_param" not in filled.values:
+        filled.values["tokens_per_param"] = float(match[1] or match[2])
+        if filled.values.get("tokens") in (1.0, float(match[1] or match[2])):
+            filled.values.pop("tokens")
 
 
 def _rates(filled: Filled) -> None:

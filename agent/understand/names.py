@@ -101,7 +101,7 @@ def _laws() -> tuple[re.Pattern[str], dict[str, str]]:
         phrases.update({str(phrase).lower(): law for phrase in entry["as"]})
     ordered = sorted(phrases, key=len, reverse=True)
     body = "|".join(f"(?P<p{i}>{_spelling(phrase)})" for i, phrase in enumerate(ordered))
-    return re.compile(rf"(?<![a-z0-9])(?:{body})(?:'?s)?(?![a-z0-9])"), {f"p{i}": phrases[phrase] for i, phrase in enumerate(ordered)}
+    return re.compile(rf"(?<!\w)(?:{body})(?:'?s)?(?!\w)"), {f"p{i}": phrases[phrase] for i, phrase in enumerate(ordered)}
 
 
 @functools.cache
@@ -112,7 +112,7 @@ def _authors() -> tuple[re.Pattern[str], dict[str, list[str]]]:
             by.setdefault(author, []).append(law)
     names = "|".join(sorted((re.escape(name) for name in by), key=len, reverse=True))
     marks = r"(?P<mark>\s*(?:,\s*)?(?:et\.? al\.?|and others|& co\b\.?|and co\b\.?|und kollegen|等人|等|ら)|'s?\s+(?:[\w-]+\s+){0,4}?(?:law|rule|formula|fit|paper|scaling|exponent|curve|equation)s?)?"
-    return re.compile(rf"(?<![a-z0-9])(?P<author>{names})(?![a-z0-9-]){marks}(?:\s*\(?(?P<year>20[12]\d)\)?)?"), by
+    return re.compile(rf"(?<!\w)(?P<author>{names})(?![\w-]){marks}(?:\s*\(?(?P<year>20[12]\d)\)?)?"), by
 
 
 def law_id(text: str, task: str | None = None) -> str | None:

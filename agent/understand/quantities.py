@@ -50,6 +50,7 @@ measure: num                                   -> plain
     | num TOK per TIME                         -> token_rate
     | num TOK per TIME PER USER                -> user_rate
     | num TOK per TIME USER                    -> user_rate
+    | num TOK per TIME PER                     -> user_rate
     | num TOK PER USER per TIME                -> user_rate
     | num TOK PER PAR                          -> token_ratio
     | num TOK PER STEP                         -> step_tokens

@@ -16,7 +16,9 @@ _STOPS = frozenset(".?!;\n()")
 _SENTENCE_STOPS = frozenset(".?!;\n")
 _WINDOW = 7
 _JOIN = frozenset({"or", "vs", "versus", "and", "oder", "ou", "o", "/", ",", "against", "und", "et", "y", "e", "还是", "-", "&", "to", "gegen", "contre", "contra", "compared", "v", ".", "than", "和", "か", "と", "bis", "à", "a"})
-_LEFT_ONLY = frozenset({"data_prep", "data_weak", "from"})
+_LEFT_ONLY = frozenset({"data_prep", "data_weak", "from", "article"})
+_CLOSE = frozenset({"data_prep", "data_weak", "article"})
+_FILLERS = frozenset({"about", "roughly", "approximately", "~", "around", "only", "just", "some", "nearly", "almost", "exactly", "-", "=", ":", "of", "is", "de", "von", "d", "'", "etwa", "rund", "environ", "unos", "unas", "circa", "≈", "say", "maybe", "perhaps", "or", "so", "total", "another", "at", "least", "most", "up", "to", "over"})
 _LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "und", "et", "y"})
 # Between a head noun and a number these start a phrase of their own: the batch "for 1B" is no batch of a billion.
 _BARRIERS = frozenset({"for", "on", "after", "over", "with", "when", "if", "für", "auf", "mit", "pour", "sur", "avec", "para", "con", "does", "at"})
@@ -110,7 +112,10 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -
     if gap < 0 or gap > _WINDOW:
         return 0.0
     between = place.atoms[low:high]
-    weight = 1.0 / (1.0 + 0.22 * sum(atom.text not in ("-", "=", ":", "of", "is", "~", "de", "von") for atom in between))
+    words = sum(atom.text not in _FILLERS for atom in between)
+    if cue.name in _CLOSE and words:
+        return 0.0
+    weight = 1.0 / (1.0 + (0.5 if _kind(measure) == "big" else 0.22) * words)
     if place.clause[min(cue.first, len(place.clause) - 1)] != place.clause[measure.first] and not any(a.text in "()" for a in between):
         weight *= 0.35
     if not right and any(atom.text in _BARRIERS for atom in between):
@@ -147,7 +152,7 @@ def _candidates(place: Scene, measures: list[Measure]) -> Iterable[tuple[float, 
 
 
 def _exclusive(cue: Cue) -> bool:
-    return cue.name not in ("data_prep", "training", "memory", "loss", "total", "lr", "observed_loss", "target_loss")
+    return cue.name not in ("data_prep", "training", "memory", "loss", "total", "lr", "observed_loss", "target_loss", "article", "data_weak", "unique")
 
 
 def assign(place: Scene, measures: list[Measure]) -> list[Slot]:
@@ -196,9 +201,15 @@ def groups_of(place: Scene, measures: list[Measure]) -> list[int]:
     """Group numbers: measures listed side by side ("7B, 13B or 70B") share one."""
     groups = list(range(len(measures)))
     for number in range(1, len(measures)):
-        if joined(place, measures[number - 1], measures[number]) and _kind(measures[number - 1]) == _kind(measures[number]):
+        if joined(place, measures[number - 1], measures[number]) and not _size_and_data(place, measures[number - 1], measures[number]) and _kind(measures[number - 1]) == _kind(measures[number]):
             groups[number] = groups[number - 1]
     return groups
+
+
+def _size_and_data(place: Scene, one: Measure, two: Measure) -> bool:
+    """ "3B/300B" and "7B, 2T" are a size and its data, not two sizes."""
+    bare = one.dim == two.dim == "plain" and two.value >= 8 * one.value and two.value >= 2e10
+    return bare and place.atoms[one.after].text in ("/", ",", "@") and two.first - one.after == 1
 
 
 def joined(place: Scene, one: Measure, two: Measure) -> bool:
@@ -252,6 +263,10 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
     sentence = place.sentence[first]
     for name in ("past", "ignore"):
         if any(place.sentence[cue.first] == sentence and not first <= cue.first < after for cue in place.hits.get(name, ())):
+            return True
+    for cue in place.hits.get("skip", ()):
+        gap = place.atoms[cue.after : first]
+        if cue.after <= first and len(gap) <= 5 and not any(atom.text in ",.;:?!" for atom in gap):
             return True
     for cue in place.hits.get("negate", ()):
         gap = place.atoms[cue.after : first]

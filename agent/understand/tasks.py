@@ -67,12 +67,12 @@ def _stress(text: str, match: re.Match[str]) -> float:
     return -0.8 if _CIRCUMSTANCE.search(text, max(0, match.start() - 16), match.start()) else 0.0
 
 
-def scores(found: list[Evidence], asked: list[tuple[int, int]], given: Mapping[str, float]) -> dict[str, float]:
+def scores(found: list[Evidence], asked: list[tuple[int, int]], given: Mapping[str, float], aside: float = 0.45) -> dict[str, float]:
     """Score of each task: its best phrase, a little for each further one, and what the stated fields suggest."""
     best: dict[str, list[float]] = {}
     for item in found:
         inside = any(start <= item.start < end for start, end in asked) or not asked
-        best.setdefault(item.task, []).append(item.weight * (1.0 if inside else 0.45))
+        best.setdefault(item.task, []).append(item.weight * (1.0 if inside else aside) * (1.2 if item.task in _SUBJECTS and item.asks else 1.0))
     total = {task: max(weights) + 0.25 * min(4.0, sum(sorted(weights)[:-1])) for task, weights in best.items()}
     for task, weight in given.items():
         if task in total:
@@ -98,12 +98,19 @@ _ABSORBS: dict[str, frozenset[str]] = {
     "allocate": frozenset({"repeat_data"}),
     "serve": frozenset({"cost", "quantize", "memory", "allocate", "wall_clock"}),
 }
-_SUBJECTS = frozenset({"diffusion", "video", "multimodal", "translation", "time_series", "science", "rl", "sparsity", "distill", "qat", "moe", "vocabulary", "parallel_scaling"})
+_SUBJECTS = frozenset({
+    "diffusion", "video", "multimodal", "translation", "time_series", "science", "rl", "sparsity", "distill", "qat", "moe", "vocabulary",
+    "parallel_scaling", "synthetic_data", "filter_data", "mix_data", "repeat_data", "test_time", "lr_schedule",
+})
+# Subjects of the wider world: a question that merely mentions them is no planning question.
+_WORLDLY = frozenset({"video", "science", "translation", "multimodal", "time_series", "diffusion", "explain", "test_time", "rl", "filter_data", "mix_data", "repeat_data"})
 _SPECIFIC = frozenset({
     "qat", "distill", "moe", "sparsity", "vocabulary", "parallel_scaling", "repeat_data", "filter_data", "mix_data", "synthetic_data",
     "finetune", "rl", "test_time", "diffusion", "video", "multimodal", "translation", "time_series", "science", "fit", "design_experiments",
     "lr_schedule", "quantize", "serve", "memory", "downstream", "compare_laws", "explain", "out_of_scope",
 })
+_OPENS_EXPLANATION = re.compile(r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|explain|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b")
+_WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
 
@@ -111,7 +118,11 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
     """The task a question asks for, from its words and from the fields it states."""
     values: Mapping[str, object] = getattr(filled, "values")  # noqa: B009 - a structural view, not an import cycle
     found = evidence(text)
-    table = scores(found, asked, _given(values, filled))
+    table = scores(found, asked, _given(values, filled, text), 0.8 if len(text) < 170 else 0.45)
+    if not values and not _domain().search(text):
+        table = {"out_of_scope": 9.0}
+    elif not _domain().search(text):
+        table = {name: score for name, score in table.items() if name not in _WORLDLY}
     ranked = sorted(table.items(), key=lambda item: -item[1])
     if not ranked or ranked[0][1] < 2.0:
         if values:
@@ -128,13 +139,21 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
     return Decision(task, also, round(min(0.99, 0.5 + 0.6 * margin), 2), near, score)
 
 
+@functools.cache
+def _domain() -> re.Pattern[str]:
+    words = "|".join(str(word).replace("*", r"\w*") for word in read("domain")["words"])
+    return re.compile(rf"(?<!\w)(?:{words})(?!\w)|[\u3040-\u30ff\u3400-\u9fff]")
+
+
 def _default(values: Mapping[str, object]) -> str:
+    if set(values) <= {"laws", "architecture"}:
+        return "explain"
     if "compute_flops" in values or "budget_usd" in values or "accelerator_hours" in values:
         return "allocate"
     return "predict_loss" if "params_total" in values and "tokens" in values else "allocate"
 
 
-def _given(values: Mapping[str, object], filled: object) -> dict[str, float]:
+def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str, float]:
     """What the stated fields say about the task."""
     given: dict[str, float] = {}
 
@@ -144,9 +163,16 @@ def _given(values: Mapping[str, object], filled: object) -> dict[str, float]:
     if "compute_flops" in values or "budget_usd" in values or "accelerator_hours" in values:
         add("allocate", 0.5)
     if "laws" not in values and isinstance(values.get("weight_bits"), list):
-        add("quantize", 2.5)
+        add("quantize", 1.5)
     if "weight_bits" in values:
-        add("quantize", 0.5)
+        add("quantize", 1.0)
+    if "duration_seconds" in values:
+        add("wall_clock", 0.7)
+    laws = {name.id for name in getattr(filled, "spotted") if name.kind in ("law", "author")}  # noqa: B009
+    if len(laws) > 1:
+        add("compare_laws", 2.0)
+    if not values and _OPENS_EXPLANATION.match(text) and not _WANTS_VALUE.search(text):
+        add("explain", 4.0)
     if "n_experts" in values:
         add("moe", 1.5)
     if "unique_tokens" in values:
@@ -158,7 +184,7 @@ def _given(values: Mapping[str, object], filled: object) -> dict[str, float]:
     if "input_tokens" in values and "output_tokens" in values:
         add("serve", 1.5)
     if "runs" in values:
-        add("fit", 2.0)
+        add("fit", 3.5)
     if "vocab_size" in values:
         add("vocabulary", 1.0)
     if "price_per_accelerator_hour_usd" in values:
@@ -182,12 +208,13 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
     best = max(own, key=lambda item: item.weight)
     more: list[str] = []
     for name in table:
-        if name in (task, "out_of_scope", "explain") or name in _ABSORBS.get(task, ()) or task in _SUBJECTS:
+        if name in (task, "out_of_scope", "explain") or name in _ABSORBS.get(task, ()) or task in _SUBJECTS - {"repeat_data", "test_time", "lr_schedule", "moe"}:
             continue
         for item in found:
             if item.task != name or not item.asks or item.weight < 4.0 or any(o.start < item.end and item.start < o.end for o in own):
                 continue
-            if asked and not any(start <= item.start < end for start, end in asked):
+            apart = asked and not any(start <= item.start < end for start, end in asked)
+            if apart and not _FRESH.search(text, max(0, item.start - 8), item.start + 6):
                 continue
             low, high = min(item.end, best.end), max(item.start, best.start)
             if _LEADING.search(text, low, high) and _connected(text, low, high) and name not in more and table[name] > 0.55 * score:
@@ -195,7 +222,8 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
     return more[:2]
 
 
-_CONNECT = re.compile(r"\b(?:and|also|plus|as well as|und|et|y|too)\b|&|\+|和|以及|と|\?")
+_FRESH = re.compile(r"\b(?:and|also|plus|und|et|y)\b|&|\+")
+_CONNECT = re.compile(r"\b(?:and|also|plus|as well as|und|et|y|too)\b|&|\+|以及|还有|并且|それと|また|そして|\?")
 
 
 def _connected(text: str, low: int, high: int) -> bool:

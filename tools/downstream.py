@@ -10,21 +10,39 @@ from pydantic import Field
 
 from knowledge.errors import InputError
 from knowledge.library import LawBook
-from tools._law_values import arithmetic, law_numbers, law_value, table
+from tools._law_values import arithmetic, law_numbers, law_value, number, table
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
-LADDER, FAMILIES, ERROR_LAW, FORECASTS, ALLOCATION = "bhagia2024_ladder", "ruan2024_observational", "gadre2024", "owen2024_benchmarks", "besiroglu2024"
+LADDER, FAMILIES, ERROR_LAW, FORECASTS, ALLOCATION = (
+    "bhagia2024_ladder",
+    "ruan2024_observational",
+    "gadre2024",
+    "owen2024_benchmarks",
+    "besiroglu2024",
+)
 # Published relative error of the accuracy on the 13B, 5T-token target (Bhagia et al. 2024).
-_TASKS = {"mmlu": ("MMLU (5-shot, ranked classification)", 0.007), "hellaswag": ("HellaSwag", 0.025), "arc_challenge": ("ARC-Challenge", 0.175),
-          "arc_easy": ("ARC-Easy", 0.114), "piqa": ("PIQA", 0.011), "commonsenseqa": ("CommonsenseQA", 0.047), "socialiqa": ("SocialIQA", 0.027),
-          "openbookqa": ("OpenBookQA", 0.078)}
+_TASKS = {
+    "mmlu": ("MMLU (5-shot, ranked classification)", 0.007),
+    "hellaswag": ("HellaSwag", 0.025),
+    "arc_challenge": ("ARC-Challenge", 0.175),
+    "arc_easy": ("ARC-Easy", 0.114),
+    "piqa": ("PIQA", 0.011),
+    "commonsenseqa": ("CommonsenseQA", 0.047),
+    "socialiqa": ("SocialIQA", 0.027),
+    "openbookqa": ("OpenBookQA", 0.078),
+}
 # One task's luck on one target says little: no interval is narrower than the mean error of the eight tasks.
 _MEAN_ERROR = sum(error for _, error in _TASKS.values()) / len(_TASKS)
 _BASIS = "published relative error on the 13B target, of the task or the mean of eight, whichever is larger"
 _SCORES = ("MMLU", "ARC_C", "HellaSwag", "Winogrande", "TruthfulQA", "GSM8K", "XWinograd", "HumanEval")
-_MODERN = ("family_llama_2", "family_qwen1_5", "family_llama_3_1", "family_gemma_2")  # families whose data and recipe are nearest to today's
+_MODERN = (
+    "family_llama_2",
+    "family_qwen1_5",
+    "family_llama_3_1",
+    "family_gemma_2",
+)  # families whose data and recipe are nearest to today's
 _FAMILY_FLOPS = (5e21, 2e25)  # outside, the recent families have no models and their lines leave the range of scores
 _LADDER_TOP_FLOPS = K * 1.279e9 * 2.56e11
 
@@ -64,21 +82,46 @@ def downstream(request: DownstreamRequest, laws: LawBook) -> Result:
     tables: list[Table] = []
     headline: list[str] = []
     if case.N is not None and case.D is not None:
-        values |= _ladder_values(request, laws, case)
+        values |= _ladder_values(laws, case)
         headline = [_ladder_key(request.benchmark)] if request.benchmark is None or _ladder_key(request.benchmark) in values else []
         tables.append(_ladder_table(laws, case))
     if case.C is not None and _FAMILY_FLOPS[0] <= case.C <= _FAMILY_FLOPS[1]:
         tables.append(_profiles(laws, case.C))
         values |= _family_values(laws, case.C)
         headline += [key for key in (_family_key(request.benchmark), "mmlu", "gsm8k") if key in values and key not in headline][:2]
-    errors = {"forecast_error_aggregate": law_value(laws, FORECASTS, "forecast_error", {"decades": 1.0}, variant="aggregate", label="mean error of an aggregate one decade of compute out, points"),
-              "forecast_error_single": law_value(laws, FORECASTS, "forecast_error", {"decades": 1.0}, variant="single_task", label="mean error of a single task one decade of compute out, points")}
+    errors = {
+        "forecast_error_aggregate": law_value(
+            laws,
+            FORECASTS,
+            "forecast_error",
+            {"decades": 1.0},
+            variant="aggregate",
+            label="mean error of an aggregate one decade of compute out, points",
+        ),
+        "forecast_error_single": law_value(
+            laws,
+            FORECASTS,
+            "forecast_error",
+            {"decades": 1.0},
+            variant="single_task",
+            label="mean error of a single task one decade of compute out, points",
+        ),
+    }
     if request.target_accuracy is not None:
-        found = _tokens_for(request, laws, case)
+        found = _tokens_for(request, laws)
         values |= found
         headline = [*found, *headline]
-    return Result(tool="downstream", task="downstream", headline=headline or list(errors), values=values | errors, tables=tables, assumptions=case.assumptions,
-                  alternatives=_alternatives(laws, case), warnings=_warnings(request, case), reasons=_reasons(case))
+    return Result(
+        tool="downstream",
+        task="downstream",
+        headline=headline or list(errors),
+        values=values | errors,
+        tables=tables,
+        assumptions=case.assumptions,
+        alternatives=_alternatives(laws, case),
+        warnings=_warnings(case),
+        reasons=_reasons(case),
+    )
 
 
 def _complete(request: DownstreamRequest, laws: LawBook) -> _Case:
@@ -93,17 +136,29 @@ def _complete(request: DownstreamRequest, laws: LawBook) -> _Case:
     if C is not None:
         best = law_numbers(laws, ALLOCATION, "optimum", {"C": C})
         case = _Case(float(best["N"]), float(best["D"]), C)
-        case.assumptions += [Assumption(field="params_total", value=case.N, unit="params", source=source), Assumption(field="tokens", value=case.D, unit="tokens", source=source)]
+        case.assumptions += [
+            Assumption(field="params_total", value=case.N, unit="params", source=source),
+            Assumption(field="tokens", value=case.D, unit="tokens", source=source),
+        ]
         return case
     if N is not None:
         best = law_numbers(laws, ALLOCATION, "optimum_for_params", {"N": N})
-        return _Case(N, float(best["D"]), float(best["C"]), [Assumption(field="tokens", value=float(best["D"]), unit="tokens", source=source)])
+        return _Case(
+            N, float(best["D"]), float(best["C"]), [Assumption(field="tokens", value=float(best["D"]), unit="tokens", source=source)]
+        )
     return _Case(None, D, None)
 
 
 def _ladder_key(benchmark: str | None) -> str:
     plain = "".join(ch for ch in (benchmark or "mmlu").lower() if ch.isalnum())
-    found = next((task for task in _TASKS if task.replace("_", "") in (plain, plain.replace("arcc", "arcchallenge"), plain.replace("arce", "arceasy"))), plain)
+    found = next(
+        (
+            task
+            for task in _TASKS
+            if task.replace("_", "") in (plain, plain.replace("arcc", "arcchallenge"), plain.replace("arce", "arceasy"))
+        ),
+        plain,
+    )
     return f"accuracy_{found}"
 
 
@@ -111,15 +166,19 @@ def _family_key(benchmark: str | None) -> str:
     return "".join(ch for ch in (benchmark or "").lower() if ch.isalnum())
 
 
-def _ladder_values(request: DownstreamRequest, laws: LawBook, case: _Case) -> dict[str, Value]:
+def _ladder_values(laws: LawBook, case: _Case) -> dict[str, Value]:
     values: dict[str, Value] = {}
     given = {"N": case.N, "D": case.D}
     for task, (label, error) in _TASKS.items():
         value = law_value(laws, LADDER, "accuracy", given, "accuracy", task, label)
-        number = float(value.value)  # pyright: ignore[reportArgumentType] - an accuracy is a number
-        width = number * max(error, _MEAN_ERROR)
-        values[f"accuracy_{task}"] = value.model_copy(update={"low": max(0.0, number - width), "high": min(1.0, number + width), "interval_basis": _BASIS})
-    values["task_loss_mmlu"] = law_value(laws, LADDER, "accuracy", given, "task_loss", "mmlu", "MMLU task loss, bits per byte of the right answer")
+        accuracy = number(value)
+        width = accuracy * max(error, _MEAN_ERROR)
+        values[f"accuracy_{task}"] = value.model_copy(
+            update={"low": max(0.0, accuracy - width), "high": min(1.0, accuracy + width), "interval_basis": _BASIS}
+        )
+    values["task_loss_mmlu"] = law_value(
+        laws, LADDER, "accuracy", given, "task_loss", "mmlu", "MMLU task loss, bits per byte of the right answer"
+    )
     return values
 
 
@@ -128,8 +187,19 @@ def _ladder_table(laws: LawBook, case: _Case) -> Table:
     for task, (label, error) in _TASKS.items():
         out = law_numbers(laws, LADDER, "accuracy", {"N": case.N, "D": case.D}, task)
         rows.append([label, float(out["task_loss"]), float(out["accuracy"]), error])
-    columns = {"task": ("task", ""), "task_loss": ("task loss", "bits/byte"), "accuracy": ("accuracy", ""), "relative_error": ("published relative error", "")}
-    return table("ladder", "OLMo ladder: accuracy by task", columns, rows, "ranked-classification accuracy of an OLMo-2-like model; other recipes and chain-of-thought formats score differently")
+    columns = {
+        "task": ("task", ""),
+        "task_loss": ("task loss", "bits/byte"),
+        "accuracy": ("accuracy", ""),
+        "relative_error": ("published relative error", ""),
+    }
+    return table(
+        "ladder",
+        "OLMo ladder: accuracy by task",
+        columns,
+        rows,
+        "ranked-classification accuracy of an OLMo-2-like model; other recipes and chain-of-thought formats score differently",
+    )
 
 
 def _profiles(laws: LawBook, C: float) -> Table:
@@ -151,59 +221,139 @@ def _family_values(laws: LawBook, C: float) -> dict[str, Value]:
     profile = law_numbers(laws, FAMILIES, "scores", {"PC1": scores})
     basis = "range over " + ", ".join(card.variants[key].label.removeprefix("family line ").split(" (")[0] for key in keys)
     outside = [] if C <= 1e25 else [f"C = {C:.3g} is above the fitted 1e+25"]
-    return {key: arithmetic(float(np.median(profile[name])), f"{name} of recent public families at this compute", "", "accuracy", "score = mean + load PC1, PC1 = slope ln(C/1e21) + icpt",
-                            "Ruan et al. 2024, arXiv:2405.10938", law=FAMILIES, relation="scores", inputs={"C": C}, low=float(np.min(profile[name])), high=float(np.max(profile[name])),
-                            interval_basis=basis, outside=outside)
-            for key, name in (("gsm8k", "GSM8K"), ("humaneval", "HumanEval"), ("hellaswag", "HellaSwag"), ("mmlu", "MMLU"))}
+    return {
+        key: arithmetic(
+            float(np.median(profile[name])),
+            f"{name} of recent public families at this compute",
+            "",
+            "accuracy",
+            "score = mean + load PC1, PC1 = slope ln(C/1e21) + icpt",
+            "Ruan et al. 2024, arXiv:2405.10938",
+            law=FAMILIES,
+            relation="scores",
+            inputs={"C": C},
+            low=float(np.min(profile[name])),
+            high=float(np.max(profile[name])),
+            interval_basis=basis,
+            outside=outside,
+        )
+        for key, name in (("gsm8k", "GSM8K"), ("humaneval", "HumanEval"), ("hellaswag", "HellaSwag"), ("mmlu", "MMLU"))
+    }
 
 
-def _tokens_for(request: DownstreamRequest, laws: LawBook, case: _Case) -> dict[str, Value]:
+def _tokens_for(request: DownstreamRequest, laws: LawBook) -> dict[str, Value]:
     task = _ladder_key(request.benchmark).removeprefix("accuracy_")
     if task not in _TASKS or request.params_total is None:
         raise InputError("target_accuracy", "needs a size and a task of the ladder", f"give params_total and one of {', '.join(_TASKS)}")
-    out = law_numbers(laws, LADDER, "tokens_for_accuracy", {"accuracy": request.target_accuracy, "N": request.params_total}, task)
+    out = law_numbers(laws, LADDER, "tokens_for_accuracy", {"target_accuracy": request.target_accuracy, "N": request.params_total}, task)
     label = f"tokens to an accuracy of {request.target_accuracy:g} on {_TASKS[task][0]}"
     if not np.isfinite(out["D"]):
-        return {"tokens_for_accuracy": arithmetic("out of reach at this size", label, law=LADDER, relation="tokens_for_accuracy", variant=task)}
-    return {"tokens_for_accuracy": law_value(laws, LADDER, "tokens_for_accuracy", {"accuracy": request.target_accuracy, "N": request.params_total}, "D", task, label)}
+        return {
+            "tokens_for_accuracy": arithmetic("out of reach at this size", label, law=LADDER, relation="tokens_for_accuracy", variant=task)
+        }
+    return {
+        "tokens_for_accuracy": law_value(
+            laws, LADDER, "tokens_for_accuracy", {"target_accuracy": request.target_accuracy, "N": request.params_total}, "D", task, label
+        )
+    }
 
 
 def _alternatives(laws: LawBook, case: _Case) -> list[Alternative]:
     if case.C is None or not _FAMILY_FLOPS[0] <= case.C <= _FAMILY_FLOPS[1]:
         return []
     card = laws.get(FAMILIES)
-    return [Alternative(name=f"{card.variants[key].label.removeprefix('family line ')} at this compute",
-                        values={"capability": law_value(laws, FAMILIES, "family", {"C": case.C}, variant=key, label="first principal component of its scores")}) for key in _MODERN if key in card.variants]
+    return [
+        Alternative(
+            name=f"{card.variants[key].label.removeprefix('family line ')} at this compute",
+            values={
+                "capability": law_value(
+                    laws, FAMILIES, "family", {"C": case.C}, variant=key, label="first principal component of its scores"
+                )
+            },
+        )
+        for key in _MODERN
+        if key in card.variants
+    ]
 
 
 def _from_loss(request: DownstreamRequest, laws: LawBook) -> Result:
     """Average top-1 error at a C4 loss (Gadre et al. 2024) and, where the loss names a corpus, what it is on others."""
-    relation = next((name for name, rel in laws.get(ERROR_LAW).relations.items() if any(var.quantity == "error_rate" for var in rel.outputs.values()) and len(rel.inputs) == 1), None)
+    relation = next(
+        (
+            name
+            for name, rel in laws.get(ERROR_LAW).relations.items()
+            if any(var.quantity == "error_rate" for var in rel.outputs.values()) and len(rel.inputs) == 1
+        ),
+        None,
+    )
     if relation is None:
         raise InputError("observed_loss", "the law base has no relation from loss to error", "give params_total and tokens instead")
     rel = laws.get(ERROR_LAW).relations[relation]
     loss_name = next(iter(rel.inputs))
     value = law_value(laws, ERROR_LAW, relation, {loss_name: request.observed_loss}, label="average top-1 error over the paper's 17 tasks")
-    assumptions = [Assumption(field="corpus", value="C4 eval", source="the error law reads the loss on C4; a loss on another corpus does not fit in")]
-    return Result(tool="downstream", task="downstream", headline=["top1_error"], values={"top1_error": value}, assumptions=assumptions,
-                  warnings=[Notice(level="caution", text="Holds for averages over many tasks, not for a single one, and only for a loss measured as in the paper.", source="Gadre et al. 2024, arXiv:2403.08540")],
-                  reasons=["Average error falls exponentially as the loss falls."])
+    assumptions = [
+        Assumption(field="corpus", value="C4 eval", source="the error law reads the loss on C4; a loss on another corpus does not fit in")
+    ]
+    return Result(
+        tool="downstream",
+        task="downstream",
+        headline=["top1_error"],
+        values={"top1_error": value},
+        assumptions=assumptions,
+        warnings=[
+            Notice(
+                level="caution",
+                text="Holds for averages over many tasks, not for a single one, and only for a loss measured as in the paper.",
+                source="Gadre et al. 2024, arXiv:2403.08540",
+            )
+        ],
+        reasons=["Average error falls exponentially as the loss falls."],
+    )
 
 
-def _warnings(request: DownstreamRequest, case: _Case) -> list[Notice]:
+def _warnings(case: _Case) -> list[Notice]:
     found: list[Notice] = []
     if case.C is not None and case.C > _LADDER_TOP_FLOPS:
         decades = float(np.log10(case.C / _LADDER_TOP_FLOPS))
-        found.append(Notice(level="caution", text=f"{decades:.1f} decades of compute beyond the ladder's largest run; per decade expect about 18 points of error on a single task and 6 on an aggregate (Owen 2024).", source="Owen 2024, arXiv:2401.04757"))
+        found.append(
+            Notice(
+                level="caution",
+                text=(
+                    f"{decades:.1f} decades of compute beyond the ladder's largest run; per decade expect about 18 points of error on a"
+                    " single task and 6 on an aggregate (Owen 2024)."
+                ),
+                source="Owen 2024, arXiv:2401.04757",
+            )
+        )
     if case.N is not None:
-        found.append(Notice(level="info", text="The ladder counts non-embedding parameters and scores by ranked classification (RC); scores with generated answers differ.", source="Bhagia et al. 2024, arXiv:2412.04403"))
+        found.append(
+            Notice(
+                level="info",
+                text=(
+                    "The ladder counts non-embedding parameters and scores by ranked classification (RC); scores with generated answers"
+                    " differ."
+                ),
+                source="Bhagia et al. 2024, arXiv:2412.04403",
+            )
+        )
     if case.C is not None:
-        found.append(Notice(level="caution", text="Family profiles carry the data and contamination of those families; code and math scores depend on the data more than on compute, so do not promise them.", source="Ruan et al. 2024, arXiv:2405.10938"))
+        found.append(
+            Notice(
+                level="caution",
+                text=(
+                    "Family profiles carry the data and contamination of those families; code and math scores depend on the data more"
+                    " than on compute, so do not promise them."
+                ),
+                source="Ruan et al. 2024, arXiv:2405.10938",
+            )
+        )
     return found
 
 
 def _reasons(case: _Case) -> list[str]:
     if case.N is None:
         return ["No size, compute or loss was stated, so only the errors of such forecasts can be given."]
-    return ["The task loss is smooth in size and tokens, so it is forecast first and turned into accuracy last.",
-            "Public families show what real recipes reached with this compute, including on math and code, which the ladder does not cover."]
+    return [
+        "The task loss is smooth in size and tokens, so it is forecast first and turned into accuracy last.",
+        "Public families show what real recipes reached with this compute, including on math and code, which the ladder does not cover.",
+    ]

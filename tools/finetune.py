@@ -9,7 +9,7 @@ from pydantic import Field
 
 from knowledge.errors import InputError
 from knowledge.library import LawBook
-from tools._law_values import arithmetic, law_numbers, law_value, table
+from tools._law_values import arithmetic, coefficient, law_numbers, law_value, table
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
 
@@ -44,7 +44,7 @@ def finetune(request: FinetuneRequest, laws: LawBook) -> Result:
 
     Which of them leads follows from what is stated or from the law named. Raises InputError for a model the rectified law has no fit of.
     """
-    if request.law is not None and "effective_data" in laws.get(request.law).relations or request.characters is not None:
+    if (request.law is not None and "effective_data" in laws.get(request.law).relations) or request.characters is not None:
         return _transfer(request, laws)
     fits = rectified_fits(laws, request.model)
     if request.law == RECTIFIED or (fits and request.model is not None and request.tokens is None):
@@ -88,7 +88,18 @@ def _examples(request: FinetuneRequest) -> tuple[float | None, list[Assumption]]
     if request.tokens is None:
         return None, []
     per = request.tokens_per_example or _TOKENS_PER_EXAMPLE
-    assumed = [] if request.tokens_per_example else [Assumption(field="tokens_per_example", value=per, unit="tokens", source="between a translation pair (tens) and a long instruction (hundreds); the laws count examples, so state yours")]
+    assumed = (
+        []
+        if request.tokens_per_example
+        else [
+            Assumption(
+                field="tokens_per_example",
+                value=per,
+                unit="tokens",
+                source="between a translation pair (tens) and a long instruction (hundreds); the laws count examples, so state yours",
+            )
+        ]
+    )
     return request.tokens / per, assumed
 
 
@@ -116,22 +127,55 @@ def _method(request: FinetuneRequest, laws: LawBook) -> Result:
     headline: list[str] = []
     if found:
         middle = float(np.exp(np.mean(np.log(found))))
-        values["critical_examples"] = arithmetic(middle, "examples above which full finetuning beats LoRA", "examples", "finetuning_examples", "D_f with L_full(N, D_f) = L_lora(N, D_f)",
-                                                 "Zhang et al. 2024, arXiv:2402.17193", law=METHOD, relation="loss", low=found[0], high=found[-1], interval_basis="range over the paper's tasks", inputs={"X": N})
+        values["critical_examples"] = arithmetic(
+            middle,
+            "examples above which full finetuning beats LoRA",
+            "examples",
+            "finetuning_examples",
+            "D_f with L_full(N, D_f) = L_lora(N, D_f)",
+            "Zhang et al. 2024, arXiv:2402.17193",
+            law=METHOD,
+            relation="loss",
+            low=found[0],
+            high=found[-1],
+            interval_basis="range over the paper's tasks",
+            inputs={"X": N},
+        )
         headline.append("critical_examples")
     if examples is not None:
         votes = [_better(laws, task, N, examples) for task in _TASKS]
-        values["method"] = arithmetic(max(sorted(set(votes)), key=votes.count), "better method at this size and data on most of the paper's tasks", source="Zhang et al. 2024, arXiv:2402.17193", inputs={"X": N, "D_f": examples})
-        values["examples"] = arithmetic(examples, "examples", "examples", "finetuning_examples", "tokens/tokens per example" if request.examples is None else "as stated")
+        values["method"] = arithmetic(
+            max(sorted(set(votes)), key=votes.count),
+            "better method at this size and data on most of the paper's tasks",
+            source="Zhang et al. 2024, arXiv:2402.17193",
+            inputs={"X": N, "D_f": examples},
+        )
+        values["examples"] = arithmetic(
+            examples,
+            "examples",
+            "examples",
+            "finetuning_examples",
+            "tokens/tokens per example" if request.examples is None else "as stated",
+        )
         values |= {f"lora_gain_{task}": _gain(laws, task, N, examples) for task in _TASKS}
         headline = ["method", "lora_gain_en_de", *headline]
     tables = [_method_table(laws, N, examples), _trials_table(laws, examples)]
     values |= _selection_values(laws)
     if not headline:
         headline = ["selection_correlation"]
-    return Result(tool="finetune", task="finetune", headline=headline, values=values, tables=tables, assumptions=assumptions, warnings=_method_warnings(N, examples, laws),
-                  reasons=["Few examples favour methods that move few weights; many examples favour moving all of them.",
-                           "Size and zero-shot loss are poor guides to the best base model; short trials on subsets, extrapolated, are good ones."])
+    return Result(
+        tool="finetune",
+        task="finetune",
+        headline=headline,
+        values=values,
+        tables=tables,
+        assumptions=assumptions,
+        warnings=_method_warnings(N, examples),
+        reasons=[
+            "Few examples favour methods that move few weights; many examples favour moving all of them.",
+            "Size and zero-shot loss are poor guides to the best base model; short trials on subsets, extrapolated, are good ones.",
+        ],
+    )
 
 
 def _better(laws: LawBook, task: str, N: float, examples: float) -> str:
@@ -142,8 +186,18 @@ def _better(laws: LawBook, task: str, N: float, examples: float) -> str:
 def _gain(laws: LawBook, task: str, N: float, examples: float) -> Value:
     gap = float(_losses(laws, f"{task}_full", N, examples)) - float(_losses(laws, f"{task}_lora", N, examples))
     note = "the LoRA row of this task does not reproduce the paper's own exponents" if task == "mlsum" else ""
-    return arithmetic(gap, f"loss of full finetuning minus loss of LoRA, {_TASKS[task]}", "nats/token", "loss_difference", "L_full(N, D_f) - L_lora(N, D_f)", "Zhang et al. 2024, arXiv:2402.17193",
-                      law=METHOD, relation="loss", inputs={"X": N, "D_f": examples}, note=note)
+    return arithmetic(
+        gap,
+        f"loss of full finetuning minus loss of LoRA, {_TASKS[task]}",
+        "nats/token",
+        "loss_difference",
+        "L_full(N, D_f) - L_lora(N, D_f)",
+        "Zhang et al. 2024, arXiv:2402.17193",
+        law=METHOD,
+        relation="loss",
+        inputs={"X": N, "D_f": examples},
+        note=note,
+    )
 
 
 def _method_table(laws: LawBook, N: float, examples: float | None) -> Table:
@@ -151,28 +205,74 @@ def _method_table(laws: LawBook, N: float, examples: float | None) -> Table:
     for task, label in _TASKS.items():
         for D in (examples,) if examples is not None else _EXAMPLES:
             rows.append([label, D, *(float(_losses(laws, f"{task}_{key}", N, D)) for key in _METHODS), critical_size(laws, task, N)])
-    columns = {"task": ("task", ""), "examples": ("examples", "examples"), **{key: (f"loss, {name}", "nats/token") for key, name in _METHODS.items()}, "critical": ("full beats LoRA above", "examples")}
-    return table("methods", f"Loss by method at {N:.3g} params", columns, rows, "compare within a row, not across tasks; two-digit coefficients, several per cent")
+    columns = {
+        "task": ("task", ""),
+        "examples": ("examples", "examples"),
+        **{key: (f"loss, {name}", "nats/token") for key, name in _METHODS.items()},
+        "critical": ("full beats LoRA above", "examples"),
+    }
+    return table(
+        "methods",
+        f"Loss by method at {N:.3g} params",
+        columns,
+        rows,
+        "compare within a row, not across tasks; two-digit coefficients, several per cent",
+    )
 
 
 def _trials_table(laws: LawBook, examples: float | None) -> Table:
     settings = laws.get(RECTIFIED).variants["accept_then_stop"].values
     top = examples or 1e5
     rows = [[j, top / 2**j] for j in range(1, _TRIALS + 1)]
-    return table("trials", "Trials to pick a base model", {"halvings": ("halvings", ""), "examples": ("examples", "examples")}, [list(row) for row in rows],
-                 f"tune every candidate on each subset; regress log loss on log examples from the last {settings['k']:g} points, add smaller ones while the residual stays within {settings['delta']:g} deviations, extrapolate and rank")
+    return table(
+        "trials",
+        "Trials to pick a base model",
+        {"halvings": ("halvings", ""), "examples": ("examples", "examples")},
+        [list(row) for row in rows],
+        f"tune every candidate on each subset; regress log loss on log examples from the last {settings['k']:g} points, add smaller ones"
+        f" while the residual stays within {settings['delta']:g} deviations, extrapolate and rank",
+    )
 
 
 def _selection_values(laws: LawBook) -> dict[str, Value]:
-    return {"selection_correlation": law_value(laws, RECTIFIED, "selection_correlation", {}, label="correlation of predicted and real loss over 30 models with an eighth of the data (FLAN)")}
+    return {
+        "selection_correlation": law_value(
+            laws,
+            RECTIFIED,
+            "selection_correlation",
+            {},
+            label="correlation of predicted and real loss over 30 models with an eighth of the data (FLAN)",
+        )
+    }
 
 
-def _method_warnings(N: float, examples: float | None, laws: LawBook) -> list[Notice]:
-    found = [Notice(level="caution", text="Critical sizes from two-digit coefficients are good to an order of magnitude; run both methods on a tenth of the data when you are near.", source="Zhang et al. 2024, arXiv:2402.17193")]
+def _method_warnings(N: float, examples: float | None) -> list[Notice]:
+    found = [
+        Notice(
+            level="caution",
+            text=(
+                "Critical sizes from two-digit coefficients are good to an order of magnitude; run both methods on a tenth of the data"
+                " when you are near."
+            ),
+            source="Zhang et al. 2024, arXiv:2402.17193",
+        )
+    ]
     if not 1e9 <= N <= 1.6e10:
-        found.append(Notice(level="caution", text="The method law was fitted on 1B to 8B models (16B held out).", source="Zhang et al. 2024, arXiv:2402.17193"))
+        found.append(
+            Notice(
+                level="caution",
+                text="The method law was fitted on 1B to 8B models (16B held out).",
+                source="Zhang et al. 2024, arXiv:2402.17193",
+            )
+        )
     if examples is not None and not 8e3 <= examples <= 2e7:
-        found.append(Notice(level="caution", text="The number of examples lies outside the fitted range (8,000 to 90,000 for LoRA, from 100,000 for full finetuning).", source="Zhang et al. 2024, arXiv:2402.17193"))
+        found.append(
+            Notice(
+                level="caution",
+                text="The number of examples lies outside the fitted range (8,000 to 90,000 for LoRA, from 100,000 for full finetuning).",
+                source="Zhang et al. 2024, arXiv:2402.17193",
+            )
+        )
     return found
 
 
@@ -187,41 +287,115 @@ def _transfer(request: FinetuneRequest, laws: LawBook) -> Result:
     headline: list[str] = []
     if request.characters is not None:
         given = {"D_F": request.characters, "N": N}
-        labels = {"D_T": "data transferred from pretraining", "D_E": "effective data, own and transferred", "multiplier": "times the finetuning data"}
+        labels = {
+            "D_T": "data transferred from pretraining",
+            "D_E": "effective data, own and transferred",
+            "multiplier": "times the finetuning data",
+        }
         keys = {"D_T": "transferred_characters", "D_E": "effective_characters", "multiplier": "multiplier"}
         values = {key: law_value(laws, law, "effective_data", given, output, label=labels[output]) for output, key in keys.items()}
         headline = ["transferred_characters", "effective_characters", "multiplier"]
     else:
-        values["transferred_characters"] = law_value(laws, law, "effective_data", {"D_F": 1e6, "N": N}, "D_T", label="data transferred to a million characters")
-        assumptions.append(Assumption(field="characters", value=1e6, unit="characters", source="example; state the characters of finetuning text"))
+        values["transferred_characters"] = law_value(
+            laws, law, "effective_data", {"D_F": 1e6, "N": N}, "D_T", label="data transferred to a million characters"
+        )
+        assumptions.append(
+            Assumption(field="characters", value=1e6, unit="characters", source="example; state the characters of finetuning text")
+        )
         headline = ["transferred_characters"]
-    values["size_worth"] = law_value(laws, law, "ratio", {"N_ratio": 10.0}, "data_worth", label="times the finetuning data that a ten times larger model is worth")
-    rows = [[D, *(float(law_numbers(laws, law, "effective_data", {"D_F": D, "N": N})[key]) for key in ("D_T", "D_E", "multiplier"))] for D in sorted({*_CHARACTERS, request.characters or 1e6})]
-    columns = {"characters": ("finetuning text", "characters"), "transferred": ("worth of pretraining", "characters"), "effective": ("effective data", "characters"), "multiplier": ("multiplier", "")}
-    return Result(tool="finetune", task="finetune", headline=headline, values=values, tables=[table("transfer", "What pretraining is worth", columns, rows)], assumptions=assumptions,
-                  warnings=[Notice(level="caution", text="Counts characters of Python, for models pretrained on text; holds while finetuning data is below a tenth of what training from scratch would need.", source="Hernandez et al. 2021, arXiv:2102.01293")],
-                  reasons=["Pretraining acts like extra data on the target distribution; its worth grows with model size and, more slowly, with the finetuning data."])
+    values["size_worth"] = law_value(
+        laws, law, "ratio", {"N_ratio": 10.0}, "data_worth", label="times the finetuning data that a ten times larger model is worth"
+    )
+    rows = [
+        [D, *(float(law_numbers(laws, law, "effective_data", {"D_F": D, "N": N})[key]) for key in ("D_T", "D_E", "multiplier"))]
+        for D in sorted({*_CHARACTERS, request.characters or 1e6})
+    ]
+    columns = {
+        "characters": ("finetuning text", "characters"),
+        "transferred": ("worth of pretraining", "characters"),
+        "effective": ("effective data", "characters"),
+        "multiplier": ("multiplier", ""),
+    }
+    return Result(
+        tool="finetune",
+        task="finetune",
+        headline=headline,
+        values=values,
+        tables=[table("transfer", "What pretraining is worth", columns, rows)],
+        assumptions=assumptions,
+        warnings=[
+            Notice(
+                level="caution",
+                text=(
+                    "Counts characters of Python, for models pretrained on text; holds while finetuning data is below a tenth of what"
+                    " training from scratch would need."
+                ),
+                source="Hernandez et al. 2021, arXiv:2102.01293",
+            )
+        ],
+        reasons=[
+            "Pretraining acts like extra data on the target distribution; its worth grows with model size and, more slowly, with the"
+            " finetuning data."
+        ],
+    )
 
 
 def _rectified(request: FinetuneRequest, laws: LawBook, fits: list[str]) -> Result:
     """Loss after tuning of a model that was measured, on each of the paper's sets."""
     card = laws.get(RECTIFIED)
     if not fits:
-        raise InputError("model", f"the rectified law has no published fit of {request.model!r}", "it has " + ", ".join(sorted({card.variants[k].label for k in card.variants_of("loss")})))
+        raise InputError(
+            "model",
+            f"the rectified law has no published fit of {request.model!r}",
+            "it has " + ", ".join(sorted({card.variants[k].label for k in card.variants_of("loss")})),
+        )
     examples, assumptions = _examples(request)
     if examples is None:
         examples = 1e5
-        assumptions.append(Assumption(field="examples", value=examples, unit="examples", source="example; state how many finetuning examples there are"))
+        assumptions.append(
+            Assumption(field="examples", value=examples, unit="examples", source="example; state how many finetuning examples there are")
+        )
     values: dict[str, Value] = {}
     for key in fits:
-        values[f"loss_{key}"] = law_value(laws, RECTIFIED, "loss", {"D": examples}, variant=key, label=f"test loss, {card.variants[key].label}")
+        values[f"loss_{key}"] = law_value(
+            laws, RECTIFIED, "loss", {"D": examples}, variant=key, label=f"test loss, {card.variants[key].label}"
+        )
         if request.target_loss is not None:
-            values[f"examples_{key}"] = law_value(laws, RECTIFIED, "examples_for_loss", {"L": request.target_loss}, variant=key, label=f"examples to the target loss, {card.variants[key].label}") \
-                if request.target_loss > float(card.variants[key].values["E"]) else arithmetic("out of reach", f"target below the floor, {card.variants[key].label}")  # pyright: ignore[reportArgumentType]
+            values[f"examples_{key}"] = (
+                law_value(
+                    laws,
+                    RECTIFIED,
+                    "examples_for_loss",
+                    {"L": request.target_loss},
+                    variant=key,
+                    label=f"examples to the target loss, {card.variants[key].label}",
+                )
+                if request.target_loss > coefficient(card, key, "E")
+                else arithmetic("out of reach", f"target below the floor, {card.variants[key].label}")
+            )
     D = sorted({*_EXAMPLES, examples})
-    rows = [[card.variants[key].label, *(float(x) for x in law_numbers(laws, RECTIFIED, "loss", {"D": np.array(D)}, key)["loss"])] for key in fits]
+    rows = [
+        [card.variants[key].label, *(float(x) for x in law_numbers(laws, RECTIFIED, "loss", {"D": np.array(D)}, key)["loss"])]
+        for key in fits
+    ]
     columns = {"fit": ("model and set", ""), **{f"at_{d:.0f}": (f"{d:,.0f} examples", "") for d in D}}
-    headline = [key for key in values if key.startswith(("examples_" if request.target_loss else "loss_"))][:3]
-    return Result(tool="finetune", task="finetune", headline=headline, values=values | _selection_values(laws), tables=[table("losses", "Test loss after finetuning", columns, rows, "losses of different sets do not compare"), _trials_table(laws, examples)],
-                  assumptions=assumptions, warnings=[Notice(level="caution", text="Losses of different data sets do not compare; the floor of a fit is uncertain, so extrapolate at most tenfold.", source="Lin et al. 2024, arXiv:2402.02314")],
-                  reasons=["Tuning starts slowly while the data is small against what pretraining already taught, then follows a power law."])
+    headline = [key for key in values if key.startswith("examples_" if request.target_loss else "loss_")][:3]
+    return Result(
+        tool="finetune",
+        task="finetune",
+        headline=headline,
+        values=values | _selection_values(laws),
+        tables=[
+            table("losses", "Test loss after finetuning", columns, rows, "losses of different sets do not compare"),
+            _trials_table(laws, examples),
+        ],
+        assumptions=assumptions,
+        warnings=[
+            Notice(
+                level="caution",
+                text="Losses of different data sets do not compare; the floor of a fit is uncertain, so extrapolate at most tenfold.",
+                source="Lin et al. 2024, arXiv:2402.02314",
+            )
+        ],
+        reasons=["Tuning starts slowly while the data is small against what pretraining already taught, then follows a power law."],
+    )

@@ -12,7 +12,7 @@ from knowledge.errors import InputError
 from knowledge.hardware import accelerator
 from knowledge.library import LawBook
 from knowledge.schema import LawCard, Variant
-from tools._law_values import arithmetic, law_numbers, law_value, table
+from tools._law_values import arithmetic, coefficient, law_numbers, law_value, number, table
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
@@ -37,7 +37,9 @@ class RlRequest(ToolRequest):
     pass_rate: float | None = Field(None, ge=0, lt=1, description="pass rate before RL")
     target_pass_rate: float | None = Field(None, gt=0, lt=1)
     params_total: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0, description="joint budget of value-based RL: compute plus delta times environment steps")
+    compute_flops: float | None = Field(
+        None, gt=0, description="joint budget of value-based RL: compute plus delta times environment steps"
+    )
     updates_per_step: float | None = Field(None, gt=0)
     architecture: str | None = None
     curve: list[list[float]] | None = Field(None, description="points of a run: [accelerator-hours, pass rate] each")
@@ -50,7 +52,11 @@ def rl(request: RlRequest, laws: LawBook) -> Result:
 
     With `curve` the sigmoid is fitted to those points and extrapolated. Raises InputError for points that cannot be fitted.
     """
-    if request.law == UTD or request.updates_per_step is not None or (request.compute_flops is not None and request.accelerator_hours is None):
+    if (
+        request.law == UTD
+        or request.updates_per_step is not None
+        or (request.compute_flops is not None and request.accelerator_hours is None)
+    ):
         return _value_based(request, laws)
     if request.curve is not None:
         return _own_run(request)
@@ -86,7 +92,9 @@ def fit_curve(points: list[list[float]], start: float | None = None) -> FittedCu
     late = hours >= _WARM_UP_HOURS
     use = (late if np.count_nonzero(late) >= 4 else hours > 0) & (rates > R0)
     if np.count_nonzero(use) < 4:
-        raise InputError("curve", "needs at least four points above the starting pass rate", "add later points, or state the pass rate before RL")
+        raise InputError(
+            "curve", "needs at least four points above the starting pass rate", "add later points, or state the pass rate before RL"
+        )
     x, y = np.log(hours[use]), rates[use]
     ceilings = np.arange(max(0.45, float(y.max()) + 0.005), 1.0, 0.005)
     fits = [_at_ceiling(x, y, R0, float(A)) for A in ceilings]
@@ -124,28 +132,74 @@ def _own_run(request: RlRequest) -> Result:
     fit = fit_curve(request.curve or [], request.pass_rate)
     source, formula = "fitted to the given run", "R = R0 + (A - R0)/(1 + (C_mid/C)^B)"
     inputs = {"A": fit.A, "B": fit.B, "C_mid": fit.C_mid, "R0": fit.R0}
-    values = {"asymptote": arithmetic(fit.A, "asymptotic pass rate of the run", "", "probability", formula, source, low=fit.A_low, high=fit.A_high,
-                                      interval_basis="asymptotes whose error is within a tenth of the best"),
-              "efficiency": arithmetic(fit.B, "efficiency exponent", "", "exponent", formula, source),
-              "half_gain_hours": arithmetic(fit.C_mid, "hours at half of the gain", "accelerator-h", "accelerator_hours", formula, source),
-              "fit_error": arithmetic(fit.error, "root mean square error of the fit", "", "probability", formula, source)}
+    values = {
+        "asymptote": arithmetic(
+            fit.A,
+            "asymptotic pass rate of the run",
+            "",
+            "probability",
+            formula,
+            source,
+            low=fit.A_low,
+            high=fit.A_high,
+            interval_basis="asymptotes whose error is within a tenth of the best",
+        ),
+        "efficiency": arithmetic(fit.B, "efficiency exponent", "", "exponent", formula, source),
+        "half_gain_hours": arithmetic(fit.C_mid, "hours at half of the gain", "accelerator-h", "accelerator_hours", formula, source),
+        "fit_error": arithmetic(fit.error, "root mean square error of the fit", "", "probability", formula, source),
+    }
     headline = ["asymptote"]
     longest = max(point[0] for point in request.curve or [])
     if request.accelerator_hours is not None:
-        values["pass_rate"] = arithmetic(fit.at(request.accelerator_hours), f"pass rate after {request.accelerator_hours:,.0f} hours", "", "probability", formula, source, inputs=inputs)
+        values["pass_rate"] = arithmetic(
+            fit.at(request.accelerator_hours),
+            f"pass rate after {request.accelerator_hours:,.0f} hours",
+            "",
+            "probability",
+            formula,
+            source,
+            inputs=inputs,
+        )
         headline = ["pass_rate", "asymptote"]
     far = request.accelerator_hours is not None and request.accelerator_hours > 4 * longest
-    warnings = [Notice(level="caution", text="Budgets more than about four times the run's length lean on the fitted asymptote; its range is the honest interval.", source=_PAPER)] if far else []
-    warnings.append(Notice(level="info", text="Hours before 1,500 were left out of the fit where enough points remained, as in the paper.", source=_PAPER))
-    return Result(tool="rl", task="rl", headline=headline, values=values, warnings=warnings, reasons=["A saturating curve extrapolates RL runs where a power law overshoots."])
+    warnings = (
+        [
+            Notice(
+                level="caution",
+                text=(
+                    "Budgets more than about four times the run's length lean on the fitted asymptote; its range is the honest interval."
+                ),
+                source=_PAPER,
+            )
+        ]
+        if far
+        else []
+    )
+    warnings.append(
+        Notice(
+            level="info", text="Hours before 1,500 were left out of the fit where enough points remained, as in the paper.", source=_PAPER
+        )
+    )
+    return Result(
+        tool="rl",
+        task="rl",
+        headline=headline,
+        values=values,
+        warnings=warnings,
+        reasons=["A saturating curve extrapolates RL runs where a power law overshoots."],
+    )
 
 
 def run_law(fit: FittedCurve, card: LawCard) -> LawCard:
     """The published card with the fitted run as its default variant, so that every relation of the law serves the run."""
-    own = Variant(label="own run", values={"A": fit.A, "B": fit.B, "C_mid": fit.C_mid}, status="refit", source="fitted to the given run")
+    own = Variant.model_validate(
+        {"label": "own run", "values": {"A": fit.A, "B": fit.B, "C_mid": fit.C_mid}, "status": "refit", "source": "fitted to the given run"}
+    )
     curves = ("pass_rate", "gain_fraction", "hours_for_gain", "hours_for_pass_rate")
-    relations = {name: rel.model_copy(update={"variants": ["own", *(rel.variants or [])], "default_variant": "own"}) if name in curves else rel
-                 for name, rel in card.relations.items()}
+    relations = {
+        name: rel.model_copy(update={"variants": ["own", *(rel.variants or [])], "default_variant": "own"}) if name in curves else rel
+        for name, rel in card.relations.items()
+    }
     return card.model_copy(update={"variants": {"own": own, **card.variants}, "default_variant": "own", "relations": relations})
 
 
@@ -161,31 +215,68 @@ def _published(request: RlRequest, laws: LawBook) -> Result:
         values["gain_fraction"] = law_value(laws, card.id, "gain_fraction", given, variant=variant, label="share of the attainable gain")
         headline.insert(0, "gain_fraction")
         if request.pass_rate is not None:
-            values["pass_rate"] = law_value(laws, card.id, "pass_rate", {**given, "R0": request.pass_rate}, "R", variant, "expected pass rate")
+            values["pass_rate"] = law_value(
+                laws, card.id, "pass_rate", {**given, "R0": request.pass_rate}, "R", variant, "expected pass rate"
+            )
             headline.insert(0, "pass_rate")
     else:
-        values["saturation_hours"] = law_value(laws, card.id, "hours_for_gain", {"f": 0.9}, variant=variant, label="GB200 hours to nine tenths of the gain")
+        values["saturation_hours"] = law_value(
+            laws, card.id, "hours_for_gain", {"f": 0.9}, variant=variant, label="GB200 hours to nine tenths of the gain"
+        )
         headline = ["saturation_hours", "asymptote"]
     if request.target_pass_rate is not None and request.pass_rate is not None:
-        values["accelerator_hours"] = law_value(laws, card.id, "hours_for_pass_rate", {"R": request.target_pass_rate, "R0": request.pass_rate}, variant=variant, label="GB200 hours to the target pass rate")
+        values["accelerator_hours"] = law_value(
+            laws,
+            card.id,
+            "hours_for_pass_rate",
+            {"R": request.target_pass_rate, "R0": request.pass_rate},
+            variant=variant,
+            label="GB200 hours to the target pass rate",
+        )
         headline.insert(0, "accelerator_hours")
     if not request.model_fields_set:
-        assumptions = [*assumptions, Assumption(field="compute_flops", value=_EXAMPLE_BUDGET, unit="FLOP", source="example for value-based RL; state the budget")]
+        assumptions = [
+            *assumptions,
+            Assumption(field="compute_flops", value=_EXAMPLE_BUDGET, unit="FLOP", source="example for value-based RL; state the budget"),
+        ]
         values |= _best_ratios(laws, _EXAMPLE_BUDGET)
         headline += ["updates_per_step_gym", "updates_per_step_dmc"]
-    return Result(tool="rl", task="rl", headline=headline, values=values, tables=[_curve_table(request, laws, card.id, variant, hours), _utd_table(laws)],
-                  alternatives=_other_recipes(laws, hours, variant), assumptions=assumptions, warnings=_curve_warnings(request),
-                  reasons=["The published recipe with an 8B model is the default; longer generation, larger batches and larger models raise the asymptote and take more hours."])
+    return Result(
+        tool="rl",
+        task="rl",
+        headline=headline,
+        values=values,
+        tables=[_curve_table(request, laws, card.id, variant, hours), _utd_table(laws)],
+        alternatives=_other_recipes(laws, hours, variant),
+        assumptions=assumptions,
+        warnings=_curve_warnings(request),
+        reasons=[
+            "The published recipe with an 8B model is the default; longer generation, larger batches and larger models raise the"
+            " asymptote and take more hours."
+        ],
+    )
 
 
 def _asymptote(card: LawCard, variant: str | None) -> Value:
     key = variant or card.default_variant or "base_8b"
     coefficients = card.variants[key]
-    A = float(coefficients.values["A"])  # pyright: ignore[reportArgumentType]
+    A = coefficient(card, key, "A")
     low, high = coefficients.interval.bounds["A"] if coefficients.interval and "A" in coefficients.interval.bounds else (None, None)
-    return arithmetic(A, "asymptotic pass rate of the published recipe on its own held-out set", "", "probability", "R0 + (A - R0)/(1 + (C_mid/C)^B) as C grows", coefficients.source,
-                      law=card.id, variant=key, low=low, high=high, level=coefficients.interval.level if coefficients.interval else None, interval_basis="three runs",
-                      note="the asymptote belongs to the paper's data, model and code; yours will differ")
+    return arithmetic(
+        A,
+        "asymptotic pass rate of the published recipe on its own held-out set",
+        "",
+        "probability",
+        "R0 + (A - R0)/(1 + (C_mid/C)^B) as C grows",
+        coefficients.source,
+        law=card.id,
+        variant=key,
+        low=low,
+        high=high,
+        level=coefficients.interval.level if coefficients.interval else None,
+        interval_basis="three runs",
+        note="the asymptote belongs to the paper's data, model and code; yours will differ",
+    )
 
 
 def _hours(request: RlRequest) -> tuple[float | None, list[Assumption]]:
@@ -196,67 +287,155 @@ def _hours(request: RlRequest) -> tuple[float | None, list[Assumption]]:
     if hours is None:
         return None, []
     if request.accelerator is None:
-        return hours, [Assumption(field="accelerator", value=_FITTED_ON, source="the law counts GB200 hours; state the accelerator to convert")]
+        return hours, [
+            Assumption(field="accelerator", value=_FITTED_ON, source="the law counts GB200 hours; state the accelerator to convert")
+        ]
     own, base = accelerator(request.accelerator), accelerator(_FITTED_ON)
     ratio = own.peak("bf16") / base.peak("bf16")
-    return hours * ratio, [Assumption(field="gb200_hours", value=hours * ratio, unit="accelerator-h",
-                                      source=f"{hours:,.0f} {own.name} hours at the ratio of dense bf16 peaks; generation speed may differ, so measure it")]
+    return hours * ratio, [
+        Assumption(
+            field="gb200_hours",
+            value=hours * ratio,
+            unit="accelerator-h",
+            source=f"{hours:,.0f} {own.name} hours at the ratio of dense bf16 peaks; generation speed may differ, so measure it",
+        )
+    ]
 
 
 def _curve_table(request: RlRequest, laws: LawBook, law: str, variant: str | None, hours: float | None) -> Table:
-    times = sorted({float(law_numbers(laws, law, "hours_for_gain", {"f": f}, variant)["C"]) for f in _SHARES} | ({hours} if hours else set()))
+    times = sorted(
+        {float(law_numbers(laws, law, "hours_for_gain", {"f": f}, variant)["C"]) for f in _SHARES} | ({hours} if hours else set())
+    )
     rows: list[list[Any]] = []
     for C in times:
         share = float(law_numbers(laws, law, "gain_fraction", {"C": C}, variant)["gain_fraction"])
-        rate = float(law_numbers(laws, law, "pass_rate", {"C": C, "R0": request.pass_rate}, variant)["R"]) if request.pass_rate is not None else None
+        rate = (
+            float(law_numbers(laws, law, "pass_rate", {"C": C, "R0": request.pass_rate}, variant)["R"])
+            if request.pass_rate is not None
+            else None
+        )
         rows.append([C, share, rate])
-    columns = {"hours": ("GB200 hours", "accelerator-h"), "gain_fraction": ("share of the attainable gain", ""), "pass_rate": ("pass rate", "")}
-    return table("reward_curve", "Gain against hours", columns, rows, "" if request.pass_rate is not None else "state the pass rate before RL for pass rates")
+    columns = {
+        "hours": ("GB200 hours", "accelerator-h"),
+        "gain_fraction": ("share of the attainable gain", ""),
+        "pass_rate": ("pass rate", ""),
+    }
+    return table(
+        "reward_curve",
+        "Gain against hours",
+        columns,
+        rows,
+        "" if request.pass_rate is not None else "state the pass rate before RL for pass rates",
+    )
 
 
 def _other_recipes(laws: LawBook, hours: float | None, variant: str | None) -> list[Alternative]:
     card, found = laws.get(CURVE), list[Alternative]()
     for key in (k for k in ("base_8b", *_RECIPES) if k in card.variants and k != (variant or card.default_variant)):
-        values = {"asymptote": _asymptote(card, key), "saturation_hours": law_value(laws, CURVE, "hours_for_gain", {"f": 0.9}, variant=key, label="hours to nine tenths of the gain")}
+        values = {
+            "asymptote": _asymptote(card, key),
+            "saturation_hours": law_value(laws, CURVE, "hours_for_gain", {"f": 0.9}, variant=key, label="hours to nine tenths of the gain"),
+        }
         if hours is not None:
-            values["gain_fraction"] = law_value(laws, CURVE, "gain_fraction", {"C": hours}, variant=key, label="share of the attainable gain")
+            values["gain_fraction"] = law_value(
+                laws, CURVE, "gain_fraction", {"C": hours}, variant=key, label="share of the attainable gain"
+            )
         found.append(Alternative(name=card.variants[key].label, values=values))
     return found
 
 
 def _curve_warnings(request: RlRequest) -> list[Notice]:
-    found = [Notice(level="caution", text="Asymptote and speed belong to one code base and one data set; fit the curve to the first few thousand hours of your own run before committing.", source=_PAPER)]
+    found = [
+        Notice(
+            level="caution",
+            text=(
+                "Asymptote and speed belong to one code base and one data set; fit the curve to the first few thousand hours of your own"
+                " run before committing."
+            ),
+            source=_PAPER,
+        )
+    ]
     if request.pass_rate is None:
-        found.append(Notice(level="info", text="The pass rate before RL sets where the curve starts; without it only the share of the gain can be given.", source=_PAPER))
+        found.append(
+            Notice(
+                level="info",
+                text="The pass rate before RL sets where the curve starts; without it only the share of the gain can be given.",
+                source=_PAPER,
+            )
+        )
     if request.params_total is not None and not 4e9 <= request.params_total <= 2e10 and request.architecture != "moe":
-        found.append(Notice(level="caution", text="The dense curves are for an 8B model; a larger one has a higher asymptote, a smaller one a lower.", source=_PAPER))
+        found.append(
+            Notice(
+                level="caution",
+                text="The dense curves are for an 8B model; a larger one has a higher asymptote, a smaller one a lower.",
+                source=_PAPER,
+            )
+        )
     return found
 
 
 def _utd_table(laws: LawBook) -> Table:
-    rows = [[F, *(float(law_numbers(laws, UTD, "optimal_utd", {"F": F}, key)["sigma"]) for key in ("optimum_gym", "optimum_dmc"))] for F in _BUDGETS]
-    columns = {"budget": ("compute + delta x steps", "FLOP"), "gym": ("updates per step, Gym", "updates/step"), "dmc": ("updates per step, DeepMind Control", "updates/step")}
-    return table("updates_to_data", "Best updates-to-data ratio of value-based RL by budget", columns, rows, "Rybkin et al. 2025: the sign of the trend differs between suites; values far from 0.25 to 16 are outside the fits")
+    rows = [
+        [F, *(float(law_numbers(laws, UTD, "optimal_utd", {"F": F}, key)["sigma"]) for key in ("optimum_gym", "optimum_dmc"))]
+        for F in _BUDGETS
+    ]
+    columns = {
+        "budget": ("compute + delta x steps", "FLOP"),
+        "gym": ("updates per step, Gym", "updates/step"),
+        "dmc": ("updates per step, DeepMind Control", "updates/step"),
+    }
+    return table(
+        "updates_to_data",
+        "Best updates-to-data ratio of value-based RL by budget",
+        columns,
+        rows,
+        "Rybkin et al. 2025: the sign of the trend differs between suites; values far from 0.25 to 16 are outside the fits",
+    )
 
 
 def _best_ratios(laws: LawBook, budget: float) -> dict[str, Value]:
     """Best updates per environment step on either suite for a joint budget in FLOP."""
-    return {f"updates_per_step_{suite}": law_value(laws, UTD, "optimal_utd", {"F": budget}, variant=f"optimum_{suite}", label=f"best updates per environment step, {name}")
-            for suite, name in (("gym", "Gym"), ("dmc", "DeepMind Control"))}
+    return {
+        f"updates_per_step_{suite}": law_value(
+            laws, UTD, "optimal_utd", {"F": budget}, variant=f"optimum_{suite}", label=f"best updates per environment step, {name}"
+        )
+        for suite, name in (("gym", "Gym"), ("dmc", "DeepMind Control"))
+    }
 
 
 def _value_based(request: RlRequest, laws: LawBook) -> Result:
     values: dict[str, Value] = {}
     if request.compute_flops is not None:
         values |= _best_ratios(laws, request.compute_flops)
-    sigma = request.updates_per_step or float(np.clip(float(values["updates_per_step_gym"].value) if values else 2.0, 0.25, 16))  # pyright: ignore[reportArgumentType]
+    sigma = request.updates_per_step or float(np.clip(number(values["updates_per_step_gym"]) if values else 2.0, 0.25, 16))
     given = {"sigma": sigma}
-    values["data"] = law_value(laws, UTD, "data", given, variant="data_gym", label=f"environment steps to 800 of 1000 at {sigma:.3g} updates per step, Gym")
+    values["data"] = law_value(
+        laws, UTD, "data", given, variant="data_gym", label=f"environment steps to 800 of 1000 at {sigma:.3g} updates per step, Gym"
+    )
     values["batch_size"] = law_value(laws, UTD, "batch_size", given, label="batch size there (HalfCheetah)")
     values["learning_rate"] = law_value(laws, UTD, "learning_rate", given, label="learning rate there (HalfCheetah)")
-    assumed = [] if request.updates_per_step or request.compute_flops else [Assumption(field="updates_per_step", value=2.0, source="middle of the fitted range; state it or a budget")]
+    assumed = (
+        []
+        if request.updates_per_step or request.compute_flops
+        else [Assumption(field="updates_per_step", value=2.0, source="middle of the fitted range; state it or a budget")]
+    )
     headline = [key for key in ("updates_per_step_gym", "updates_per_step_dmc", "data", "batch_size") if key in values]
-    return Result(tool="rl", task="rl", headline=headline, values=values, tables=[_utd_table(laws)], assumptions=assumed,
-                  warnings=[Notice(level="warning", text="The best ratio rises with the budget on Gym and falls on DeepMind Control: fit it on your own suite, never transfer the sign.",
-                                   source="Rybkin et al. 2025, arXiv:2502.04327")],
-                  reasons=["Batch size and learning rate fall as updates per step rise, to keep overfitting of the value function in check."])
+    return Result(
+        tool="rl",
+        task="rl",
+        headline=headline,
+        values=values,
+        tables=[_utd_table(laws)],
+        assumptions=assumed,
+        warnings=[
+            Notice(
+                level="warning",
+                text=(
+                    "The best ratio rises with the budget on Gym and falls on DeepMind Control: fit it on your own suite, never transfer"
+                    " the sign."
+                ),
+                source="Rybkin et al. 2025, arXiv:2502.04327",
+            )
+        ],
+        reasons=["Batch size and learning rate fall as updates per step rise, to keep overfitting of the value function in check."],
+    )

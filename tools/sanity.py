@@ -16,13 +16,13 @@ REGIMES, PHASES, SPECTRA = "bahri2021", "paquette2024_phases", "bordelon2024_dyn
 _BAHRI, _PAQUETTE = "Bahri et al. 2021, arXiv:2102.06701", "Paquette et al. 2024, arXiv:2405.15074"
 _VARIANCE = 0.9  # from here on an exponent is the variance-limited one within the usual error of a fit
 _PLAUSIBLE_DIMENSION = 200.0  # beyond it 4/alpha is no longer the dimension of any data set measured so far
-# Exponents of the best size over the phases: at most 0.69 (IVb), and under a quarter only where the spectrum is very steep (Ia and II, alpha > 1.5).
+# Exponents of the best size over the phases: at most 0.69 (IVb), under a quarter only for a very steep spectrum (Ia, II: alpha > 1.5).
 _SIZE_EXPONENTS = (0.25, 0.69)
 
 
 @dataclass(frozen=True)
 class Regime:
-    """How theory reads one exponent: `name` is variance-limited, resolution-limited or flat; `dimension` the data's if resolution-limited."""
+    """How theory reads one exponent: variance-limited, resolution-limited or flat; `dimension` is what 4/alpha suggests."""
 
     name: str
     dimension: float | None
@@ -49,10 +49,27 @@ def exponent_notices(laws: LawBook, alpha: float, beta: float) -> list[Notice]:
             raise InputError(name, "the exponent is not a finite number", "fit again")
         reading = regime(exponent, laws)
         if reading.name == "variance-limited":
-            found.append(Notice(level="caution", source=_BAHRI, text=f"The {name} exponent {exponent:.2f} is near 1, as when the other resource is ample: "
-                                "it does not hold when both are scaled together."))
+            found.append(
+                Notice(
+                    level="caution",
+                    source=_BAHRI,
+                    text=(
+                        f"The {name} exponent {exponent:.2f} is near 1, as when the other resource is ample: "
+                        "it does not hold when both are scaled together."
+                    ),
+                )
+            )
         elif reading.name == "flat":
-            found.append(Notice(level="warning", source=_BAHRI, text=f"The {name} exponent {exponent:.3f} is nearly flat: the runs are limited by something else, or the floor is misfitted."))
+            found.append(
+                Notice(
+                    level="warning",
+                    source=_BAHRI,
+                    text=(
+                        f"The {name} exponent {exponent:.3f} is nearly flat: the runs are limited by something else, or the floor is"
+                        " misfitted."
+                    ),
+                )
+            )
     found += allocation_notices(beta / (alpha + beta)) if alpha + beta > 0 else []
     return found
 
@@ -62,8 +79,17 @@ def allocation_notices(size_exponent: float) -> list[Notice]:
     low, high = _SIZE_EXPONENTS
     if low <= size_exponent <= high:
         return []
-    return [Notice(level="caution", source=_PAQUETTE, text=f"The fitted best size grows as compute to the power {size_exponent:.2f}; solvable models stay between a quarter and 0.69 unless the spectrum is very steep, "
-                   "so look for a fault in the runs (learning rates not tuned, warm-up, counting of the head) first.")]
+    return [
+        Notice(
+            level="caution",
+            source=_PAQUETTE,
+            text=(
+                f"The fitted best size grows as compute to the power {size_exponent:.2f}; solvable models stay between a quarter and 0.69"
+                " unless the spectrum is very steep, so look for a fault in the runs (learning rates not tuned, warm-up, counting of the"
+                " head) first."
+            ),
+        )
+    ]
 
 
 def phase(laws: LawBook, alpha: float, beta: float) -> tuple[str, float, float]:

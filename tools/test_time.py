@@ -11,15 +11,28 @@ from knowledge.errors import InputError
 from knowledge.hardware import accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import model as known_model
-from tools._law_values import arithmetic, law_numbers, law_value, law_with, table
+from tools._law_values import arithmetic, coefficient, law_numbers, law_value, law_with, table
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
-COVERAGE, KINETICS, EXCHANGE, SIZES, VERIFIER = ("brown2024_monkeys", "sadhukhan2025_kinetics", "villalobos2023_tradeoff", "snell2024_testtime", "stroebl2024_flaws")
+COVERAGE, KINETICS, EXCHANGE, SIZES, VERIFIER = (
+    "brown2024_monkeys",
+    "sadhukhan2025_kinetics",
+    "villalobos2023_tradeoff",
+    "snell2024_testtime",
+    "stroebl2024_flaws",
+)
 ALLOCATION = "besiroglu2024"
-NEEDS = (("pass_rate",), ("samples", "output_tokens", "params_total"), ("samples", "output_tokens", "model"), ("compute_flops", "inference_tokens"),
-         ("params_total", "inference_tokens"), ("params_total", "output_tokens"), ("model", "output_tokens"))
+NEEDS = (
+    ("pass_rate",),
+    ("samples", "output_tokens", "params_total"),
+    ("samples", "output_tokens", "model"),
+    ("compute_flops", "inference_tokens"),
+    ("params_total", "inference_tokens"),
+    ("params_total", "output_tokens"),
+    ("model", "output_tokens"),
+)
 _TARGETS = (0.5, 0.8, 0.9, 0.95)
 _SOUNDNESS = (1.0, 0.99, 0.95, 0.9, 0.75)
 _BEYOND = 1e6
@@ -79,8 +92,17 @@ def test_time(request: TestTimeRequest, laws: LawBook) -> Result:
         _against_training(request, laws, parts)
     if request.inference_tokens is not None:
         _against_size(request, laws, parts)
-    return Result(tool="test_time", task="test_time", headline=parts.headline, values=parts.values, tables=parts.tables, alternatives=parts.alternatives,
-                  assumptions=parts.assumptions, warnings=parts.warnings, reasons=parts.reasons)
+    return Result(
+        tool="test_time",
+        task="test_time",
+        headline=parts.headline,
+        values=parts.values,
+        tables=parts.tables,
+        alternatives=parts.alternatives,
+        assumptions=parts.assumptions,
+        warnings=parts.warnings,
+        reasons=parts.reasons,
+    )
 
 
 test_time.__test__ = False  # type: ignore[attr-defined]  # the same, for pytest
@@ -89,7 +111,7 @@ test_time.__test__ = False  # type: ignore[attr-defined]  # the same, for pytest
 def published_exponents(laws: LawBook) -> dict[str, float]:
     """Exponent b of the coverage law by published fit."""
     card = laws.get(COVERAGE)
-    return {key: float(v.values["b"]) for key, v in card.variants.items() if key in card.variants_of("coverage")}  # pyright: ignore[reportArgumentType]
+    return {key: coefficient(card, key, "b") for key in card.variants_of("coverage")}
 
 
 def _coverage(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
@@ -97,33 +119,88 @@ def _coverage(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
     p = request.pass_rate or 0.0
     card = law_with(laws, "coverage", request.law, COVERAGE)
     b = np.array(sorted(published_exponents(laws).values()))
-    middle = float(np.median(b)) if card.id == COVERAGE else float(card.variants[card.default_variant or next(iter(card.variants))].values["b"])  # pyright: ignore[reportArgumentType]
+    middle = float(np.median(b)) if card.id == COVERAGE else coefficient(card, card.default_variant or next(iter(card.variants)), "b")
     a = float(np.log(p))
-    parts.assumptions.append(Assumption(field="coverage_exponent", value=middle, source=f"median of {b.size} published fits, {b[0]:.2f} to {b[-1]:.2f}; fit your own from pass@1 and one more point"
-                                        if card.id == COVERAGE else f"law {card.id}"))
+    parts.assumptions.append(
+        Assumption(
+            field="coverage_exponent",
+            value=middle,
+            source=(
+                f"median of {b.size} published fits, {b[0]:.2f} to {b[-1]:.2f}; fit your own from pass@1 and one more point"
+                if card.id == COVERAGE
+                else f"law {card.id}"
+            ),
+        )
+    )
     formula, inputs = "coverage = exp(log(pass@1) k^b)", {"pass_rate": p, "b": middle}
     basis = "range of the exponent over published models and tasks"
     if request.samples is not None:
         k = request.samples
         edges = np.exp(a * k**b)
-        parts.values["pass_at_k"] = arithmetic(np.exp(a * k**middle), f"share of problems solved by at least one of {k:g} samples", "", "probability", formula,
-                                               "Brown et al. 2024, arXiv:2407.21787", law=card.id, relation="coverage", inputs={**inputs, "k": k},
-                                               low=float(edges.min()), high=float(edges.max()), interval_basis=basis)
-        parts.values["upper_bound"] = law_value(laws, COVERAGE, "independent", {"p": p, "k": k}, label="if every problem were equally hard (upper bound)")
+        parts.values["pass_at_k"] = arithmetic(
+            np.exp(a * k**middle),
+            f"share of problems solved by at least one of {k:g} samples",
+            "",
+            "probability",
+            formula,
+            "Brown et al. 2024, arXiv:2407.21787",
+            law=card.id,
+            relation="coverage",
+            inputs={**inputs, "k": k},
+            low=float(edges.min()),
+            high=float(edges.max()),
+            interval_basis=basis,
+        )
+        parts.values["upper_bound"] = law_value(
+            laws, COVERAGE, "independent", {"p": p, "k": k}, label="if every problem were equally hard (upper bound)"
+        )
         parts.headline += ["pass_at_k", "upper_bound"]
     rows = [[c, *(float(k) for k in (np.log(c) / a) ** (1 / np.array([middle, b[0], b[-1]])))] for c in _TARGETS if c > p]
     if rows:
-        parts.tables.append(table("samples_for_coverage", "Samples per problem for a share of problems solved",
-                                  {"coverage": ("share solved", ""), "samples": ("samples", "attempts"), "low": ("steepest fit", "attempts"), "high": ("flattest fit", "attempts")},
-                                  [[c, *(k if k < _BEYOND else None for k in row)] for c, *row in rows], "empty: more than a million; an oracle picks the right sample"))
+        parts.tables.append(
+            table(
+                "samples_for_coverage",
+                "Samples per problem for a share of problems solved",
+                {
+                    "coverage": ("share solved", ""),
+                    "samples": ("samples", "attempts"),
+                    "low": ("steepest fit", "attempts"),
+                    "high": ("flattest fit", "attempts"),
+                },
+                [[c, *(k if k < _BEYOND else None for k in row)] for c, *row in rows],
+                "empty: more than a million; an oracle picks the right sample",
+            )
+        )
     if request.samples is None and rows:
         target, k, low, high = rows[0]
-        parts.values["samples"] = arithmetic(k, f"samples per problem until {target:.0%} are solved", "attempts", "attempts", "k = (log(c)/log(pass@1))^(1/b)",
-                                             "Brown et al. 2024, arXiv:2407.21787", law=card.id, relation="samples_for_coverage", inputs={**inputs, "coverage": target},
-                                             low=low, high=high, interval_basis=basis)
+        parts.values["samples"] = arithmetic(
+            k,
+            f"samples per problem until {target:.0%} are solved",
+            "attempts",
+            "attempts",
+            "k = (log(c)/log(pass@1))^(1/b)",
+            "Brown et al. 2024, arXiv:2407.21787",
+            law=card.id,
+            relation="samples_for_coverage",
+            inputs={**inputs, "coverage": target},
+            low=low,
+            high=high,
+            interval_basis=basis,
+        )
         parts.headline.append("samples")
-    parts.reasons.append("Problems differ in difficulty, so the share solved grows slower than independent tries on one problem would; the curve starts at the stated pass rate.")
-    parts.warnings.append(Notice(level="caution", text="The exponent depends on model and task; measure the share solved at one more number of samples and the interval shrinks.", source="Brown et al. 2024, arXiv:2407.21787"))
+    parts.reasons.append(
+        "Problems differ in difficulty, so the share solved grows slower than independent tries on one problem would; the curve starts at"
+        " the stated pass rate."
+    )
+    parts.warnings.append(
+        Notice(
+            level="caution",
+            text=(
+                "The exponent depends on model and task; measure the share solved at one more number of samples and the interval shrinks."
+            ),
+            source="Brown et al. 2024, arXiv:2407.21787",
+        )
+    )
 
 
 def _verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
@@ -131,17 +208,34 @@ def _verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
     p, c = request.pass_rate or 0.0, request.completeness
     # Problems of one pass rate are worth resampling for ever or not at all: where c p = (1-p)(1-s)|V| (Stroebl et al. 2024).
     needed = max(0.0, 1 - c * p / ((1 - p) * -request.wrong_value)) if request.wrong_value < 0 else 0.0
-    parts.values["soundness_needed"] = arithmetic(needed, "share of wrong answers a verifier must reject for resampling to pay", "", "probability", "s = 1 - c p/((1-p) |V_fp|)",
-                                                  "Stroebl et al. 2024, arXiv:2411.17501", inputs={"pass_rate": p, "completeness": c, "wrong_value": request.wrong_value})
+    parts.values["soundness_needed"] = arithmetic(
+        needed,
+        "share of wrong answers a verifier must reject for resampling to pay",
+        "",
+        "probability",
+        "s = 1 - c p/((1-p) |V_fp|)",
+        "Stroebl et al. 2024, arXiv:2411.17501",
+        inputs={"pass_rate": p, "completeness": c, "wrong_value": request.wrong_value},
+    )
     if request.soundness is not None:
         _stated_verifier(request, laws, parts)
     rows: list[list[Any]] = []
     for s in _SOUNDNESS:
         limit = float(law_numbers(laws, VERIFIER, "limit", {"r": p, "completeness": c, "soundness": s})["accuracy_inf"])
         rows.append([s, limit, s > needed or s == 1.0])
-    parts.tables.append(table("verifier", "An imperfect verifier on problems of this pass rate",
-                              {"soundness": ("wrong answers it rejects", ""), "accuracy": ("accuracy of endless resampling", ""), "pays": ("resampling pays", "")}, rows,
-                              f"a wrong accepted answer is worth {request.wrong_value:g}, a right one 1"))
+    parts.tables.append(
+        table(
+            "verifier",
+            "An imperfect verifier on problems of this pass rate",
+            {
+                "soundness": ("wrong answers it rejects", ""),
+                "accuracy": ("accuracy of endless resampling", ""),
+                "pays": ("resampling pays", ""),
+            },
+            rows,
+            f"a wrong accepted answer is worth {request.wrong_value:g}, a right one 1",
+        )
+    )
 
 
 def _stated_verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
@@ -150,14 +244,26 @@ def _stated_verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> 
         if len(request.pass_rates) != len(request.shares) or abs(sum(request.shares) - 1) > 1e-6:
             raise InputError("shares", "must be one share per pass rate and add up to 1", f"got {request.shares} for {request.pass_rates}")
         given |= {"r": request.pass_rates, "p": request.shares}
-    parts.values["accuracy_limit"] = law_value(laws, VERIFIER, "limit", given, label="accuracy of resampling without end with this verifier")
+    parts.values["accuracy_limit"] = law_value(
+        laws, VERIFIER, "limit", given, label="accuracy of resampling without end with this verifier"
+    )
     best = {**given, "K": request.samples or 1, "V_fp": request.wrong_value}
-    parts.values["best_attempts"] = law_value(laws, VERIFIER, "reward", best, "K_opt", label="attempts beyond which the expected value no longer rises")
+    parts.values["best_attempts"] = law_value(
+        laws, VERIFIER, "reward", best, "K_opt", label="attempts beyond which the expected value no longer rises"
+    )
     parts.values["best_value"] = law_value(laws, VERIFIER, "reward", best, "reward", label="expected value per problem there")
     parts.headline += ["accuracy_limit", "best_attempts"]
     if not request.shares:
-        parts.warnings.append(Notice(level="caution", text="This takes all problems to be equally hard; with hard and easy ones mixed the best number of attempts is far lower (give pass_rates and shares).",
-                                     source="Stroebl et al. 2024, arXiv:2411.17501"))
+        parts.warnings.append(
+            Notice(
+                level="caution",
+                text=(
+                    "This takes all problems to be equally hard; with hard and easy ones mixed the best number of attempts is far lower"
+                    " (give pass_rates and shares)."
+                ),
+                source="Stroebl et al. 2024, arXiv:2411.17501",
+            )
+        )
 
 
 def _shape(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> dict[str, float]:
@@ -169,36 +275,71 @@ def _shape(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> dict[str, 
             return {"P": active, "layers": shape.layers, "heads": shape.heads, "kv_heads": shape.kv_heads, "head_dim": shape.head_dim}
     P = request.params_active or request.params_total or known_model(request.model or "").params_active or 0.0
     card = laws.get(KINETICS)
-    near = min(card.variants_of("cost"), key=lambda key: abs(np.log(float(card.variants[key].values["P"]) / P)))  # pyright: ignore[reportArgumentType]
-    parts.assumptions.append(Assumption(field="attention_shape", value=near, source="nearest Qwen3 model of Sadhukhan et al. 2025; a model with another number of key-value heads differs"))
-    return {**{k: float(v) for k, v in card.variants[near].values.items()}, "P": P}  # pyright: ignore[reportArgumentType]
+    near = min(card.variants_of("cost"), key=lambda key: abs(np.log(coefficient(card, key, "P") / P)))
+    parts.assumptions.append(
+        Assumption(
+            field="attention_shape",
+            value=near,
+            source="nearest Qwen3 model of Sadhukhan et al. 2025; a model with another number of key-value heads differs",
+        )
+    )
+    return {**{name: coefficient(card, near, name) for name in card.variants[near].values}, "P": P}
 
 
 def _cost(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
     k, out = request.samples or 1.0, request.output_tokens or 0.0
     if request.input_tokens is None:
-        parts.assumptions.append(Assumption(field="input_tokens", value=0.0, unit="tokens", source="no prompt length stated; its cost is left out"))
+        parts.assumptions.append(
+            Assumption(field="input_tokens", value=0.0, unit="tokens", source="no prompt length stated; its cost is left out")
+        )
     shape = _shape(request, laws, parts)
-    parts.values["inference_flops"] = law_value(laws, COVERAGE, "flops", {"P": shape["P"], "L_in": request.input_tokens or 0.0, "L_out": out, "k": k}, label=f"weight FLOP per problem, {k:g} samples")
+    parts.values["inference_flops"] = law_value(
+        laws,
+        COVERAGE,
+        "flops",
+        {"P": shape["P"], "L_in": request.input_tokens or 0.0, "L_out": out, "k": k},
+        label=f"weight FLOP per problem, {k:g} samples",
+    )
     given: dict[str, Any] = {**shape, "L_in": request.input_tokens or 0.0, "L_out": out, "N": k}
     if request.accelerator is not None:
         part = accelerator(request.accelerator)
         given["I"] = part.peak("bf16") / part.memory_bandwidth_bytes_per_s
-    labels = {"total": "FLOP-equivalents per problem with attention and KV-cache traffic", "memory": "of it KV-cache traffic", "overhead": "attention and cache over weight FLOP"}
+    labels = {
+        "total": "FLOP-equivalents per problem with attention and KV-cache traffic",
+        "memory": "of it KV-cache traffic",
+        "overhead": "attention and cache over weight FLOP",
+    }
     for output, label in labels.items():
         parts.values["kinetics_" + output] = law_value(laws, KINETICS, "cost_of_shape", given, output, label=label)
     parts.headline += ["inference_flops", "kinetics_total"]
-    parts.reasons.append("Weight FLOP count two per active parameter and token; long generations also pay for reading the cache, which the second figure prices in FLOP at the device's balance.")
+    parts.reasons.append(
+        "Weight FLOP count two per active parameter and token; long generations also pay for reading the cache, which the second figure"
+        " prices in FLOP at the device's balance."
+    )
 
 
 def _against_training(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
     """Training compute that this many samples stand for, by the span of published trades."""
     decades = float(np.log10(request.samples or 1.0))
-    for variant, name in (("expensive_verification", "where checking is as hard as solving"), ("cheap_verification", "where answers are cheap to check")):
-        value = law_value(laws, EXCHANGE, "exchange", {"inference_OOM": decades}, "training_factor", variant, f"training compute that {request.samples:g} samples stand for, {name}")
+    for variant, name in (
+        ("expensive_verification", "where checking is as hard as solving"),
+        ("cheap_verification", "where answers are cheap to check"),
+    ):
+        value = law_value(
+            laws,
+            EXCHANGE,
+            "exchange",
+            {"inference_OOM": decades},
+            "training_factor",
+            variant,
+            f"training compute that {request.samples:g} samples stand for, {name}",
+        )
         parts.values["training_factor_" + variant] = value
     parts.headline.append("training_factor_expensive_verification")
-    parts.reasons.append("A bigger model pays once in training and a little at every answer, samples pay at every answer: few answers and checkable problems favour samples, many answers favour size.")
+    parts.reasons.append(
+        "A bigger model pays once in training and a little at every answer, samples pay at every answer: few answers and checkable"
+        " problems favour samples, many answers favour size."
+    )
 
 
 def _against_size(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
@@ -208,15 +349,46 @@ def _against_size(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> Non
         return
     inference = request.inference_tokens or 0.0
     R = inference / D
-    parts.values["inference_to_pretraining"] = law_value(laws, SIZES, "token_ratio", {"D_inference": inference, "D_pretrain": D}, label="inference tokens per pretraining token")
-    rows = [[M, float(law_numbers(laws, SIZES, "exchange", {"M": M, "R": R})["inference_factor"]), (M * N) if N else None] for M in _SIZE_MULTIPLES]
-    parts.tables.append(table("size_or_samples", "What a larger model's money buys in samples of the small one",
-                              {"M": ("larger by", "x"), "inference_factor": ("inference tokens the small one may spend", "x"), "params": ("larger model", "params")}, rows, "Snell et al. 2024: equal total FLOPs"))
-    parts.values["inference_factor"] = law_value(laws, SIZES, "exchange", {"M": 14.0, "R": R}, label="times its inference tokens the small model may spend for the cost of one 14 times larger")
-    favours = "test-time compute" if R < _FEW else "a larger model" if R > _MANY else "test-time compute on easy and medium problems, a larger model on the hardest"
+    parts.values["inference_to_pretraining"] = law_value(
+        laws, SIZES, "token_ratio", {"D_inference": inference, "D_pretrain": D}, label="inference tokens per pretraining token"
+    )
+    rows = [
+        [M, float(law_numbers(laws, SIZES, "exchange", {"M": M, "R": R})["inference_factor"]), (M * N) if N else None]
+        for M in _SIZE_MULTIPLES
+    ]
+    parts.tables.append(
+        table(
+            "size_or_samples",
+            "What a larger model's money buys in samples of the small one",
+            {
+                "M": ("larger by", "x"),
+                "inference_factor": ("inference tokens the small one may spend", "x"),
+                "params": ("larger model", "params"),
+            },
+            rows,
+            "Snell et al. 2024: equal total FLOPs",
+        )
+    )
+    parts.values["inference_factor"] = law_value(
+        laws,
+        SIZES,
+        "exchange",
+        {"M": 14.0, "R": R},
+        label="times its inference tokens the small model may spend for the cost of one 14 times larger",
+    )
+    favours = (
+        "test-time compute"
+        if R < _FEW
+        else "a larger model"
+        if R > _MANY
+        else "test-time compute on easy and medium problems, a larger model on the hardest"
+    )
     parts.values["advice"] = arithmetic(favours, "what the ratio favours", source="Snell et al. 2024, arXiv:2408.03314")
     parts.headline += ["advice", "inference_to_pretraining", "inference_factor"]
-    parts.reasons.append("With few inference tokens per pretraining token and problems of easy or medium difficulty, test-time compute wins; with many, or on the hardest problems, the larger model does.")
+    parts.reasons.append(
+        "With few inference tokens per pretraining token and problems of easy or medium difficulty, test-time compute wins; with many, or"
+        " on the hardest problems, the larger model does."
+    )
 
 
 def _pretrained(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> tuple[float | None, float | None]:
@@ -232,6 +404,8 @@ def _pretrained(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> tuple
     if best is None:
         return N, None
     N, D = float(best.get("N", N)), float(best["D"])
-    parts.assumptions += [Assumption(field="params_total", value=N, unit="params", source=f"compute-optimal for the {why}, Besiroglu et al. 2024"),
-                          Assumption(field="tokens", value=D, unit="tokens", source=f"compute-optimal for the {why}, Besiroglu et al. 2024")]
+    parts.assumptions += [
+        Assumption(field="params_total", value=N, unit="params", source=f"compute-optimal for the {why}, Besiroglu et al. 2024"),
+        Assumption(field="tokens", value=D, unit="tokens", source=f"compute-optimal for the {why}, Besiroglu et al. 2024"),
+    ]
     return N, D

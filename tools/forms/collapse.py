@@ -54,7 +54,7 @@ def regression_collapse(n: Any, d: Any, T0: Any, sigma0: Any, clean: Any = 0.0) 
     `excess_finite` uses the exact finite-size factor d/(T0 - d - 1).
     """
     n, d, T0, sigma0 = (np.asarray(x, float) for x in (n, d, T0, sigma0))
-    valid = T0 > d
+    valid = d < T0
     excess = np.where(valid, n * sigma0**2 * d / np.where(valid, T0 - d, 1.0), np.inf)
     room = T0 - d - 1
     finite = np.where(room > 0, n * sigma0**2 * d / np.where(room > 0, room, 1.0), np.inf)

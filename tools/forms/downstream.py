@@ -32,16 +32,18 @@ def loss_for_sigmoid_accuracy(accuracy: Array, *, a: Any, k: Any, L0: Any, b: An
 
 
 @form("L = exp(log_A)/N^alpha + exp(log_B)/D^beta + E; accuracy = a/(1 + exp(-k (L - L0))) + b")
-def ladder_accuracy(N: Array, D: Array, *, log_A: Any, log_B: Any, alpha: Any, beta: Any, E: Any, a: Any, k: Any, L0: Any,
-                    b: Any) -> dict[str, Array]:
+def ladder_accuracy(
+    N: Array, D: Array, *, log_A: Any, log_B: Any, alpha: Any, beta: Any, E: Any, a: Any, k: Any, L0: Any, b: Any
+) -> dict[str, Array]:
     """Both steps chained: task loss, then accuracy."""
     loss = ladder_loss(N, D, log_A=log_A, log_B=log_B, alpha=alpha, beta=beta, E=E)
     return {"accuracy": sigmoid_accuracy(loss, a=a, k=k, L0=L0, b=b), "task_loss": loss}
 
 
 @form("D = (exp(log_B)/(L - E - exp(log_A)/N^alpha))^(1/beta), L the loss at which the accuracy is reached")
-def ladder_tokens_for_accuracy(accuracy: Array, N: Array, *, log_A: Any, log_B: Any, alpha: Any, beta: Any, E: Any, a: Any, k: Any,
-                               L0: Any, b: Any) -> dict[str, Array]:
+def ladder_tokens_for_accuracy(
+    accuracy: Array, N: Array, *, log_A: Any, log_B: Any, alpha: Any, beta: Any, E: Any, a: Any, k: Any, L0: Any, b: Any
+) -> dict[str, Array]:
     """Tokens a size needs for an accuracy; infinite where it cannot reach it."""
     loss = loss_for_sigmoid_accuracy(accuracy, a=a, k=k, L0=L0, b=b)
     tokens = chinchilla_tokens_for_loss(loss, np.asarray(N, float), E=E, A=np.exp(log_A), B=np.exp(log_B), alpha=alpha, beta=beta)
@@ -88,8 +90,19 @@ def finetuned_cross_entropy(Dp: Array, *, E: Any, A2: Any, alpha2: Any) -> Array
 
 
 @form("PC1 = sum_j load_j (score_j - mean_j)")
-def first_component(MMLU: Array, ARC_C: Array, HellaSwag: Array, Winogrande: Array, TruthfulQA: Array, GSM8K: Array, XWinograd: Array,
-                    HumanEval: Array, *, load: Array, mean: Array) -> Array:
+def first_component(
+    MMLU: Array,
+    ARC_C: Array,
+    HellaSwag: Array,
+    Winogrande: Array,
+    TruthfulQA: Array,
+    GSM8K: Array,
+    XWinograd: Array,
+    HumanEval: Array,
+    *,
+    load: Array,
+    mean: Array,
+) -> Array:
     """Capability of a model from eight public benchmark accuracies (Ruan et al. 2024)."""
     scores = (MMLU, ARC_C, HellaSwag, Winogrande, TruthfulQA, GSM8K, XWinograd, HumanEval)
     load, mean = np.asarray(load, float), np.asarray(mean, float)

@@ -11,7 +11,7 @@ from tools.forms._registry import form
 
 @form("L1 = K (L0 - E0)^kappa + E1")
 def loss_to_loss(L0: Any, *, K: Any, kappa: Any, E0: Any, E1: Any) -> Any:
-    """Loss on corpus or test 1 of the model paired with loss L0 on corpus 0; not a number below the floor E0 (Brandfonbrener et al. 2024)."""
+    """Loss on corpus or test 1 of the model paired with loss L0 on corpus 0; NaN below the floor E0 (Brandfonbrener et al. 2024)."""
     above = np.asarray(L0, float) - E0
     return np.where(above >= 0, K * np.abs(above) ** kappa + E1, np.nan)
 

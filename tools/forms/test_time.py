@@ -89,7 +89,9 @@ def resampling_accuracy(r: Any, completeness: Any, soundness: Any, K: Any, p: An
 
 
 @form("reward(K) = sum_{k<=K} sum_t p_t reject_t^(k-1) (c r_t V_tp + (1-r_t)(1-s) V_fp); K_opt = argmax")
-def resampling_reward(r: Any, completeness: Any, soundness: Any, K: Any = 1.0, V_fp: Any = -1.0, V_tp: Any = 1.0, p: Any = 1.0) -> dict[str, Any]:
+def resampling_reward(
+    r: Any, completeness: Any, soundness: Any, K: Any = 1.0, V_fp: Any = -1.0, V_tp: Any = 1.0, p: Any = 1.0
+) -> dict[str, Any]:
     """Expected value of at most K attempts, and the best K (0: do not try; at most 10,000) with its value (Stroebl et al. 2024)."""
     p, right, wrong, reject = _mixture(r, p, completeness, soundness)
     value = p * (right * np.asarray(V_tp, float)[..., None] + wrong * np.asarray(V_fp, float)[..., None]) / (right + wrong)
@@ -102,24 +104,28 @@ def resampling_reward(r: Any, completeness: Any, soundness: Any, K: Any = 1.0, V
 
 
 @form("compute = N (2 P L_out + 2 (2 L_in + L_out) L_out H d); memory = I 2 (2 L_in + N L_out) L_out KV d; d = head_dim layers")
-def kinetics_cost(L_in: Any, L_out: Any, N: Any, *, P: Any, layers: Any, heads: Any, kv_heads: Any, head_dim: Any, I: Any) -> dict[str, Any]:  # noqa: E741 - the paper's symbol
+def kinetics_cost(
+    L_in: Any, L_out: Any, N: Any, *, P: Any, layers: Any, heads: Any, kv_heads: Any, head_dim: Any, intensity: Any
+) -> dict[str, Any]:
     """FLOP-equivalents of N generations: matrix FLOPs plus KV-cache bytes times the device's FLOP per byte (Sadhukhan et al. 2025)."""
     L_in, L_out, N = (np.asarray(x, float) for x in (L_in, L_out, N))
     d = np.asarray(head_dim, float) * layers
     weights = N * 2 * P * L_out
     compute = weights + N * 2 * (2 * L_in + L_out) * L_out * heads * d
-    memory = I * 2 * (2 * L_in + N * L_out) * L_out * kv_heads * d
+    memory = intensity * 2 * (2 * L_in + N * L_out) * L_out * kv_heads * d
     return {"compute": compute, "memory": memory, "total": compute + memory, "overhead": (compute + memory - weights) / weights}
 
 
 @form("G = budget L_out - max(0, budget - L_in)^2/2; compute = N (2 P L_out + 4 G H d); memory = I N 4 G KV d")
-def kinetics_sparse_cost(L_in: Any, L_out: Any, N: Any, budget: Any, *, P: Any, layers: Any, heads: Any, kv_heads: Any, head_dim: Any, I: Any) -> dict[str, Any]:  # noqa: E741, E501
+def kinetics_sparse_cost(
+    L_in: Any, L_out: Any, N: Any, budget: Any, *, P: Any, layers: Any, heads: Any, kv_heads: Any, head_dim: Any, intensity: Any
+) -> dict[str, Any]:
     """The same cost when each query attends to at most `budget` keys; the sign of the correction follows the block-sparse code."""
     L_in, L_out, N, budget = (np.asarray(x, float) for x in (L_in, L_out, N, budget))
     d = np.asarray(head_dim, float) * layers
     G = budget * L_out - 0.5 * np.maximum(0.0, budget - L_in) ** 2
     compute = N * (2 * P * L_out + 4 * G * heads * d)
-    memory = I * N * 4 * G * kv_heads * d
+    memory = intensity * N * 4 * G * kv_heads * d
     return {"compute": compute, "memory": memory, "total": compute + memory}
 
 
@@ -139,7 +145,10 @@ def _overtraining(r: Any, alpha: Any, beta: Any) -> Any:
 def overtraining_factor(r: Any, *, alpha: Any, beta: Any) -> dict[str, Any]:
     """Training compute of a model r times smaller than optimal at equal loss; infinite beyond r_max (from the Chinchilla form)."""
     share = beta / (np.asarray(alpha, float) + beta)
-    return {"training_factor": _overtraining(r, alpha, beta), "r_max": share ** (-1 / np.asarray(alpha, float)) * np.ones_like(np.asarray(r, float))}
+    return {
+        "training_factor": _overtraining(r, alpha, beta),
+        "r_max": share ** (-1 / np.asarray(alpha, float)) * np.ones_like(np.asarray(r, float)),
+    }
 
 
 @form("r^alpha = beta (rate+1)/(s (alpha + beta (rate+1))), s = beta/(alpha+beta)")
@@ -161,7 +170,10 @@ def exchange_rate(inference_OOM: Any, *, training: Any, inference: Any) -> dict[
 
 @form("inference_factor = M + (3/R)(M - 1)")
 def size_against_samples(M: Any, R: Any) -> Any:
-    """Times its inference tokens a model may spend at the total FLOPs of one M times larger; R = inference/pretraining tokens (Snell et al. 2024)."""
+    """Times its inference tokens a model may spend at the total FLOPs of one M times larger (Snell et al. 2024).
+
+    R: inference tokens per pretraining token.
+    """
     M = np.asarray(M, float)
     return M + 3 / np.asarray(R, float) * (M - 1)
 

@@ -38,10 +38,19 @@ def dual_exponent(alpha_D: Any) -> Any:
 
 @form("t: (a-1)/b; N: min(a-1, b); P: min(a-1, 2b); t_opt ~ C^(b/(1+b)), N_opt ~ C^(1/(1+b)), L ~ C^(-(a-1)/(1+b))")
 def dynamical_exponents(a: Any, b: Any) -> dict[str, Any]:
-    """Exponents of training time, model and data, and of the optimum under C = N t (Bordelon et al. 2024); the last three hold for a - 1 < b."""
+    """Exponents of training time, model and data, and of the optimum under C = N t (Bordelon et al. 2024).
+
+    Those of the optimum hold for a - 1 < b.
+    """
     a, b = np.asarray(a, float), np.asarray(b, float)
-    return {"time_exponent": (a - 1) / b, "model_exponent": np.minimum(a - 1, b), "data_exponent": np.minimum(a - 1, 2 * b),
-            "t_opt_exponent": b / (1 + b), "N_opt_exponent": 1 / (1 + b), "loss_exponent": (a - 1) / (1 + b)}
+    return {
+        "time_exponent": (a - 1) / b,
+        "model_exponent": np.minimum(a - 1, b),
+        "data_exponent": np.minimum(a - 1, 2 * b),
+        "t_opt_exponent": b / (1 + b),
+        "N_opt_exponent": 1 / (1 + b),
+        "loss_exponent": (a - 1) / (1 + b),
+    }
 
 
 def _paquette_cases(a: Any, b: Any) -> list[tuple[str, Any, Any, Any]]:
@@ -96,7 +105,12 @@ def random_feature_loss(N: Any, T: Any, alpha: Any, M: Any = np.inf) -> dict[str
     """Loss of random features at their best ridge up to a constant, and the exponent in force (Maloney et al. 2022)."""
     least = np.minimum(np.asarray(N, float), np.asarray(T, float))
     below = least < M
-    return {"L": np.minimum(least, M) ** -np.asarray(alpha, float), "alpha_effective": np.where(below, alpha, 0.0), "N_opt_exponent": 0.5 + 0 * least, "T_opt_exponent": 0.5 + 0 * least}
+    return {
+        "L": np.minimum(least, M) ** -np.asarray(alpha, float),
+        "alpha_effective": np.where(below, alpha, 0.0),
+        "N_opt_exponent": 0.5 + 0 * least,
+        "T_opt_exponent": 0.5 + 0 * least,
+    }
 
 
 @form("approximation: 4/d; ensembling of sub-networks: 1")

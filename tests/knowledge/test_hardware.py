@@ -8,12 +8,32 @@ from knowledge.errors import InputError
 from knowledge.hardware import accelerator, accelerators
 
 
-@pytest.mark.parametrize(("spelling", "expected"), [
-    ("H100", "h100-sxm"), ("8xH100 SXM5", "h100-sxm"), ("h100s", "h100-sxm"), ("NVIDIA H100 GPUs", "h100-sxm"), ("H100-SXM", "h100-sxm"),
-    ("A100", "a100-80gb"), ("A100 40GB", "a100-40gb"), ("A100-SXM-80GB", "a100-80gb"), ("8x A100 80GB SXM", "a100-80gb"),
-    ("4090", "rtx-4090"), ("RTX4090", "rtx-4090"), ("MI300X", "mi300x"), ("v5p", "tpu-v5p"), ("TPU v5p", "tpu-v5p"), ("trn1", "trainium1"),
-    ("H200-SXM", "h200"), ("GB200 NVL72", "gb200"), ("h100-pcie", "h100-pcie"), ("L40S", "l40s"), ("V100", "v100"), ("mi250x", "mi250x"),
-])
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        ("H100", "h100-sxm"),
+        ("8xH100 SXM5", "h100-sxm"),
+        ("h100s", "h100-sxm"),
+        ("NVIDIA H100 GPUs", "h100-sxm"),
+        ("H100-SXM", "h100-sxm"),
+        ("A100", "a100-80gb"),
+        ("A100 40GB", "a100-40gb"),
+        ("A100-SXM-80GB", "a100-80gb"),
+        ("8x A100 80GB SXM", "a100-80gb"),
+        ("4090", "rtx-4090"),
+        ("RTX4090", "rtx-4090"),
+        ("MI300X", "mi300x"),
+        ("v5p", "tpu-v5p"),
+        ("TPU v5p", "tpu-v5p"),
+        ("trn1", "trainium1"),
+        ("H200-SXM", "h200"),
+        ("GB200 NVL72", "gb200"),
+        ("h100-pcie", "h100-pcie"),
+        ("L40S", "l40s"),
+        ("V100", "v100"),
+        ("mi250x", "mi250x"),
+    ],
+)
 def test_spellings(spelling: str, expected: str) -> None:
     assert accelerator(spelling).id == expected
 

@@ -8,12 +8,28 @@ from knowledge.library import parse_yaml
 from knowledge.shapes import ModelShape, model, models
 
 
-@pytest.mark.parametrize(("spelling", "expected"), [
-    ("llama 3 70b", "llama-3-70b"), ("Llama-3-70B", "llama-3-70b"), ("Llama 3.1 70B Instruct", "llama-3.1-70b"), ("Mixtral 8x7B", "mixtral-8x7b"),
-    ("qwen 2.5 32b", "qwen2.5-32b"), ("GPT-OSS-120B", "gpt-oss-120b"), ("DeepSeek R1", "deepseek-r1"), ("GPT-2", "gpt-2"), ("gpt2-xl", "gpt-2-xl"),
-    ("mistral 7b", "mistral-7b"), ("Qwen3-235B-A22B", "qwen3-235b-a22b"), ("Meta-Llama-3.1-405B", "llama-3.1-405b"), ("GPT-3", "gpt-3"),
-    ("DeciLM-7B", "decilm-7b"), ("CodeLlama-13B", "codellama-13b"), ("Llama-2-70B", "llama-2-70b"), ("Qwen2-72B", "qwen2-72b"),
-])
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        ("llama 3 70b", "llama-3-70b"),
+        ("Llama-3-70B", "llama-3-70b"),
+        ("Llama 3.1 70B Instruct", "llama-3.1-70b"),
+        ("Mixtral 8x7B", "mixtral-8x7b"),
+        ("qwen 2.5 32b", "qwen2.5-32b"),
+        ("GPT-OSS-120B", "gpt-oss-120b"),
+        ("DeepSeek R1", "deepseek-r1"),
+        ("GPT-2", "gpt-2"),
+        ("gpt2-xl", "gpt-2-xl"),
+        ("mistral 7b", "mistral-7b"),
+        ("Qwen3-235B-A22B", "qwen3-235b-a22b"),
+        ("Meta-Llama-3.1-405B", "llama-3.1-405b"),
+        ("GPT-3", "gpt-3"),
+        ("DeciLM-7B", "decilm-7b"),
+        ("CodeLlama-13B", "codellama-13b"),
+        ("Llama-2-70B", "llama-2-70b"),
+        ("Qwen2-72B", "qwen2-72b"),
+    ],
+)
 def test_spellings(spelling: str, expected: str) -> None:
     assert model(spelling).id == expected
 
@@ -28,7 +44,9 @@ def _attention(shape: ModelShape) -> int:
         return 2 * shape.hidden * shape.head_dim * (shape.heads + shape.kv_heads)
     latent, queries = shape.mla, shape.heads * (shape.mla.nope_head_dim + shape.mla.rope_head_dim)
     query = latent.q_lora_rank * (shape.hidden + queries) if latent.q_lora_rank else shape.hidden * queries
-    keys = shape.hidden * (latent.kv_lora_rank + latent.rope_head_dim) + latent.kv_lora_rank * shape.heads * (latent.nope_head_dim + latent.v_head_dim)
+    keys = shape.hidden * (latent.kv_lora_rank + latent.rope_head_dim) + latent.kv_lora_rank * shape.heads * (
+        latent.nope_head_dim + latent.v_head_dim
+    )
     return query + keys + shape.heads * latent.v_head_dim * shape.hidden
 
 

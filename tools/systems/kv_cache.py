@@ -1,7 +1,7 @@
 """Bytes a model takes while it serves: weights, the weights one step reads, and the key-value cache.
 
-Bits below 16 keep their scales: a group of 32 to 128 weights shares one 16-bit scale, so 4-bit formats store 4.25 to 4.85 bits a weight; the
-caller gives the stored bits. Tables (input embedding, output layer, router, norms) stay at 16 bits in the formats in use.
+Bits below 16 keep their scales: a group of 32 to 128 weights shares one 16-bit scale, so 4-bit formats store 4.25 to 4.85 bits a weight;
+the caller gives the stored bits. Tables (input embedding, output layer, router, norms) stay at 16 bits in the formats in use.
 """
 
 from __future__ import annotations
@@ -44,12 +44,20 @@ def serving_shape(shape: ModelShape) -> ServingShape:
     per_layer = _cache_values(shape)
     routed_active = shape.moe_layers * shape.experts_per_token * mlp_matrices(shape) * shape.hidden * shape.expert_ffn_hidden
     return ServingShape(
-        layers=float(shape.layers), hidden=float(shape.hidden), kv_heads=1.0 if shape.mla else float(shape.kv_heads),
-        always=count.total - count.embedding - count.routed, routed=count.routed, experts=float(max(shape.n_experts, 1)),
-        chosen=float(max(shape.experts_per_token, 1)), head=head, tables=count.embedding,
+        layers=float(shape.layers),
+        hidden=float(shape.hidden),
+        kv_heads=1.0 if shape.mla else float(shape.kv_heads),
+        always=count.total - count.embedding - count.routed,
+        routed=count.routed,
+        experts=float(max(shape.n_experts, 1)),
+        chosen=float(max(shape.experts_per_token, 1)),
+        head=head,
+        tables=count.embedding,
         active=count.total - count.embedding - count.routed + routed_active,
-        cache_values=per_layer * (shape.layers - shape.windowed_layers), window_values=per_layer * shape.windowed_layers,
-        window=float(shape.sliding_window or 0), attention=2.0 * attention_width(shape) * shape.layers,
+        cache_values=per_layer * (shape.layers - shape.windowed_layers),
+        window_values=per_layer * shape.windowed_layers,
+        window=float(shape.sliding_window or 0),
+        attention=2.0 * attention_width(shape) * shape.layers,
     )
 
 

@@ -1,4 +1,4 @@
-"""Efficiencies of serving by generation of accelerator and family of serving framework: general values plus shrunken group effects, in logs."""
+"""Efficiencies of serving by generation of accelerator and family of software: general values plus shrunken group effects, in logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.systems.efficiency import PARENTS
-from tools.systems.rows import generation_of
+from tools.systems.parts import generation_of
 
 Effects = Mapping[str, float]  # "name" -> general log value, "name@group" -> effect
 
@@ -35,8 +35,14 @@ PRIORS: dict[str, tuple[float, float, float, float]] = {
     "deadline": (0.85, 0.2, 0.0, 0.0),  # throughput kept under a latency limit that arrivals must meet
 }
 _FAMILIES: tuple[tuple[str, str], ...] = (
-    (r"tensorrt|trt|nim\b|fastertransformer", "tensorrt-llm"), (r"mii|deepspeed", "deepspeed"), (r"llama\.?cpp|gguf|ollama", "llama.cpp"),
-    (r"neuron", "neuron"), (r"gpt-fast|torch\.compile", "torch-compile"), (r"sglang", "vllm-2025"), (r"vllm|llmboost", "vllm"),
+    (r"tensorrt|trt|nim\b|fastertransformer", "tensorrt-llm"),
+    (r"mii", "deepspeed-mii"),
+    (r"deepspeed|habana", "deepspeed"),
+    (r"llama\.?cpp|gguf|ollama", "llama.cpp"),
+    (r"neuron", "neuron"),
+    (r"gpt-fast|torch\.compile", "torch-compile"),
+    (r"sglang", "vllm-2025"),
+    (r"vllm|llmboost", "vllm"),
 )
 
 
@@ -52,12 +58,14 @@ def serving_family(framework: str) -> str:
 def effect_keys(name: str, generation: str, family: str) -> tuple[str, ...]:
     """The effects that apply to one efficiency of a generation and a family."""
     parent = PARENTS.get(generation, generation)
-    return name, f"{name}@{parent}", f"{name}@{generation}", f"{name}@{family}"
+    return name, f"{name}@{parent}", f"{name}@{generation}", f"{name}@{family}", f"{name}@{parent}+{family}"
 
 
 def resolve(effects: Effects, generation: str, family: str) -> dict[str, float]:
     """Efficiencies of one generation and family."""
-    return {name: float(np.exp(sum(effects.get(key, 0.0) for key in dict.fromkeys(effect_keys(name, generation, family))))) for name in PRIORS}
+    return {
+        name: float(np.exp(sum(effects.get(key, 0.0) for key in dict.fromkeys(effect_keys(name, generation, family))))) for name in PRIORS
+    }
 
 
 def resolve_many(effects: Effects, generations: Sequence[str], families: Sequence[str]) -> dict[str, NDArray[np.float64]]:

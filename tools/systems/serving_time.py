@@ -70,7 +70,7 @@ def cache_ranks(replica: Replica) -> Numbers:
 
 
 def step_seconds(replica: Replica, eff: Efficiencies, batch: Numbers, context: Numbers) -> dict[str, Numbers]:
-    """Parts of one decode step of `batch` sequences at `context` tokens each, and their `total`."""
+    """Parts of one decode step of `batch` sequences at `context` tokens and their `total`; `weights` overlaps `read` and `products`."""
     ranks = replica.ranks
     share = touched_share(replica.experts, replica.chosen, batch)
     # where attention is data parallel each rank reads the whole of it for its own sequences; the experts are split either way
@@ -81,19 +81,31 @@ def step_seconds(replica: Replica, eff: Efficiencies, batch: Numbers, context: N
     cache = batch * cache_of(replica, context) / cache_ranks(replica) / (replica.bandwidth * eff["cache"])
     collectives = _collective_seconds(replica, eff, batch)
     host = eff["host"] + replica.layers * eff["launch"] * np.where(replica.experts > 1, eff["routing"], 1.0) + batch * eff["sequence"]
-    parts = {"weights": weights, "cache": cache, "collectives": collectives, "host": host}
-    return {**parts, "total": weights + cache + collectives + host}
+    return {
+        "weights": weights,
+        "cache": cache,
+        "collectives": collectives,
+        "host": host,
+        "read": read / bandwidth,
+        "products": products,
+        "total": weights + cache + collectives + host,
+    }
 
 
-def prefill_seconds(replica: Replica, eff: Efficiencies, prompts: Numbers, length: Numbers) -> Numbers:
-    """Seconds to read `prompts` prompts of `length` tokens together (causal attention, half of the pairs)."""
+def prefill_seconds(replica: Replica, eff: Efficiencies, prompts: Numbers, length: Numbers, cached: Numbers = 0.0) -> Numbers:
+    """Seconds to read `prompts` prompts of `length` new tokens together after `cached` kept ones (causal: half of the pairs)."""
     tokens = prompts * length
     rate = _rate(replica, eff) * eff["prefill"]
     matmul = 2.0 * replica.active * tokens / replica.ranks / rate
     read = (replica.always_bytes + replica.routed_bytes * touched_share(replica.experts, replica.chosen, tokens)) / replica.ranks
-    scores = replica.attention * tokens * length / replica.ranks / (replica.peak16 * eff["prefill"] * 0.6)
-    return (_overlapped(matmul, read / (replica.bandwidth * eff["bandwidth"])) + scores + _collective_seconds(replica, eff, tokens)
-            + eff["host"] + replica.layers * eff["launch"])
+    scores = replica.attention * tokens * (length + 2.0 * cached) / replica.ranks / (replica.peak16 * eff["prefill"] * 0.6)
+    return (
+        _overlapped(matmul, read / (replica.bandwidth * eff["bandwidth"]))
+        + scores
+        + _collective_seconds(replica, eff, tokens)
+        + eff["host"]
+        + replica.layers * eff["launch"]
+    )
 
 
 def _rate(replica: Replica, eff: Efficiencies) -> Numbers:
@@ -112,10 +124,12 @@ def _collective_seconds(replica: Replica, eff: Efficiencies, tokens: Numbers) ->
 
 
 def held_sequences(replica: Replica, context: Numbers, reserve: float = 0.08) -> Numbers:
-    """Sequences of `context` tokens whose cache fits beside the weights, `reserve` of each device kept for buffers. Below 0: the weights do not fit."""
+    """Sequences of `context` tokens whose cache fits beside the weights, `reserve` kept for buffers; below 0 the weights do not fit."""
     devices = replica.ranks * replica.stages
     free = replica.memory * devices * (1.0 - reserve) - replica.stored_bytes
-    split = np.where(replica.spread > 0, 1.0, np.maximum(replica.ranks / replica.kv_heads, 1.0))  # a kv head is copied to ranks beyond their number
+    split = np.where(
+        replica.spread > 0, 1.0, np.maximum(replica.ranks / replica.kv_heads, 1.0)
+    )  # a kv head is copied to ranks beyond their number
     return free / (cache_of(replica, context) * split)
 
 

@@ -20,19 +20,27 @@ PENALTY_LAWS: dict[float, str] = {8.0: "kumar2024_precision", 4.0: "chen2025_qat
 
 
 def added_loss(laws: LawBook, N: Any, D: Any, bits: float) -> Any:
-    """Loss (nats/token) that deploying the weights at `bits` adds over 16 bits; arrays broadcast. Raises InputError for other widths."""
-    if bits >= 16:
-        return np.zeros(np.broadcast(N, D).shape)
-    law = PENALTY_LAWS.get(bits)
-    if law is None:
+    """Loss (nats/token) that deploying the weights at `bits` adds over 16 bits; arrays broadcast. Raises InputError for other widths.
+
+    The laws of two widths come from different studies; a narrower width is never priced below a wider one.
+    """
+    if bits < 16 and bits not in PENALTY_LAWS:
         raise InputError("weight_bits", f"no law of the base prices {bits:g}-bit weights", f"widths with one: 16, {', '.join(f'{b:g}' for b in PENALTY_LAWS)}")
+    added = np.zeros(np.broadcast(N, D).shape)
+    for width in PENALTY_LAWS:
+        if width >= bits:
+            added = np.maximum(added, _added_at(laws, N, D, width))
+    return added
+
+
+def _added_at(laws: LawBook, N: Any, D: Any, bits: float) -> Any:
+    law = PENALTY_LAWS[bits]
     card = laws.get(law)
     if law == "kumar2024_precision":
-        return np.maximum(compute(card, "ptq_degradation", {"N": N, "D": D, "P_post": bits})["delta_PTQ"], 0.0)
+        return compute(card, "ptq_degradation", {"N": N, "D": D, "P_post": bits})["delta_PTQ"]
     if law == "chen2025_qat":
-        return np.maximum(compute(card, "delta", {"N": N, "D": D}, "w4a16")["delta"], 0.0)
-    ratio = compute(card, "accuracy", {"P": bits}, "mobilellm_1_5b")["ppl_ratio"]
-    return np.full(np.broadcast(N, D).shape, max(float(np.log(ratio)), 0.0))
+        return compute(card, "delta", {"N": N, "D": D}, "w4a16")["delta"]
+    return np.log(compute(card, "accuracy", {"P": bits}, "mobilellm_1_5b")["ppl_ratio"])
 
 
 def qat_share(laws: LawBook, N: Any, D: Any, bits: float) -> Any:

@@ -9,15 +9,25 @@ from typing import Any
 import numpy as np
 
 from knowledge.library import LawBook
+from knowledge.schema import LawCard
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.convert import HOUR
+from tools.forms import get_form
 from tools.forms._solve import bisect
+from tools.law import compute
 from tools.plan.bits import added_loss, qat_share
 from tools.plan.options import Option
 from tools.plan.problem import Limits, Problem
 from tools.surface import Coefficients, Surface, repetition_scales
 
 Columns = dict[str, Any]
+MOE_LAW = "ludziejewski2025_joint_moe"
+MEMORY_MARGIN = 1.1  # weights and a tenth for buffers and a short cache
+
+
+def mixture_params(active: Any, experts: int) -> Any:
+    """Total params of a mixture by its active params, in the proportions of Ludziejewski et al. 2025."""
+    return get_form("joint_moe_params").fn(active, experts, 50257)["N_total"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +40,12 @@ class Serving:
 
 @dataclass(frozen=True)
 class Branch:
-    """One discrete choice of a plan: hardware option and weight bits."""
+    """One discrete choice of a plan: hardware option, weight bits and number of experts."""
 
     option: Option
     bits: float
     serving: Serving | None
+    experts: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,22 @@ class Model:
     laws: LawBook
     problem: Problem
 
+    @property
+    def routed(self) -> bool:
+        """Whether experts are a choice: N then counts active params and every branch, dense included, is priced by the joint MoE law."""
+        return self.problem.experts != (1,)
+
+    @property
+    def loss_law(self) -> LawCard:
+        """The card the loss comes from."""
+        return self.laws.get(MOE_LAW) if self.routed else self.surface.card
+
+    def total_params(self, branch: Branch, N: Any) -> Any:
+        """All params of a size: N itself, or with its experts (Ludziejewski et al. 2025)."""
+        if branch.experts == 1:
+            return np.asarray(N, float)
+        return mixture_params(N, branch.experts)
+
     def usd_per_flop(self, branch: Branch, N: Any, draw: Draw = CENTRE) -> Any:
         """Dollars of one training FLOP."""
         return branch.option.price.number * draw.price / (branch.option.peak * branch.option.mfu(N) * draw.mfu * HOUR)
@@ -67,11 +94,15 @@ class Model:
             return 0.0 * np.asarray(N, float)
         return self.problem.served / 1e6 * branch.serving.usd_per_million_tokens(N) * draw.price
 
-    def loss(self, N: Any, D: Any, bits: float, draw: Draw = CENTRE) -> Any:
+    def loss(self, branch: Branch, N: Any, D: Any, draw: Draw = CENTRE) -> Any:
         """Loss of the deployed model: the surface at the worth of the tokens, plus what the width adds."""
         unique = self.problem.unique_tokens
         scales = repetition_scales(self.laws) if unique else None
-        return self.surface.repeated_loss(N, D, unique, scales, draw.coefficients) + added_loss(self.laws, N, D, bits)
+        added = added_loss(self.laws, N, D, branch.bits)
+        if not self.routed:
+            return self.surface.repeated_loss(N, D, unique, scales, draw.coefficients) + added
+        worth = get_form("effective_tokens").fn(D, unique, Rd=scales[0])["D_eff"] if unique and scales else D
+        return compute(self.laws.get(MOE_LAW), "loss", {"N_act": N, "D": worth, "E": branch.experts})["L"] + added
 
     def tokens(self, branch: Branch, N: Any, draw: Draw = CENTRE) -> Any:
         """Most tokens every limit leaves for a size; or the tokens that are fixed, or that reach the target loss."""
@@ -81,7 +112,7 @@ class Model:
         if problem.tokens_per_param is not None:
             return problem.tokens_per_param * np.asarray(N, float)
         if problem.objective != "lowest_loss" and problem.limits.target_loss is not None:
-            return self._tokens_for_loss(N, branch.bits, problem.limits.target_loss, draw)
+            return self._tokens_for_loss(branch, N, problem.limits.target_loss, draw)
         flops = np.full(np.broadcast(np.asarray(N, float), np.asarray(draw.mfu), np.asarray(draw.price)).shape, np.inf)
         for bound in self._flops_limits(branch, N, draw):
             flops = np.fmin(flops, bound)
@@ -101,12 +132,12 @@ class Model:
             found.append(left / self.usd_per_flop(branch, N, draw))
         return found
 
-    def _tokens_for_loss(self, N: Any, bits: float, target: float, draw: Draw) -> Any:
+    def _tokens_for_loss(self, branch: Branch, N: Any, target: float, draw: Draw) -> Any:
         """Least tokens that bring a size to a loss; infinite where none do. Bisection in log tokens: width and repetition bend the surface."""
         N = np.asarray(N, float)
         low, high = np.log(np.full(N.shape, 1e6)), np.log(np.full(N.shape, 1e17))
-        log_tokens = bisect(lambda x: target - self.loss(N, np.exp(x), bits, draw), low, high)
-        reached = self.loss(N, np.exp(log_tokens), bits, draw) <= target * (1 + 1e-9)
+        log_tokens = bisect(lambda x: target - self.loss(branch, N, np.exp(x), draw), low, high)
+        reached = self.loss(branch, N, np.exp(log_tokens), draw) <= target * (1 + 1e-9)
         return np.where(reached, np.exp(log_tokens), np.inf)
 
     def columns(self, branch: Branch, N: Any, draw: Draw = CENTRE, D: Any = None) -> Columns:
@@ -116,13 +147,15 @@ class Model:
         flops = K * N * D
         hours = branch.option.hours(flops, N) / draw.mfu
         train = hours * branch.option.price.number * draw.price
-        served = self.serving_usd(branch, N, draw)
+        served, total = self.serving_usd(branch, N, draw), self.total_params(branch, N)
         found: Columns = {
-            "params_total": N, "tokens": D, "tokens_per_param": D / N, "compute_flops": flops, "loss": self.loss(N, D, branch.bits, draw),
-            "accelerator_hours": hours, "train_usd": train, "budget_usd": train + served, "weight_bytes": N * branch.bits / 8,
-            "memory_bytes": N * branch.bits / 8 * 1.1, "qat_fraction": qat_share(self.laws, N, np.maximum(D, 1.0), branch.bits)}
+            "params_total": N, "tokens": D, "tokens_per_param": D / N, "compute_flops": flops, "loss": self.loss(branch, N, D, draw),
+            "accelerator_hours": hours, "train_usd": train, "budget_usd": train + served, "weight_bytes": total * branch.bits / 8,
+            "memory_bytes": total * branch.bits / 8 * MEMORY_MARGIN, "qat_fraction": qat_share(self.laws, N, np.maximum(D, 1.0), branch.bits)}
         if self.problem.served:
             found["serving_usd"] = served
+        if self.routed:
+            found |= {"params_active": N, "params_total": total}
         if branch.option.count is not None:
             found["duration_seconds"] = hours * HOUR / branch.option.count
         if self.problem.unique_tokens:

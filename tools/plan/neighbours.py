@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,17 +31,13 @@ def changes(request: PlanRequest, other_accelerator: str, other_law: str) -> lis
         if getattr(request, name) is not None:
             found.append(_scaled(request, [name], factor, words))
     found.append(Change(f"on {other_accelerator}", request.model_copy(update={"accelerator": other_accelerator, "price_per_accelerator_hour_usd": None})))
-    found.append(Change(f"by {other_law}", request.model_copy(update={"law": other_law})))
+    if request.architecture != "moe" and request.n_experts is None:
+        found.append(Change(f"by {other_law}", request.model_copy(update={"law": other_law})))
     return found
 
 
 def _scaled(request: PlanRequest, names: list[str], factor: float, words: str) -> Change:
     return Change(words, request.model_copy(update={name: getattr(request, name) * factor for name in names}))
-
-
-def outcomes(found: list[Change], run: Callable[[PlanRequest], dict[str, float] | None]) -> list[tuple[str, dict[str, float] | None]]:
-    """Each change with the plan it leads to (None where it has none)."""
-    return [(change.name, run(change.request)) for change in found]
 
 
 def near_shapes(params: float, within: float = 2.0, keep: int = 4) -> list[tuple[str, Any]]:

@@ -12,13 +12,14 @@ from tools.registry import ToolRequest
 
 Objective = Literal["lowest_loss", "lowest_cost", "fastest"]
 TRAINING_BITS = 16.0
+EXPERTS = (1, 2, 4, 8, 16, 32)  # the range of the joint dense and MoE law (Ludziejewski et al. 2025)
 BITS = (16.0, 8.0, 4.0, 3.0, 2.0)
 
 
 class PlanRequest(ToolRequest):
     """A joint planning problem. Fields and units are the brief's; a list offers several values to choose among."""
 
-    objective: Objective = "lowest_loss"
+    objective: Objective | None = Field(None, description="lowest_loss, or lowest_cost where only a target loss is stated")
     compute_flops: float | None = Field(None, gt=0)
     budget_usd: float | None = Field(None, gt=0, description="pays for training, and for serving where inference_tokens are stated")
     accelerator_hours: float | None = Field(None, gt=0)
@@ -37,12 +38,14 @@ class PlanRequest(ToolRequest):
     latency_ms_per_token: float | None = Field(None, gt=0)
     memory_bytes: float | None = Field(None, gt=0, description="memory the deployed weights must fit in")
     weight_bits: float | list[float] | None = None
+    architecture: str | None = Field(None, description="`moe` makes the number of experts a choice")
+    n_experts: int | list[int] | None = None
     models: list[str] | None = Field(None, description="a family of known shapes to choose among")
     law: str | None = None
     draws: int = Field(1000, ge=0, le=20000)
     seed: int = 0
 
-    @field_validator("weight_bits", "n_accelerators")
+    @field_validator("weight_bits", "n_accelerators", "n_experts")
     @classmethod
     def _positive(cls, value: object) -> object:
         for item in value if isinstance(value, list) else [value]:
@@ -85,6 +88,7 @@ class Problem:
     unique_tokens: float | None = None
     mfu: float | None = None
     price: float | None = None
+    experts: tuple[int, ...] = (1,)
     sizes: dict[str, float] = field(default_factory=dict)
 
 
@@ -99,18 +103,26 @@ def resolve(request: PlanRequest) -> Problem:
     budgets = [limits.compute_flops, limits.budget_usd, limits.accelerator_hours]
     bounded = any(item is not None for item in budgets) or (limits.duration_seconds is not None and bool(counts))
     fixed = request.params_total is not None and (request.tokens is not None or request.tokens_per_param is not None)
-    if request.objective == "lowest_loss" and not bounded and not fixed:
+    objective: Objective = request.objective or ("lowest_cost" if limits.target_loss is not None and not bounded else "lowest_loss")
+    if objective == "lowest_loss" and not bounded and not fixed:
         raise InputError("compute_flops", "nothing bounds the plan", "give FLOPs, dollars, accelerator-hours, or accelerators and a duration")
-    if request.objective != "lowest_loss" and request.target_loss is None and not fixed:
-        raise InputError("target_loss", f"the objective {request.objective} needs the loss to reach", "give target_loss, or params_total and tokens")
+    if objective != "lowest_loss" and request.target_loss is None and not fixed:
+        raise InputError("target_loss", f"the objective {objective} needs the loss to reach", "give target_loss, or params_total and tokens")
     from knowledge.shapes import model
 
     sizes = {name: model(name).params_total for name in request.models or ()}
     return Problem(
-        objective=request.objective, limits=limits, bits=_as_tuple(request.weight_bits) or _free_bits(limits),
+        objective=objective, limits=limits, bits=_as_tuple(request.weight_bits) or _free_bits(limits),
         accelerators=_as_tuple(request.accelerator) or (DEFAULT_ACCELERATOR,), counts=counts or DEFAULT_COUNTS, served=request.inference_tokens or 0.0,
         params=request.params_total, tokens=request.tokens, tokens_per_param=request.tokens_per_param, unique_tokens=request.unique_tokens, mfu=request.mfu,
-        price=request.price_per_accelerator_hour_usd, sizes={name: size for name, size in sizes.items() if size})
+        price=request.price_per_accelerator_hour_usd, experts=_experts(request), sizes={name: size for name, size in sizes.items() if size})
+
+
+def _experts(request: PlanRequest) -> tuple[int, ...]:
+    """Expert counts to choose among: the stated ones, every one of the joint law for an open mixture, else dense alone."""
+    if request.n_experts is not None:
+        return _as_tuple(request.n_experts)
+    return EXPERTS if request.architecture == "moe" else (1,)
 
 
 def _free_bits(limits: Limits) -> tuple[float, ...]:

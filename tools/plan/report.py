@@ -9,7 +9,8 @@ from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
 from tools.plan.evaluate import Branch, Model
 from tools.plan.neighbours import changes, near_shapes
 from tools.plan.problem import PlanRequest
-from tools.plan.solve import Point, solve
+from tools.plan.solve import Point, size_of, solve
+from tools.law import region_flags
 from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Assumption, Column, Notice, Number, Table
 from tools.surface import DEFAULT_LAW, REPETITION_LAW
@@ -59,9 +60,18 @@ def width_table(model: Model, branches: list[Branch]) -> list[Table]:
                   note="The laws behind the widths were fitted on different models and data; their composition with this loss surface is ours, no paper tested it.")]
 
 
+def expert_table(model: Model, branches: list[Branch]) -> list[Table]:
+    """The best plan at each number of experts, where that is a choice: dense or sparse."""
+    if len(model.problem.experts) < 2:
+        return []
+    rows = [_row("dense" if experts == 1 else f"{experts} experts", solve(model, [b for b in branches if b.experts == experts])) for experts in model.problem.experts]
+    return [Table(name="experts", title="Dense or mixture of experts", columns=_columns("architecture"), rows=rows,
+                  note="One law prices them all (Ludziejewski et al.), at equal training compute; routing costs of real systems come on top.")]
+
+
 def shape_table(model: Model, best: Point) -> list[Table]:
     """Known dense models near the optimum, with the loss this budget gives at their size."""
-    if model.problem.params is not None or model.problem.sizes:
+    if model.problem.params is not None or model.problem.sizes or model.routed:
         return []
     rows: list[list[Number]] = []
     for name, shape in near_shapes(best.columns["params_total"]):
@@ -83,12 +93,14 @@ def dominance_table(around: Spread) -> list[Table]:
 def assumptions(request: PlanRequest, model: Model, best: Point) -> list[Assumption]:
     """Every default the plan filled in."""
     option, made = best.branch.option, [Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")]
-    if request.law is None:
-        made.append(Assumption(field="law", value=model.surface.card.id, source="flopwise default: the replication that fits the published runs best and prints its errors"))
+    if model.routed:
+        made.append(Assumption(field="law", value=model.loss_law.id, source="the one law of the base fitted on dense and mixture models together"))
+    elif request.law is None:
+        made.append(Assumption(field="law", value=model.loss_law.id, source="flopwise default: the replication that fits the published runs best and prints its errors"))
     if request.accelerator is None:
         made.append(Assumption(field="accelerator", value=option.part.id, source="flopwise default when none is named"))
     if option.stated_mfu is None:
-        made.append(Assumption(field="mfu", value=float(option.mfu(best.columns["params_total"])), source="step-time model calibrated on measured runs"))
+        made.append(Assumption(field="mfu", value=float(option.mfu(size_of(best))), source="step-time model calibrated on measured runs"))
     made += option.price_assumptions
     if request.unique_tokens:
         made.append(Assumption(field="repetition", value=REPETITION_LAW, source=f"worth of repeated tokens from {REPETITION_LAW}, composed with {model.surface.card.id}: our composition, no paper tested it"))
@@ -97,11 +109,17 @@ def assumptions(request: PlanRequest, model: Model, best: Point) -> list[Assumpt
     return made
 
 
+def extrapolated(model: Model, best: Point) -> list[str]:
+    """Which of size, tokens and compute lie outside the fit region of the plan's loss law."""
+    names = {"N_act": size_of(best), "D": best.columns["tokens"], "E": best.branch.experts} if model.routed else {
+        "N": best.columns["params_total"], "D": best.columns["tokens"], "C": best.columns["compute_flops"]}
+    return region_flags(model.loss_law, "loss", None if model.routed else model.surface.variant, names)
+
+
 def notices(model: Model, best: Point, around: Spread) -> list[Notice]:
     """Extrapolation, and what no measurement of the factors can narrow."""
-    flags = model.surface.value("N", {"N": best.columns["params_total"], "D": best.columns["tokens"], "C": best.columns["compute_flops"]}, {}, unit="", label="",
-                                formula="", inputs={}).outside
+    flags = extrapolated(model, best)
     found = [Notice(level="caution", text="Extrapolated: " + "; ".join(flags) + ".")] if flags else []
     if not around.bounds.get("loss") and around.draws:
-        found.append(Notice(level="caution", text=f"{model.surface.card.id} publishes no joint spread of its coefficients: the loss has no interval."))
+        found.append(Notice(level="caution", text=f"{model.loss_law.id} publishes no joint spread of its coefficients: the loss has no interval."))
     return found

@@ -21,6 +21,11 @@ class Point:
     objective: float
 
 
+def size_of(point: Point) -> float:
+    """The size that is searched over: active params of a mixture, all params of a dense model."""
+    return point.columns.get("params_active", point.columns["params_total"])
+
+
 @dataclass(frozen=True)
 class Relaxation:
     """The least a limit must move, all others kept, for a plan to exist: new bound and factor."""
@@ -81,7 +86,7 @@ def _refine(model: Model, point: Point) -> Point:
         kept = bool(feasible(columns, model.problem.limits)[0])
         return float(np.asarray(objective_of(columns, model.problem)).ravel()[0]) if kept else point.objective * (1 + 1e-3)
 
-    centre, step = np.log(point.columns["params_total"]), np.log(GRID[1] / GRID[0])
+    centre, step = np.log(size_of(point)), np.log(GRID[1] / GRID[0])
     found: Any = minimize_scalar(value, bounds=(centre - step, centre + step), method="bounded", options={"xatol": 1e-7})
     if found.fun >= point.objective:
         return point
@@ -156,6 +161,6 @@ def binding_limits(point: Point, model: Model) -> list[str]:
 
 def at_draws(model: Model, point: Point, draw: Draw) -> Columns:
     """The chosen size and branch under drawn coefficients, MFU and price, its tokens kept."""
-    return model.columns(point.branch, np.full(np.broadcast(np.asarray(draw.mfu), np.asarray(draw.price)).shape, point.columns["params_total"]), draw,
+    return model.columns(point.branch, np.full(np.broadcast(np.asarray(draw.mfu), np.asarray(draw.price)).shape, size_of(point)), draw,
                          D=point.columns["tokens"])
 

@@ -15,7 +15,7 @@ from tools.plan.evaluate import Branch, Model
 from tools.plan.options import Option, mfu_source, option
 from tools.plan.problem import PlanRequest, Problem, resolve
 from tools.plan.serving import serving_for
-from tools.plan.solve import Point, binding_limits, flat_region, relaxations, solve
+from tools.plan.solve import Point, binding_limits, flat_region, relaxations, size_of, solve
 from tools.plan.uncertainty import Spread, spread
 from tools.registry import tool
 from tools.result import Column, Notice, Number, Result, Table, Value
@@ -25,14 +25,14 @@ NEEDS = (("compute_flops",), ("budget_usd",), ("accelerator_hours",), ("n_accele
 FLAT_TOLERANCE = 0.005
 # column -> (unit, label); the order is the order of the answer's table
 COLUMNS: dict[str, tuple[str, str]] = {
-    "params_total": ("params", "params"), "tokens": ("tokens", "tokens"), "tokens_per_param": ("tokens/param", "tokens per param"),
+    "params_total": ("params", "params"), "params_active": ("params", "active params"), "tokens": ("tokens", "tokens"), "tokens_per_param": ("tokens/param", "tokens per param"),
     "epochs": ("", "epochs over the unique tokens"), "loss": ("nats/token", "expected loss as deployed"), "compute_flops": ("FLOP", "training compute"),
     "qat_fraction": ("", "share of tokens in QAT"), "accelerator_hours": ("h", "accelerator-hours"), "duration_seconds": ("s", "training time"),
     "train_usd": ("USD", "training cost"), "serving_usd": ("USD", "serving cost over the demand"), "budget_usd": ("USD", "total cost"),
     "price_per_million_tokens_usd": ("USD", "serving price per million tokens"), "latency_ms_per_token": ("ms/token", "latency"),
     "weight_bytes": ("bytes", "weights as deployed"),
 }
-HEADLINE = ("params_total", "tokens", "tokens_per_param", "epochs", "loss", "weight_bits", "qat_fraction", "duration_seconds", "accelerator_hours", "train_usd", "serving_usd",
+HEADLINE = ("params_total", "params_active", "tokens", "tokens_per_param", "epochs", "loss", "weight_bits", "qat_fraction", "duration_seconds", "accelerator_hours", "train_usd", "serving_usd",
             "price_per_million_tokens_usd")
 _FORMULAS = {"loss": "L(N, D) of the law + loss added by the width", "compute_flops": "C = 6 N D", "accelerator_hours": "C / (peak x MFU x 3600)",
              "duration_seconds": "accelerator-hours x 3600 / accelerators", "train_usd": "accelerator-hours x price", "qat_fraction": "exp(-a / ln S), S = 8 D/(N bits)",
@@ -70,7 +70,8 @@ def branches_of(model: Model) -> list[Branch]:
     problem = model.problem
     options = [option(name, count, problem.price, problem.mfu) for name in problem.accelerators for count in _counts(problem)]
     needs_serving = problem.served > 0 or problem.limits.price_per_million_tokens_usd is not None or problem.limits.latency_ms_per_token is not None
-    return [Branch(item, bits, serving_for(item, bits, problem.limits.latency_ms_per_token) if needs_serving else None) for item in options for bits in problem.bits]
+    return [Branch(item, bits, serving_for(item, bits, problem.limits.latency_ms_per_token, experts) if needs_serving else None, experts)
+            for item in options for bits in problem.bits for experts in problem.experts]
 
 
 def _counts(problem: Problem) -> tuple[int | None, ...]:
@@ -83,24 +84,24 @@ def _counts(problem: Problem) -> tuple[int | None, ...]:
 def _value(name: str, point: Point, model: Model, around: Spread) -> Value:
     unit, label = COLUMNS[name]
     low, high = around.bounds.get(name, (None, None))
-    from_law = name in ("params_total", "tokens", "tokens_per_param", "loss", "epochs")
-    law = model.surface.card.id if from_law else SHARE_LAW if name == "qat_fraction" else ""
-    flags = model.surface.value("N", {"N": point.columns["params_total"], "D": point.columns["tokens"], "C": point.columns["compute_flops"]}, {}, unit="", label="",
-                                formula="", inputs={}).outside if from_law else []
-    return Value(value=point.columns[name], unit=unit, label=label, law=law, variant=(model.surface.variant or "") if from_law else "",
+    from_law = name in ("params_total", "params_active", "tokens", "tokens_per_param", "loss", "epochs")
+    card = model.loss_law
+    return Value(value=point.columns[name], unit=unit, label=label, law=card.id if from_law else SHARE_LAW if name == "qat_fraction" else "",
                  formula=_FORMULAS.get(name, "joint optimum of the plan problem"), low=low, high=high, level=0.9 if low is not None else None,
                  interval_basis=f"{around.draws} joint draws of coefficients, MFU and price" if low is not None else "",
                  inputs={"params_total": point.columns["params_total"], "tokens": point.columns["tokens"], "weight_bits": point.branch.bits},
-                 source=cite(model.surface.card) if from_law else "", outside=flags)
+                 source=cite(card) if from_law else "", outside=report.extrapolated(model, point) if from_law else [])
 
 
 def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
     values = {name: _value(name, point, model, around) for name in COLUMNS if name in point.columns and (name != "qat_fraction" or point.branch.bits < 8)}
     values["weight_bits"] = Value(value=point.branch.bits, unit="bits", label="weight bits as deployed", law=PENALTY_LAWS.get(point.branch.bits, ""))
     values["accelerator"] = Value(value=point.branch.option.part.id, label="accelerator")
+    if model.routed:
+        values["n_experts"] = Value(value=point.branch.experts, unit="experts", label="experts, one used per token", law=model.loss_law.id)
     if point.branch.option.count is not None:
         values["n_accelerators"] = Value(value=point.branch.option.count, label="accelerators")
-    values["mfu"] = _mfu(point.branch.option, point.columns["params_total"])
+    values["mfu"] = _mfu(point.branch.option, size_of(point))
     if "serving_usd" not in values:
         del values["budget_usd"]
     for name, chance in around.chances.items():
@@ -125,9 +126,9 @@ def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Po
     headline = [name for name in headline if name != "qat_fraction" or best.branch.bits < 8]
     outcome = _runner(model.laws)
     return Result(tool="plan", task="allocate", headline=headline, values=_values(best, model, around),
-                  tables=[report.change_table(request, best, outcome), *report.width_table(model, branches), *report.shape_table(model, best),
+                  tables=[report.change_table(request, best, outcome), *report.expert_table(model, branches), *report.width_table(model, branches), *report.shape_table(model, best),
                           *report.dominance_table(around)],
-                  alternatives=allocation_alternatives(model.laws, model.surface.card.id, best.columns["compute_flops"]),
+                  alternatives=allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"]),
                   assumptions=report.assumptions(request, model, best), warnings=report.notices(model, best, around), reasons=_reasons(model, best))
 
 

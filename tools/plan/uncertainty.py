@@ -11,7 +11,7 @@ import numpy as np
 from tools.forms._minimise import minimise_log
 from tools.law import INTERVAL_LEVEL
 from tools.plan.evaluate import Draw, Model, violations
-from tools.plan.solve import Point, at_draws, binding_limits
+from tools.plan.solve import Point, at_draws, binding_limits, size_of
 
 FACTORS = ("law coefficients", "MFU", "price")
 _WATCHED = ("loss", "duration_seconds", "train_usd", "serving_usd", "budget_usd", "price_per_million_tokens_usd", "accelerator_hours")
@@ -31,7 +31,7 @@ def sample(model: Model, point: Point, n: int, seed: int) -> dict[str, Draw]:
     """Joint draws ('all') and one-factor draws under each factor's name; the same seed gives the same numbers."""
     rng = np.random.default_rng(seed)
     option = point.branch.option
-    mfu = np.minimum(np.exp(rng.normal(0.0, option.mfu_log_spread(), n)), 0.95 / float(option.mfu(point.columns["params_total"])))
+    mfu = np.minimum(np.exp(rng.normal(0.0, option.mfu_log_spread(), n)), 0.95 / float(option.mfu(size_of(point))))
     price = np.exp(rng.normal(0.0, option.price_log_spread(), n))
     coefficients, available = None, model.surface.draws
     if available:
@@ -64,12 +64,12 @@ def spread(model: Model, point: Point, n: int, seed: int) -> Spread:
 def _optimum_bounds(model: Model, point: Point, draw: Draw, tail: float) -> dict[str, tuple[float, float]]:
     """Intervals of the best size and its tokens: the optimum re-found under every draw, limits on size aside."""
     def loss(N: Any) -> Any:
-        return model.loss(N, np.maximum(model.tokens(point.branch, N, draw), 1.0), point.branch.bits, draw)
+        return model.loss(point.branch, N, np.maximum(model.tokens(point.branch, N, draw), 1.0), draw)
 
     span = np.ones(np.shape(draw.mfu))
-    size = minimise_log(loss, point.columns["params_total"] / 30 * span, point.columns["params_total"] * 30 * span, points=33, rounds=6)
+    size = minimise_log(loss, size_of(point) / 30 * span, size_of(point) * 30 * span, points=33, rounds=6)
     found: dict[str, tuple[float, float]] = {}
-    for name, values in (("params_total", size), ("tokens", model.tokens(point.branch, size, draw))):
+    for name, values in (("params_active" if model.routed else "params_total", size), ("tokens", model.tokens(point.branch, size, draw))):
         low, high = np.quantile(values, [tail, 1 - tail])
         found[name] = min(float(low), point.columns[name]), max(float(high), point.columns[name])
     return found

@@ -92,3 +92,27 @@ def precision_compute(N: Any, D: Any, P: Any) -> Any:
 def softmax_collapse_margin(mantissa_bits: Any) -> Any:
     """Logit margin beyond which 1 + exp(-margin) rounds to 1 in a format (Prieto et al. 2025)."""
     return (np.asarray(mantissa_bits, float) + 1) * np.log(2)
+
+
+@form("L = A (N factor_w)^-alpha + B D^-beta + E, factor_w = 1 - exp(-P_w/gamma_w + n_w)")
+def weight_precision_loss(N: Any, D: Any, P_w: Any, *, A: Any, alpha: Any, B: Any, beta: Any, E: Any, gamma_w: Any, n_w: Any) -> Any:
+    """Loss of training with the weights alone at P_w bits (Kumar et al. 2024, eq. 3; floating point in appendix N)."""
+    return A * (np.asarray(N, float) * _factor(P_w, gamma_w, n_w)) ** -alpha + B * np.asarray(D, float) ** -beta + E
+
+
+@form("P minimising L(N, D, P) with D = 16 C/(6 N P), P equal in all tensors")
+def optimal_precision_of_size(N: Any, C: Any, *, A: Any, alpha: Any, B: Any, beta: Any, gamma_w: Any, n_w: Any, gamma_a: Any, n_a: Any,
+                              gamma_kv: Any, n_kv: Any) -> dict[str, Any]:
+    """Best training bits of a fixed size, and the tokens they leave: it grows like log C (Kumar et al. 2024, section 4.3.3)."""
+    terms = [(np.asarray(g, float), np.asarray(n, float)) for g, n in ((gamma_w, n_w), (gamma_a, n_a), (gamma_kv, n_kv))]
+    size, flops = np.asarray(N, float), np.asarray(C, float)
+
+    def slope(P: Any) -> Any:
+        """d L/d ln P: more bits leave fewer tokens but more effective parameters."""
+        share = np.prod(np.broadcast_arrays(*[1 - np.exp(-P / g + n) for g, n in terms]), axis=0)
+        gain = sum(P / (g * (np.exp(P / g - n) - 1)) for g, n in terms)
+        return beta * B * (16 * flops / (6 * size * P)) ** -beta - alpha * A * (size * share) ** -alpha * gain
+
+    floor = max(float(np.max(g * n)) for g, n in terms)
+    bits = bisect(slope, floor + 1e-6 + 0 * size * flops, 256.0)
+    return {"P_star_bits": bits, "D": 16 * flops / (6 * size * bits)}

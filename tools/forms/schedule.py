@@ -110,3 +110,26 @@ def wsd_decay(S: Any, *, decay_fraction: Any, too_short: Any) -> dict[str, Any]:
 def cooldown_lowered_linear(progress: Any, height: Any = 0.7) -> Any:
     """Rate during a linear cooldown that starts below the peak, as a share of the peak (Dremov et al. 2025)."""
     return height * (1 - np.clip(np.asarray(progress, float), 0, 1))
+
+
+@form("S1 = sum lr, L = L0 + A S1^-alpha - B sum_k (lr_{k-1} - lr_k)(1 - (1 + C lr_k^-gamma S_k)^-beta), lr by step")
+def multi_power_loss_of_rates(lr: Any, *, L0: Any, A: Any, alpha: Any, B: Any, C: Any, beta: Any, gamma: Any) -> dict[str, Any]:
+    """Loss after the last of the given rates, one a step on the last axis (Luo et al. 2025, eq. 3)."""
+    rates = np.atleast_1d(np.asarray(lr, float))
+    S1 = rates.sum(axis=-1)
+    drop, later = rates[..., :-1] - rates[..., 1:], np.maximum(rates[..., 1:], 1e-12)
+    rest = S1[..., None] - np.cumsum(rates, axis=-1)[..., :-1]
+    scale, power, rate_power = _column(C, beta, gamma)
+    gain = B * (drop * (1 - (1 + scale * later**-rate_power * rest) ** -power)).sum(axis=-1)
+    return {"L": L0 + A * S1 ** -np.asarray(alpha, float) - gain, "S1": S1, "LD": gain}
+
+
+@form("S1 = sum lr, m_i = lambda m_{i-1} + lr_{i-1} - lr_i, S2 = sum m_i, L = L0 + A S1^-alpha - C S2, lr by step")
+def annealing_loss_of_rates(lr: Any, *, L0: Any, A: Any, alpha: Any, C: Any, lam: Any = 0.999) -> dict[str, Any]:
+    """Loss after the last of the given rates, one a step on the last axis (Tissue et al. 2024, eq. 1)."""
+    rates = np.atleast_1d(np.asarray(lr, float))
+    S1 = rates.sum(axis=-1)
+    (memory,) = _column(lam)
+    left = np.arange(rates.shape[-1] - 1, 0, -1)  # steps from each drop to the end, its own included
+    S2 = ((rates[..., :-1] - rates[..., 1:]) * (1 - memory**left) / (1 - memory)).sum(axis=-1)
+    return {"L": L0 + A * S1 ** -np.asarray(alpha, float) - C * S2, "S1": S1, "S2": S2}

@@ -68,6 +68,7 @@ MODULES: dict[str, str] = {
     "science": "tools.science",
     "sparsity": "tools.sparsity",
     "synthetic_data": "tools.synthetic_data",
+    "serve": "tools.serve",
     "test_time": "tools.test_time",
     "time_series": "tools.time_series",
     "translation": "tools.translation",

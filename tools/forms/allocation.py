@@ -197,7 +197,8 @@ def tokens_power_optimum_for_tokens(D: Any, *, A: Any, alpha: Any, k: float = 6.
 
 
 @form("3 x forward FLOP: per layer 6 s d k h + 4 s^2 k h + 3 h s^2 + 2 s k h d + 4 s d d_ff; vocabulary terms 4 s V d")
-def chinchilla_train_flops(N: Any, n_layer: Any, d_model: Any, d_ff: Any, n_heads: Any, d_head: Any, seq_len: Any, vocab: Any) -> dict[str, Any]:
+def chinchilla_train_flops(N: Any, n_layer: Any, d_model: Any, d_ff: Any, n_heads: Any, d_head: Any, seq_len: Any,
+                           vocab: Any) -> dict[str, Any]:
     """Training FLOP per sequence, backward twice the forward, and the ratio to 6 N per token (Hoffmann et al. 2022, app. F)."""
     s, inner = np.asarray(seq_len, float), np.asarray(n_heads, float) * d_head
     attention = 6 * s * d_model * inner + 4 * s**2 * inner + 3 * n_heads * s**2 + 2 * s * inner * d_model

@@ -35,7 +35,8 @@ def merged_pool(b_mean: Any, tau: Any, buckets: Any, epoch: Any) -> dict[str, An
 
 
 @form("err = (d + (a n_0/1e5)^b) prod_j (n_j/n_{j-1})^(b 0.5^(j/tau)), n_j = min((j+1) pool, samples)")
-def filtered_pool_error(samples: Any, pool: Any, b: Any, tau: Any, d: Any, *, a: Any, normalizer: float = 1e5, max_epochs: int = 200) -> Any:
+def filtered_pool_error(samples: Any, pool: Any, b: Any, tau: Any, d: Any, *, a: Any, normalizer: float = 1e5,
+                        max_epochs: int = 200) -> Any:
     """Error after seeing samples drawn from a pool with repetition (Goyal et al. 2024, released objective: d inside the first factor)."""
     shape = np.broadcast(*(np.asarray(v, float) for v in (samples, pool, b, tau, d, a))).shape
     seen = np.asarray(samples, float) * np.ones(shape)

@@ -99,7 +99,8 @@ def kaplan_shape(n_layer: Any, d_model: Any, n_ctx: Any) -> dict[str, Any]:
 
 
 @form("L = (N_c/N)^alpha_N + (S_c/S_min)^alpha_S with S_min = S/(1 + B_star/(L^(1/alpha_B) B)), solved for L")
-def kaplan_trajectory(N: Any, S: Any, B: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any, alpha_B: Any) -> dict[str, Any]:
+def kaplan_trajectory(N: Any, S: Any, B: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any, alpha_B: Any) -> dict[str,
+                      Any]:
     """Loss after S steps at batch B tokens (Su et al. 2024, sections 3-5): the implicit equation has one root, found by bisection."""
     from tools.forms._solve import bisect
 

@@ -23,7 +23,8 @@ def share_for_loss(L: Any, *, c: Any, k: Any, t: Any) -> Any:
 
 
 @form("L = c + k exp(sum_j t_j r_j) over academic, prose, dialogue, symbolic, internet")
-def mixing_loss_five(academic: Any, prose: Any, dialogue: Any, symbolic: Any, internet: Any, *, c: Any, k: Any, t_academic: Any, t_prose: Any,
+def mixing_loss_five(academic: Any, prose: Any, dialogue: Any, symbolic: Any, internet: Any, *, c: Any, k: Any, t_academic: Any,
+                     t_prose: Any,
                      t_dialogue: Any, t_symbolic: Any, t_internet: Any) -> Any:
     """Loss of one validation domain of the five-domain Pile mix (Ye et al. 2024, eq. 5)."""
     exponent = t_academic * np.asarray(academic, float) + t_prose * np.asarray(prose, float) + t_dialogue * np.asarray(dialogue, float)
@@ -32,31 +33,36 @@ def mixing_loss_five(academic: Any, prose: Any, dialogue: Any, symbolic: Any, in
 
 @form("total = sum_i s_i (c_i + k_i exp(sum_j t_ij r_j))")
 def mixing_total(r: Any, s: Any, *, c: Any, k: Any, t: Any) -> Any:
-    """Weighted validation loss of a mixture: r and s have the domains on the last axis, t is domains by domains row by row (Ye et al. 2024)."""
+    """Weighted validation loss of a mixture: r and s have the domains on the last axis, t is domains by domains row
+    by row (Ye et al. 2024).
+    """
     n = np.size(c)
     exponent = np.asarray(r, float) @ np.reshape(t, (n, n)).T
     return (np.asarray(s, float) * (c + np.asarray(k, float) * np.exp(exponent))).sum(axis=-1)
 
 
-@form("minimise the weighted total over shares on the simplex (exponentiated gradient)")
+@form("minimise sum_i s_i (c_i + k_i exp(sum_j t_ij r_j)) over shares r >= 0 with sum 1")
 def best_mixture(s: Any, *, c: Any, k: Any, t: Any) -> dict[str, Any]:
-    """Mixture of least weighted loss; the total is convex in the shares, so descent from the even mix finds it."""
-    from scipy.optimize import minimize
-
+    """Mixture of least weighted loss by Newton steps with a log barrier: the total is convex in the shares (Ye et al. 2024)."""
     s, c, k = np.asarray(s, float), np.asarray(c, float), np.asarray(k, float)
-    s = s / s.sum()
-    t = np.reshape(t, (np.size(c), np.size(c)))
+    s, n = s / s.sum(), np.size(c)
+    t = np.reshape(t, (n, n))
+    r = np.full(n, 1 / n)
+    even = (s * (c + k * np.exp(t @ r))).sum()
+    for barrier in 10.0 ** -np.arange(2, 13):
+        for _ in range(12):
+            r = r + _barrier_step(r, s * k, t, barrier)
+    return {"r": r, "total": (s * (c + k * np.exp(t @ r))).sum(), "total_even": even}
 
-    def value(r: Any) -> Any:
-        return float((s * (c + k * np.exp(t @ r))).sum())
 
-    def slope(r: Any) -> Any:
-        return t.T @ (s * k * np.exp(t @ r))
-
-    even = np.full(np.size(c), 1 / np.size(c))
-    found = minimize(value, even, jac=slope, method="SLSQP", bounds=[(0.0, 1.0)] * np.size(c), options={"maxiter": 500, "ftol": 1e-14},
-                     constraints=[{"type": "eq", "fun": lambda r: r.sum() - 1, "jac": np.ones_like}])
-    return {"r": found.x, "total": found.fun, "total_even": value(even)}
+def _barrier_step(r: Any, weight: Any, t: Any, barrier: float) -> Any:
+    """Newton step of sum(weight exp(t r)) - barrier sum(log r) that keeps sum(r), cut short of the boundary."""
+    n, load = r.size, weight * np.exp(t @ r)
+    system = np.ones((n + 1, n + 1))
+    system[:n, :n] = t.T @ (load[:, None] * t) + np.diag(barrier / r**2)
+    system[n, n] = 0.0
+    step = np.linalg.solve(system, np.append(barrier / r - t.T @ load, 0.0))[:n]
+    return step * min(1.0, 0.9 / max(float((-step / r).max()), 1e-12))
 
 
 @form("R = a (T/0.2e9)^s + b")
@@ -70,3 +76,10 @@ def tokens_for_mixture_ratio(R: Any, *, a: Any, s: Any, b: Any, unit: float = 0.
     """Tokens from which a domain share is safe (inverse of `critical_mixture_ratio`); NaN where it never is."""
     rest = (np.asarray(R, float) - b) / a
     return unit * np.where(rest > 0, rest, np.nan) ** (1 / np.asarray(s, float))
+
+
+@form("unknowns per validation domain = domains + 1 (c, k and as many differences of t as shares are free)")
+def mixing_runs(domains: Any, *, runs: Any) -> dict[str, Any]:
+    """Coefficients a mixing law has per validation domain, and the small runs of the published recipe (Ye et al. 2024)."""
+    domains = np.asarray(domains, float)
+    return {"runs": runs + 0 * domains, "coefficients_per_domain": domains + 1, "least_runs": domains + 2}

@@ -50,7 +50,8 @@ def fine_grained_loss(N: Any, D: Any, G: Any, *, a: Any, alpha: Any, b: Any, bet
 def fine_grained_flops(d_model: Any, n_blocks: Any, G: Any, D: Any, E: Any, *, c_f: float = 6.0, c_r: float = 14.0) -> dict[str, Any]:
     """Training FLOP with the router's share, total params and active dense size (Krajewski et al. 2024, eqs. 10 and 11)."""
     d = np.asarray(d_model, float)
-    return {"F": (12 * d**2 * c_f + d * E * np.asarray(G, float) * c_r) * D * n_blocks, "N": d**2 * (8 * np.asarray(E, float) + 4) * n_blocks,
+    return {"F": (12 * d**2 * c_f + d * E * np.asarray(G, float) * c_r) * D * n_blocks, "N": d**2 * (8 * np.asarray(E,
+            float) + 4) * n_blocks,
             "active": 12 * d**2 * n_blocks}
 
 
@@ -74,7 +75,8 @@ def fine_grained_optimum(F: Any, *, a: Any, alpha: Any, b: Any, beta: Any, g: An
 
 
 @form("dense compute of equal loss over F: c + a_d/N^alpha_d + b_d/D^beta_d at its optimum equals the MoE's least loss")
-def fine_grained_dense_multiple(F: Any, *, a: Any, alpha: Any, b: Any, beta: Any, g: Any, gamma: Any, c: Any, a_d: Any, alpha_d: Any, b_d: Any,
+def fine_grained_dense_multiple(F: Any, *, a: Any, alpha: Any, b: Any, beta: Any, g: Any, gamma: Any, c: Any, a_d: Any, alpha_d: Any,
+                                b_d: Any,
                                 beta_d: Any) -> Any:
     """How many times the compute a dense model needs to match the best MoE of a budget (Krajewski et al. 2024, figure 1)."""
     from tools.forms.allocation import chinchilla_compute_for_loss
@@ -96,7 +98,8 @@ def joint_moe_reduced(E: Any, *, a: Any, alpha: Any, delta: Any, gamma: Any, b: 
 
 
 @form("L = a Eh^delta N_act^(alpha + gamma ln Eh) + b Eh^omega D^(beta + zeta ln Eh) + c")
-def joint_moe_loss(N_act: Any, D: Any, E: Any, *, a: Any, alpha: Any, delta: Any, gamma: Any, b: Any, beta: Any, omega: Any, zeta: Any, c: Any,
+def joint_moe_loss(N_act: Any, D: Any, E: Any, *, a: Any, alpha: Any, delta: Any, gamma: Any, b: Any, beta: Any, omega: Any, zeta: Any,
+                   c: Any,
                    E_start: Any, E_max: Any) -> Any:
     """Loss of a dense or MoE model by active params, tokens and experts (Ludziejewski et al. 2025, eq. 4)."""
     r = _reduced(E, a, alpha, delta, gamma, b, beta, omega, zeta, E_start, E_max)
@@ -110,7 +113,8 @@ def joint_moe_params(N_act: Any, E: Any, d_vocab: Any = 50257.0) -> dict[str, An
     large = np.cbrt(q / 2 + np.sqrt((q / 2) ** 2 + (p / 3) ** 3))
     n = large - p / 3 / large
     d = 64 * n
-    return {"N_total": 2 * d * d_vocab + (4 + 9 * np.asarray(E, float)) * n * d**2, "n_blocks": n, "d_model": d, "N_act_nonemb": 13 * n * d**2}
+    return {"N_total": 2 * d * d_vocab + (4 + 9 * np.asarray(E, float)) * n * d**2, "n_blocks": n, "d_model": d,
+            "N_act_nonemb": 13 * n * d**2}
 
 
 @form("N_act = Gc (F/6)^(nu/(mu+nu)), D = F/(6 N_act), Gc = (mu m/(nu n))^(1/(mu+nu))")
@@ -127,7 +131,8 @@ def joint_moe_optimum(F: Any, E: Any, *, a: Any, alpha: Any, delta: Any, gamma: 
 
 
 @form("least loss over E in 1, 2 ... 32 and N_act with bytes (N_total + 2 T n d) <= memory and 6 N_act D + 2 N_act D_inf = F")
-def joint_moe_memory_optimum(F: Any, memory: Any, kv_tokens: Any, bytes_per_value: Any, D_inf: Any, *, a: Any, alpha: Any, delta: Any, gamma: Any,
+def joint_moe_memory_optimum(F: Any, memory: Any, kv_tokens: Any, bytes_per_value: Any, D_inf: Any, *, a: Any, alpha: Any, delta: Any,
+                             gamma: Any,
                              b: Any, beta: Any, omega: Any, zeta: Any, c: Any, E_start: Any, E_max: Any) -> dict[str, Any]:
     """Best expert count and active size when weights and KV cache must fit a memory (Ludziejewski et al. 2025, table 2)."""
     shape = np.broadcast(*(np.asarray(v, float) for v in (F, memory, kv_tokens, bytes_per_value, D_inf, a))).shape
@@ -203,7 +208,8 @@ def comprehensive_moe_shape(*, e: Any, f: Any, m: Any, n: Any) -> dict[str, Any]
 
 
 @form("N_a = (alpha N (q k + c)/(q h))^(1/(1+alpha)), q = e G + f/G + m S^2 + n S")
-def comprehensive_moe_activation(N: Any, G: Any, S: Any, *, e: Any, f: Any, m: Any, n: Any, k: Any, h: Any, alpha: Any, c: Any) -> dict[str, Any]:
+def comprehensive_moe_activation(N: Any, G: Any, S: Any, *, e: Any, f: Any, m: Any, n: Any, k: Any, h: Any, alpha: Any,
+                                 c: Any) -> dict[str, Any]:
     """Active params of least loss at a total size, and their share (stationary point of the law in N_a)."""
     q = _routing_factor(G, S, e, f, m, n)
     N = np.asarray(N, float)

@@ -31,7 +31,8 @@ def optimal_sparsity(N: Any, C: Any, *, a_S: Any, b_S: Any, c_S: Any, b_N: Any, 
     scale = np.exp((np.log(b_D / (a_S * b_S)) + b_D * np.log(a_D) + b_N * np.log(N)) / (b_D + b_S))
     S = np.maximum(0.0, 1 - scale * (C / (6 * N)) ** (-b_D / (b_D + b_S)))
     D = C * (1 - S) / (6 * N)
-    return {"S": S, "D": D, "N_dense_parent": N / (1 - S), "L": sparse_loss(S, N, D, a_S=a_S, b_S=b_S, c_S=c_S, b_N=b_N, a_D=a_D, b_D=b_D, c=c)}
+    return {"S": S, "D": D, "N_dense_parent": N / (1 - S), "L": sparse_loss(S, N, D, a_S=a_S, b_S=b_S, c_S=c_S, b_N=b_N, a_D=a_D,
+            b_D=b_D, c=c)}
 
 
 @form("C at which S_opt(N, C) = S")

@@ -61,7 +61,8 @@ def vocabulary_loss(N_nv: Any, N_v: Any, D: Any, *, A1: Any, A2: Any, B: Any, E:
 
 
 @form("least L_u over V with D = F/(6 (N_nv + V d))")
-def vocabulary_by_loss(N_nv: Any, F: Any, d: Any, *, A1: Any, A2: Any, B: Any, E: Any, alpha1: Any, alpha2: Any, beta: Any, K1: Any, limits: Any,
+def vocabulary_by_loss(N_nv: Any, F: Any, d: Any, *, A1: Any, A2: Any, B: Any, E: Any, alpha1: Any, alpha2: Any, beta: Any, K1: Any,
+                       limits: Any,
                        widths: Any) -> dict[str, Any]:
     """Optimal vocabulary of a size for a budget; F = 0 stands for the size's own optimal budget (Tao et al. 2024, approach 3)."""
     N_nv = np.asarray(N_nv, float)

@@ -88,7 +88,9 @@ def downstream(request: DownstreamRequest, laws: LawBook) -> Result:
     if case.C is not None and _FAMILY_FLOPS[0] <= case.C <= _FAMILY_FLOPS[1]:
         tables.append(_profiles(laws, case.C))
         values |= _family_values(laws, case.C)
-        headline += [key for key in (_family_key(request.benchmark), "mmlu", "gsm8k") if key in values and key not in headline][:2]
+        headline += [
+            key for key in (_family_key(request.benchmark), "mmlu", "gsm8k", "humaneval") if key in values and key not in headline
+        ][:3]
     errors = {
         "forecast_error_aggregate": law_value(
             laws,

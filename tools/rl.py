@@ -43,6 +43,7 @@ class RlRequest(ToolRequest):
     updates_per_step: float | None = Field(None, gt=0)
     architecture: str | None = None
     curve: list[list[float]] | None = Field(None, description="points of a run: [accelerator-hours, pass rate] each")
+    runs: str | None = Field(None, description="name of an attached run; its points go into `curve`")
     law: str | None = None
 
 
@@ -345,7 +346,9 @@ def _other_recipes(laws: LawBook, hours: float | None, variant: str | None) -> l
 
 
 def _curve_warnings(request: RlRequest) -> list[Notice]:
+    unread = Notice(level="warning", text=f"The run {request.runs} was not read: these are the published curves, not yours.")
     found = [
+        *([unread] if request.runs is not None else []),
         Notice(
             level="caution",
             text=(
@@ -353,7 +356,7 @@ def _curve_warnings(request: RlRequest) -> list[Notice]:
                 " run before committing."
             ),
             source=_PAPER,
-        )
+        ),
     ]
     if request.pass_rate is None:
         found.append(

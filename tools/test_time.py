@@ -88,7 +88,7 @@ def test_time(request: TestTimeRequest, laws: LawBook) -> Result:
         _verifier(request, laws, parts)
     if request.output_tokens is not None and (request.params_total or request.params_active or request.model):
         _cost(request, laws, parts)
-    if request.samples is not None and request.samples > 1:
+    if request.pass_rate is not None and request.samples is not None and request.samples > 1:
         _against_training(request, laws, parts)
     if request.inference_tokens is not None:
         _against_size(request, laws, parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,7 @@ class Filled:
     notices: list[str] = field(default_factory=list[str])
     dropped_names: set[int] = field(default_factory=set[int])
     moe_named: bool = False
+    moe_lost: bool = False
     dense_named: bool = False
 
     def alternatives(self) -> Iterable[tuple[str, str]]:
@@ -99,7 +101,13 @@ def _with_memory(found: list[Measure]) -> list[Measure]:
 def _derive(place: Scene, found: list[Measure], text: str) -> None:
     """Quantities whose dimension only their neighbours show: nodes times cards, "H100s at $2", "N = 7e9"."""
     per_node = next((m.value for m in found if m.dim == "per_node"), None)
+    for one, two in itertools.pairwise(found):
+        if one.dim == "plain" and one.value >= 1e6 and two.dim == "tokens" and two.first - one.after == 1 and place.atoms[one.after].text == "/":
+            one.dim = "params"
     for number, measure in enumerate(found):
+        if measure.dim == "params" and measure.value < 1000:
+            # "6 active per token": a count, and "active" a word about it.
+            measure.dim, measure.after = "plain", measure.first + 1
         nodes_of = next((other for other in found[number + 1 :] if other.dim == "acc"), None)
         if measure.dim == "nodes" and per_node:
             measure.dim, measure.value = "acc", measure.value * per_node
@@ -290,7 +298,7 @@ def _architecture(filled: Filled) -> None:
             first = next((i for i, atom in enumerate(filled.place.atoms) if atom.end > match.start()), 0)
             lost = taken_back(filled.place, first, first + 1, filled.measures) or bool(re.match(r"[^?.]{0,12}\? ?(?:no|nope|nein|non)\b", filled.text[match.end() :]))
             if name == "moe":
-                filled.moe_named = not lost
+                filled.moe_named, filled.moe_lost = not lost, lost
             else:
                 filled.dense_named = not lost and not re.search(r"\b(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()])
     if filled.dense_named and re.search(r"parscale|streams?\b", filled.text):

@@ -16,12 +16,14 @@ LANGUAGES = ("en", "de", "fr", "es", "zh", "ja")
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
+@functools.cache
 def read(name: str) -> dict[str, Any]:
     """One lexicon file as plain data."""
     text = (files("agent.understand") / "lexicon" / f"{name}.yaml").read_text(encoding="utf8")
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a base loader: strings only
 
 
+@functools.cache
 def key(phrase: str) -> tuple[str, ...]:
     """A phrase as the atoms it will meet in text; hyphens are optional there, so they are dropped here."""
     return tuple(atom.text for atom in atoms(fold(str(phrase))) if atom.text != "-")
@@ -37,8 +39,8 @@ class Phrases:
         words = key(phrase)
         if words:
             entries = self.index.setdefault(words[0], [])
-            entries.append((words, payload))
-            entries.sort(key=lambda entry: -len(entry[0]))
+            at = next((i for i, entry in enumerate(entries) if len(entry[0]) < len(words)), len(entries))
+            entries.insert(at, (words, payload))
 
     def all_at(self, text: list[Atom], place: int) -> Iterable[tuple[int, Any]]:
         """(place after the phrase, payload) of every phrase that starts here, longest first."""

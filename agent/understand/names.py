@@ -16,6 +16,7 @@ from agent.understand._text import CJK
 
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TABLE = re.compile(r"(?<![\w/.])[\w-]+(?:\.[\w-]+)*\.(?:csv|tsv|jsonl?|parquet|xlsx?|feather)\b", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+|\d+")
 _LINK = re.compile(r"https?://\S+|\S+@\S+\.\w+")
 _FORMAT = re.compile(
     r"(?<![a-z0-9])(?:w(?P<w>\d{1,2})(?:a\d{1,2})?(?:kv\d{1,2})?(?:g\d+)?|(?:nv|mx)?(?:int|fp|nf|uint)[ -]?(?P<f>\d{1,2})(?:[ _-]?e\dm\d)?"
@@ -93,15 +94,34 @@ def _law_data() -> dict[str, Any]:
 
 
 @functools.cache
-def _laws() -> tuple[re.Pattern[str], dict[str, str]]:
-    """Phrases that alone mean a law, and law ids themselves."""
+def _laws() -> dict[str, list[tuple[str, str]]]:
+    """(phrase, law) by the first word of the phrase, longest phrase first: phrases that alone mean a law, and law ids themselves."""
     phrases: dict[str, str] = {}
     for law, entry in _law_data()["laws"].items():
         phrases[law.replace("_", " ")] = law
         phrases.update({str(phrase).lower(): law for phrase in entry["as"]})
-    ordered = sorted(phrases, key=len, reverse=True)
-    body = "|".join(f"(?P<p{i}>{_spelling(phrase)})" for i, phrase in enumerate(ordered))
-    return re.compile(rf"(?<!\w)(?:{body})(?:'?s)?(?!\w)"), {f"p{i}": phrases[phrase] for i, phrase in enumerate(ordered)}
+    by_word: dict[str, list[tuple[str, str]]] = {}
+    for phrase in sorted(phrases, key=len, reverse=True):
+        first = _WORD.search(phrase)
+        by_word.setdefault(first[0] if first else "", []).append((phrase, phrases[phrase]))
+    return by_word
+
+
+@functools.cache
+def _law_pattern(phrase: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){_spelling(phrase)}(?:'?s)?(?!\w)")
+
+
+def _law_phrases(text: str) -> list[Name]:
+    found: list[Name] = []
+    words = set(_WORD.findall(text))
+    for first, entries in _laws().items():
+        if first in words or first + "s" in words:
+            for phrase, law in entries:
+                for match in _law_pattern(phrase).finditer(text):
+                    if not any(name.start <= match.start() < name.end for name in found):
+                        found.append(Name("law", law, match.start(), match.end(), match[0]))
+    return found
 
 
 @functools.cache
@@ -130,14 +150,20 @@ def law_id(text: str, task: str | None = None) -> str | None:
     return (fitting or laws)[0]
 
 
+def law_tasks(mention: str) -> list[str]:
+    """Tasks a law (by id or by its author's mention) is used for."""
+    data = _law_data()
+    law = mention if mention in data["laws"] else law_id(mention)
+    return [task for task, laws in data["areas"].items() if law in laws] if law else []
+
+
 def accelerator_ids() -> list[str]:
     """Every accelerator id the parser can name."""
     return sorted(read("accelerators")["ids"])
 
 
 def _law_names(text: str) -> list[Name]:
-    pattern, groups = _laws()
-    found = [Name("law", groups[m.lastgroup or ""], m.start(), m.end(), m[0]) for m in pattern.finditer(text)]
+    found = _law_phrases(text)
     authors, _ = _authors()
     common = set(_law_data()["common_surnames"])
     for match in authors.finditer(text):

@@ -11,6 +11,7 @@ from agent.understand import names, tasks
 from agent.understand._fill import Filled, fill
 from agent.understand._lexicon import guess_language, language
 from agent.understand._text import Atom, atoms, fold, script
+from agent.understand._typos import correct, correct_text
 from agent.understand.context import merge
 from agent.understand.quantities import measures
 from agent.understand.slots import scene
@@ -65,7 +66,12 @@ def read_atoms(text: str) -> tuple[list[Atom], list[names.Name], str]:
         found += atoms(text, at, name.start, european)
         found.append(Atom("entity", name.text, name.start, name.end, 0.0, (name.kind, name.id)))
         at = name.end
-    return found + atoms(text, at, None, european), spotted, lang
+    found += atoms(text, at, None, european)
+    if lang == "en":
+        for atom in found:
+            if atom.kind == "word" and len(atom.text) > 3:
+                atom.text = correct(atom.text)
+    return found, spotted, lang
 
 
 def asked_parts(text: str) -> list[tuple[int, int]]:
@@ -84,11 +90,12 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     check_length(question)
     text = fold(question)
     text_atoms, spotted, lang_name = read_atoms(text)
+    words = correct_text(text) if lang_name == "en" else text
     lang = language(lang_name)
     found = measures(lang, text_atoms)
     place = scene(lang, text_atoms)
     filled = fill(place, found, spotted, text)
-    decided = tasks.decide(text, asked_parts(text), filled)
+    decided = tasks.decide(words, asked_parts(words), filled)
     filled.finish(decided.task)
     if context is not None:
         merged = merge(text, decided, filled, context)

@@ -118,7 +118,7 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -
     weight = 1.0 / (1.0 + (0.5 if _kind(measure) == "big" else 0.22) * words)
     if place.clause[min(cue.first, len(place.clause) - 1)] != place.clause[measure.first] and not any(a.text in "()" for a in between):
         weight *= 0.35
-    if not right and any(atom.text in _BARRIERS for atom in between):
+    if any(atom.text in _BARRIERS for atom in between):
         weight *= 0.35
     if any(atom.text in (",", "/", "and", "with", "+", "und", "et", "y") for atom in between):
         weight *= 0.55
@@ -208,7 +208,7 @@ def groups_of(place: Scene, measures: list[Measure]) -> list[int]:
 
 def _size_and_data(place: Scene, one: Measure, two: Measure) -> bool:
     """ "3B/300B" and "7B, 2T" are a size and its data, not two sizes."""
-    bare = one.dim == two.dim == "plain" and two.value >= 8 * one.value and two.value >= 2e10
+    bare = one.dim == two.dim == "plain" and two.value >= 8 * one.value and 2e10 <= two.value < 1e15
     return bare and place.atoms[one.after].text in ("/", ",", "@") and two.first - one.after == 1
 
 
@@ -278,11 +278,15 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
 
 def _origin(place: Scene, first: int, after: int, measures: list[Measure]) -> bool:
     """A "from X" with a "to Y" behind it."""
-    starts = [cue for cue in place.hits.get("from", ()) if cue.after <= first <= cue.after + 2]
+    inside = {at for m in measures for at in range(m.first, m.after)}
+    starts = [cue for cue in place.hits.get("from", ()) if cue.after <= first <= cue.after + 2 and cue.first not in inside]
     if not starts or any(starts[-1].after <= m.first < first for m in measures):
         return False
     targets = [cue.after for cue in place.hits.get("to", ()) if after <= cue.first <= after + 3]
-    holders = {m.first for m in measures} | {i for i, atom in enumerate(place.atoms) if atom.entity}
+    own = next((m for m in measures if m.first == first), None)
+    alike = {"big": "data", "tokens": "data", "params": "data", "small": "small", "tiny": "small"}
+    kind = alike.get(_kind(own), _kind(own)) if own else None
+    holders = {m.first for m in measures if own and alike.get(_kind(m), _kind(m)) == kind} | {i for i, atom in enumerate(place.atoms) if atom.entity and not own}
     return any(at + skip in holders for at in targets for skip in (0, 1))
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agent.understand import names
 from agent.understand._lexicon import LANGUAGES, read
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
@@ -33,38 +34,92 @@ def compile_phrase(phrase: str) -> str:
         return phrase.replace(" ", r"\s*").replace("..", ".{0,12}?")
     pieces = [re.sub(r"\s+", r"[\\s-]+", re.sub(r"(?<!\\)(?<=[\w)])\*", r"\\w*", piece.strip())) for piece in phrase.split("..")]
     body = _GAP.join(pieces)
-    first = r"\b" if re.match(r"[\w(]", body) else ""
-    last = r"\b" if re.search(r"\w$|\)$", body) and not body.endswith("\\b") else ""
+    first = r"(?<!\w)" if re.match(r"[\w(\\]", body) else ""
+    last = r"(?!\w)" if re.search(r"[\w)?]$", body) else ""
     return f"{first}(?:{body}){last}"
 
 
+_TOKEN = re.compile(r"\((?P<group>[^()]*)\)(?P<after>[?*]?)|(?P<word>[^\s()]+)")
+_LITERAL = re.compile(r"[^\W_]+")
+
+
+def anchors(phrase: str) -> tuple[str, ...]:
+    """Literals of which at least one stands in every text the phrase matches: a cheap test before the expression runs."""
+    best: tuple[str, ...] = ()
+    for token in _TOKEN.finditer(phrase):
+        if token["after"] == "?":
+            continue
+        choices = (token["group"] if token["group"] is not None else token["word"]).split("|")
+        # A letter before "?" is optional, "\\w" and its kin are no letters.
+        plain = [re.sub(r"\\[a-zA-Z]|\[[^\]]*\]\S?|\{[^}]*\}|\S\?", " ", choice) for choice in choices]
+        found = tuple(max(_LITERAL.findall(choice), key=len, default="") for choice in plain)
+        if all(found) and (not best or min(map(len, found)) > min(map(len, best))):
+            best = found
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    task: str
+    weight: float
+    asks: bool
+    text: str
+
+
 @functools.cache
-def _patterns() -> list[tuple[str, float, bool, re.Pattern[str]]]:
-    found: list[tuple[str, float, bool, re.Pattern[str]]] = []
-    files = ["tasks", *(f"tasks_{name}" for name in LANGUAGES if name != "en")]
-    for file in files:
+def _phrases() -> tuple[dict[str, list[_Phrase]], list[_Phrase]]:
+    """Phrases by each of their anchors, and those that have none."""
+    by_anchor: dict[str, list[_Phrase]] = {}
+    always: list[_Phrase] = []
+    for file in ["tasks", *(f"tasks_{name}" for name in LANGUAGES if name != "en")]:
         for task, kinds in read(file).items():
             for kind, weights in kinds.items():
                 for weight, phrases in weights.items():
-                    body = "|".join(compile_phrase(str(phrase).lower()) for phrase in phrases)
-                    found.append((task, float(weight), kind == "ask", re.compile(body)))
-    return found
+                    for text in dict.fromkeys(str(entry).lower() for entry in phrases):
+                        phrase = _Phrase(task, float(weight), kind == "ask", text)
+                        found = () if re.search(r"\([^()]*\(", text) else anchors(text)
+                        for anchor in found:
+                            by_anchor.setdefault(anchor, []).append(phrase)
+                        if not found:
+                            always.append(phrase)
+    return by_anchor, always
+
+
+@functools.cache
+def _pattern(phrase: str) -> re.Pattern[str]:
+    return re.compile(compile_phrase(phrase))
 
 
 def evidence(text: str) -> list[Evidence]:
     """All evidence in folded text."""
-    return [
-        Evidence(task, weight + (_stress(text, match) if asks else 0.0), asks, match.start(), match.end())
-        for task, weight, asks, pattern in _patterns()
-        for match in pattern.finditer(text)
-    ]
+    by_anchor, always = _phrases()
+    likely = dict.fromkeys(always)
+    for anchor, phrases in by_anchor.items():
+        if anchor in text:
+            likely.update(dict.fromkeys(phrases))
+    found: list[Evidence] = []
+    for phrase in likely:
+        for match in _pattern(phrase.text).finditer(text):
+            weight = phrase.weight + (_stress(text, match) if phrase.asks else 0.0)
+            found.append(Evidence(phrase.task, weight, phrase.asks, match.start(), match.end()))
+    return _longest(found)
+
+
+def _longest(found: list[Evidence]) -> list[Evidence]:
+    """Of the phrases of one task that overlap, the heaviest."""
+    kept: list[Evidence] = []
+    for item in sorted(found, key=lambda e: (-e.weight, e.start - e.end, e.start)):
+        if not any(item.task == other.task and item.start < other.end and other.start < item.end for other in kept):
+            kept.append(item)
+    return kept
 
 
 def _stress(text: str, match: re.Match[str]) -> float:
     """A phrase with a question word is what is asked; one behind a preposition is a circumstance ("at the optimal batch")."""
+    ends = 0.6 if text[match.end() : match.end() + 2].strip()[:1] in ("?", "？") else 0.0
     if _WH.match(match[0]) or _WH_BEFORE.search(text, max(0, match.start() - 24), match.start()):
-        return 0.8
-    return -0.8 if _CIRCUMSTANCE.search(text, max(0, match.start() - 16), match.start()) else 0.0
+        return 0.8 + ends
+    return ends - 0.8 if _CIRCUMSTANCE.search(text, max(0, match.start() - 16), match.start()) else 0.0
 
 
 def scores(found: list[Evidence], asked: list[tuple[int, int]], given: Mapping[str, float], aside: float = 0.45) -> dict[str, float]:
@@ -103,13 +158,13 @@ _SUBJECTS = frozenset({
     "parallel_scaling", "synthetic_data", "filter_data", "mix_data", "repeat_data", "test_time", "lr_schedule",
 })
 # Subjects of the wider world: a question that merely mentions them is no planning question.
-_WORLDLY = frozenset({"video", "science", "translation", "multimodal", "time_series", "diffusion", "explain", "test_time", "rl", "filter_data", "mix_data", "repeat_data"})
+_WORLDLY = frozenset({"video", "science", "translation", "multimodal", "time_series", "diffusion", "explain"})
 _SPECIFIC = frozenset({
     "qat", "distill", "moe", "sparsity", "vocabulary", "parallel_scaling", "repeat_data", "filter_data", "mix_data", "synthetic_data",
     "finetune", "rl", "test_time", "diffusion", "video", "multimodal", "translation", "time_series", "science", "fit", "design_experiments",
     "lr_schedule", "quantize", "serve", "memory", "downstream", "compare_laws", "explain", "out_of_scope",
 })
-_OPENS_EXPLANATION = re.compile(r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|explain|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b")
+_OPENS_EXPLANATION = re.compile(r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|(?:(?:can|could|would) you )?explain|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b")
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
@@ -161,11 +216,12 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
         given[task] = given.get(task, 0.0) + weight
 
     if "compute_flops" in values or "budget_usd" in values or "accelerator_hours" in values:
-        add("allocate", 0.5)
+        add("allocate", 0.9)
     if "laws" not in values and isinstance(values.get("weight_bits"), list):
         add("quantize", 1.5)
     if "weight_bits" in values:
-        add("quantize", 1.0)
+        add("quantize", 2.0)
+        add("predict_loss", -1.5)
     if "duration_seconds" in values:
         add("wall_clock", 0.7)
     laws = {name.id for name in getattr(filled, "spotted") if name.kind in ("law", "author")}  # noqa: B009
@@ -191,6 +247,13 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
         add("cost", 0.7)
     if getattr(filled, "moe_named", False):
         add("moe", 0.5)
+    elif getattr(filled, "moe_lost", False):
+        add("moe", -6.0)
+    if "tokens" in values or "duration_seconds" in values:
+        add("memory", -1.2)
+    for law in laws:
+        for task in names.law_tasks(law):
+            add(task, 1.0)
     return given
 
 

@@ -79,11 +79,25 @@ _ALIASES = {
 }
 
 
-def rule_for(law: str | None, rules: Iterable[Rule], laws: LawBook) -> Rule | None:
-    """The rule of a named law (or of the paper it belongs to); nothing when that law does not answer this. Unknown law: InputError."""
+def rule_for(law: str | None, rules: Iterable[Rule], laws: LawBook, facts: Facts | None = None, quantity: str = "") -> Rule | None:
+    """The rule of a named law (or of the paper it belongs to); nothing when that law does not answer this. Unknown law: InputError.
+
+    Any other card, a user's own above all, answers with a relation that gives the wanted kind of quantity from what is known.
+    """
     if law is None:
         return None
     names = (law, _ALIASES.get(law, law))
-    if not any(name in laws for name in names):
-        laws.get(law)
-    return next((rule for rule in rules if rule.law in names), None)
+    known = next((rule for rule in rules if rule.law in names), None)
+    if known is not None or facts is None:
+        return known if known is not None or any(name in laws for name in names) else _unknown(law, laws)
+    card = laws.get(law)
+    for name, relation in card.relations.items():
+        output = next((key for key, var in relation.outputs.items() if var.quantity == quantity), None)
+        rule = Rule(law, name, output or "", "best", card.summary)
+        if output is not None and relation.inputs and ask(rule, laws, facts) is not None:
+            return rule
+    return None
+
+
+def _unknown(law: str, laws: LawBook) -> None:
+    laws.get(law)  # raises InputError with the nearest ids

@@ -133,7 +133,7 @@ def _rule(request: BatchSizeRequest, laws: LawBook, facts: dict[str, float]) -> 
     near_line = request.tokens_per_param is not None and 15 <= request.tokens_per_param <= 25
     critical = (ON_CHINCHILLA_LINE, *CRITICAL) if near_line or "tokens" not in facts else (*CRITICAL, ON_CHINCHILLA_LINE)
     anchored = ANCHORED if request.tokens_before is not None else RECALLED
-    named = rule_for(request.law, (*BEST, anchored, *critical), laws)
+    named = rule_for(request.law, (*BEST, anchored, *critical), laws, facts, "tokens_per_step")
     if named is RECALLED and request.batch_tokens is not None:
         raise MissingInput((("tokens_before",),), "carrying your batch to another horizon by bergsma2025_powerlines")
     if named is not None:

@@ -84,7 +84,7 @@ def _facts(request: HyperparametersRequest, assumptions: list[Assumption]) -> di
 
 
 def _rule(law: str | None, laws: LawBook, facts: dict[str, float]) -> Rule:
-    named = rule_for(law, RATES, laws)
+    named = rule_for(law, RATES, laws, facts, "learning_rate")
     if named is not None:
         if lacking := missing(named, laws, facts):
             names = {"flops": "compute_flops"}

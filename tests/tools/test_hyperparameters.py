@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from shared import shared_path
 
-from knowledge import InputError, LawBook, MissingInput
+from knowledge import InputError, LawBook, LawCard, MissingInput
 from tools.law import compute
 from tools.registry import call
 from tools.result import Result
@@ -83,19 +83,77 @@ def test_bad_input() -> None:
             recipe(**fields)
 
 
-def test_the_published_rule_lands_within_a_thousandth_of_the_best_released_runs() -> None:
-    """Mean excess loss of the run nearest to the rule in each (N, D) cell: 0.94 permille in the paper (Li et al. 2025, table 1)."""
+def test_a_law_of_the_users_own_answers_in_place_of_the_default() -> None:
+    rate = {"form": "power", "rename": {"x": "N"}, "inputs": {"N": "params_nonembedding"}, "outputs": {"lr": "learning_rate"}}
+    fit = {"values": {"k": 2.0, "p": -0.4}, "status": "refit", "source": "our runs"}
+    about = {
+        "id": "mine",
+        "title": "our sweep",
+        "authors": "us",
+        "year": 2026,
+        "area": "hyperparameters",
+        "kind": "numeric",
+        "summary": "our rate",
+    }
+    own = LawCard.model_validate({**about, "variants": {"fit": fit}, "relations": {"rate": rate}})
+    result = call("hyperparameters", {"params_total": 1e9, "tokens": 1e11, "law": "mine"}, LawBook().with_laws([own]))
+    assert result.values["lr"].value == pytest.approx(2.0 * 1e9**-0.4)
+    assert result.values["lr"].law == "mine"
+    assert "li2025_steplaw" in {item.name for item in result.alternatives}
+
+
+def test_a_law_without_a_rate_is_passed_over_openly() -> None:
+    result = recipe(params_total=1e9, tokens=1e11, law="besiroglu2024")
+    assert result.values["lr"].law == "li2025_steplaw"
+    assert any("besiroglu2024 gives no learning rate" in reason for reason in result.reasons)
+
+
+@pytest.mark.parametrize(
+    ("law", "published"), [("li2025_steplaw", 0.00096), ("deepseek2024_hparams", 0.0076), ("porian2024_hparams", 0.0074)]
+)
+def test_rules_score_as_published_on_the_released_grid(law: str, published: float) -> None:
+    """Mean excess loss of the run nearest to a rule in each (N, D) cell (Li et al. 2025, table 1; re-scored on its released table)."""
     cells: dict[tuple[float, float], list[tuple[float, float, float]]] = defaultdict(list)
     with shared_path("data/steplaw_dense.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             if row["diverged"] != "1":
                 batch = float(row["batch_seqs"]) * float(row["seq_len"])
                 cells[float(row["params"]), float(row["tokens"])].append((float(row["lr"]), batch, float(row["loss"])))
-    card = LawBook().get("li2025_steplaw")
-    excess = []
+    excess: list[float] = []
     for (params, tokens), runs in cells.items():
-        rule = compute(card, "optimum", {"N": params, "D": tokens})
+        rule = _rule(law, params, tokens)
         table = np.array(runs)
-        nearest = np.argmin(np.log(table[:, 0] / rule["lr"]) ** 2 + np.log(table[:, 1] / rule["bs_tokens"]) ** 2)
+        nearest = np.argmin(np.log(table[:, 0] / rule[0]) ** 2 + np.log(table[:, 1] / rule[1]) ** 2)
         excess.append(table[nearest, 2] / table[:, 2].min() - 1)
-    assert np.mean(excess) == pytest.approx(0.00096, rel=0.25)
+    assert np.mean(excess) == pytest.approx(published, rel=0.25)
+
+
+def test_a_mixture_of_experts_counts_every_expert() -> None:
+    """On the released MoE runs the rule lands 0.16% above the best with total params and 1.0% with active ones (steplaw_moe)."""
+    cells: dict[tuple[float, float, float], list[tuple[float, float, float]]] = defaultdict(list)
+    with shared_path("data/steplaw_moe.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["diverged"] != "1":
+                batch = float(row["batch_seqs"]) * float(row["seq_len"])
+                cells[float(row["params"]), float(row["active_params"]), float(row["tokens"])].append(
+                    (float(row["lr"]), batch, float(row["loss"]))
+                )
+    excess: dict[int, list[float]] = {0: [], 1: []}
+    for (total, active, tokens), runs in cells.items():
+        table = np.array(runs)
+        for kind, params in enumerate((total, active)):
+            lr, batch = _rule("li2025_steplaw", params, tokens)
+            nearest = np.argmin(np.log(table[:, 0] / lr) ** 2 + np.log(table[:, 1] / batch) ** 2)
+            excess[kind].append(table[nearest, 2] / table[:, 2].min() - 1)
+    assert np.mean(excess[0]) == pytest.approx(0.0016, rel=0.3)
+    assert np.mean(excess[1]) == pytest.approx(0.010, rel=0.3)
+
+
+def _rule(law: str, params: float, tokens: float) -> tuple[float, float]:
+    inputs = {
+        "li2025_steplaw": {"N": params, "D": tokens},
+        "deepseek2024_hparams": {"C": 6 * params * tokens},
+        "porian2024_hparams": {"N": params},
+    }
+    found = compute(LawBook().get(law), "optimum", inputs[law])
+    return float(found["lr"]), float(found.get("bs_tokens", found.get("B_tokens")))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +12,10 @@ from knowledge.errors import InputError
 from knowledge.library import LawBook, parse_yaml
 from knowledge.schema import LawCard, Relation
 from server.commands._numbers import parse_value, split_assignment
+from server.commands._output import columns, emit, number
 from tools.law import Evaluation, evaluate
 from tools.law_checks import CheckOutcome, extra_checks, run_checks, run_extra_check
 from tools.law_names import find_inputs, find_name, find_relation, find_variant
-
-
-def emit(data: Any) -> None:
-    """Print data as JSON; what is not finite becomes null, for JSON has no NaN."""
-    print(json.dumps(_finite(data), indent=2, ensure_ascii=False))
-
-
-def _finite(data: Any) -> Any:
-    if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    if isinstance(data, float) and (data != data or data in (float("inf"), float("-inf"))):
-        return None
-    return data
-
-
-def number(value: Any) -> str:
-    """A number for people: six significant digits, large and small ones as powers of ten."""
-    if isinstance(value, list):
-        return "[" + ", ".join(number(entry) for entry in value) + "]"
-    return f"{value:.6g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-
-
-def columns(rows: Sequence[Sequence[str]], indent: str = "") -> str:
-    """Rows of cells in aligned columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    return "\n".join(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
 
 # ---------------------------------------------------------------- list
 
@@ -92,6 +63,26 @@ def _has(name: str, relation: Relation) -> bool:
 
 def _clip(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+# ---------------------------------------------------------------- search
+
+
+def law_search(args: argparse.Namespace) -> int:
+    """Laws by words, and papers out of scope with the reason why they have no card."""
+    from knowledge.search import search
+
+    if args.limit < 1:
+        raise InputError("limit", f"{args.limit} is no number of results", "at least 1")
+    formulas = {card.id: " ".join(_formulas(card).values()) for card in LawBook()}
+    hits = search(" ".join(args.words), args.limit, formulas)
+    if args.as_json:
+        emit([vars(hit) for hit in hits])
+    elif hits:
+        print(columns([(hit.law or "(no card)", hit.area, _clip(hit.summary or f"{hit.title}: {hit.reason}", 110)) for hit in hits]))
+    else:
+        print("no law has these words; `flopwise law list` shows all")
+    return 0
 
 
 # ---------------------------------------------------------------- show
@@ -191,15 +182,40 @@ def law_eval(args: argparse.Namespace) -> int:
     if replaced:
         raise InputError(next(iter(replaced)), f"is a coefficient of {card.id}, not an input", "choose coefficients with --variant")
     done = evaluate(card, relation, inputs, variant)
+    undefined = [name for name, value in done.values.items() if isinstance(value.value, float) and value.value != value.value]
+    if undefined:
+        raise InputError(
+            undefined[0], f"{card.id} {relation} has no value there", ", ".join(f"{k}={number(v)}" for k, v in done.inputs.items())
+        )
     emit(evaluation_json(done, card)) if args.as_json else print(_evaluation_text(done))
     return 0
+
+
+# Sizes and amounts of work: none of a law's relations means anything at or below zero of them.
+_POSITIVE_UNITS = {
+    "params",
+    "tokens",
+    "FLOP",
+    "PF-days",
+    "tokens/param",
+    "tokens/step",
+    "GFLOP",
+    "GMAC",
+    "Gparams",
+    "Mparams",
+    "Gtokens",
+    "entries",
+}
 
 
 def _input_value(relation: Relation, name: str, text: str) -> Any:
     key = find_name(name, relation.inputs)
     if key is not None and relation.inputs[key].quantity == "choice":
         return text
-    return parse_value(name, text, relation.inputs[key].unit if key else "")
+    value = parse_value(name, text, relation.inputs[key].unit if key else "")
+    if key is not None and relation.inputs[key].unit in _POSITIVE_UNITS and min(value if isinstance(value, list) else [value]) <= 0:
+        raise InputError(name, f"{text} is not above 0", f"it counts {relation.inputs[key].quantity.replace('_', ' ')}")
+    return value
 
 
 def evaluation_json(done: Evaluation, card: LawCard) -> dict[str, Any]:

@@ -108,3 +108,36 @@ def test_an_unreadable_file_of_checks_is_one_clear_error(capsys: pytest.CaptureF
     bad.write_text("a: [")
     with pytest.raises(InputError, match="not readable as YAML"):
         run(capsys, "check", "--file", str(bad))
+
+
+def test_search_reaches_laws_and_papers_without_a_card(capsys: pytest.CaptureFixture[str]) -> None:
+    hits = run(capsys, "search", "diffusion", "transformer", "size", "--json")[1]
+    assert "liang2024_dit" in [hit["law"] for hit in hits[:3]]
+    assert "(no card)" in run(capsys, "search", "milk")[1]
+    assert "no law has these words" in run(capsys, "search", "zzzqqq")[1]
+    with pytest.raises(InputError, match="limit"):
+        run(capsys, "search", "loss", "--limit", "0")
+
+
+def test_compare_shows_laws_on_one_axis_and_says_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    text = run(capsys, "compare", "besiroglu2024", "hoffmann2022", "guo2017_calibration")[1]
+    assert "left out: guo2017_calibration" in text
+    data = run(capsys, "compare", "besiroglu2024", "hoffmann2022", "--axis", "C=1e21:1e23:3", "--json")[1]
+    assert data["points"] == pytest.approx([1e21, 1e22, 1e23])
+    assert {one["law"] for one in data["series"]} == {"besiroglu2024", "hoffmann2022"}
+    for bad, word in (("C=3:1", "spans nothing"), ("C=1e20", "no axis"), ("Q=1:2", "takes 'Q'")):
+        with pytest.raises(InputError, match=word):
+            run(capsys, "compare", "besiroglu2024", "--axis", bad)
+
+
+def test_bib_gives_bibtex(capsys: pytest.CaptureFixture[str]) -> None:
+    text = run(capsys, "bib", "besiroglu2024")[1]
+    assert text.startswith("@misc{besiroglu2024,")
+    assert "eprint = {2404.10102}" in text
+    assert run(capsys, "bib")[1].count("@misc{") == len(LawBook().ids())
+
+
+@pytest.mark.parametrize("value", ["0", "-1e22"])
+def test_a_budget_that_is_none_gives_an_error_not_nan(capsys: pytest.CaptureFixture[str], value: str) -> None:
+    with pytest.raises(InputError):
+        run(capsys, "eval", "besiroglu2024", "optimum", f"C={value}")

@@ -106,7 +106,7 @@ def first_component(
     """Capability of a model from eight public benchmark accuracies (Ruan et al. 2024)."""
     scores = (MMLU, ARC_C, HellaSwag, Winogrande, TruthfulQA, GSM8K, XWinograd, HumanEval)
     load, mean = np.asarray(load, float), np.asarray(mean, float)
-    return np.sum([load[j] * (np.asarray(score, float) - mean[j]) for j, score in enumerate(scores)], axis=0)
+    return np.asarray(sum(load[j] * (np.asarray(score, float) - mean[j]) for j, score in enumerate(scores)))
 
 
 @form("score_j = mean_j + load_j PC1, within 0..1 (loadings have unit norm)")

@@ -12,6 +12,8 @@ from knowledge.errors import InputError
 # Command -> module and what it does. Modules are imported only when their command is called, so that `--help` stays instant.
 COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("server.commands.ask", "answer a question (also without the word `ask`)"),
+    "plan": ("server.commands.plan", "make a plan document and keep it"),
+    "replay": ("server.commands.plan", "recompute a kept plan, with changes where asked"),
     "law": ("server.commands.law", "list, search, show, evaluate, check and compare laws"),
     "brief": ("server.commands.brief", "show how a question is understood"),
     "fit": ("server.commands.fit", "fit a law to a table of runs"),
@@ -20,7 +22,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "estimate": ("server.commands.estimate", "predict tables of measured rows"),
     "calibrate": ("server.commands.estimate", "make a profile of your own cluster"),
 }
-ALIASES: dict[str, str] = {}
 USAGE = """usage: flopwise "QUESTION" [--json] [--law ID|FILE] [--explain]
        flopwise COMMAND ...
 

@@ -98,6 +98,7 @@ class Model:
         """Loss of the deployed model: the surface at the worth of the tokens, plus what the width adds."""
         unique = self.problem.unique_tokens
         scales = repetition_scales(self.laws) if unique else None
+        D = np.maximum(D, 1.0)  # a budget that serving exhausts leaves no tokens; such a size is infeasible, not undefined
         added = added_loss(self.laws, N, D, branch.bits)
         if not self.routed:
             return self.surface.repeated_loss(N, D, unique, scales, draw.coefficients) + added

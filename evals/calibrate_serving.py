@@ -41,14 +41,17 @@ class Data:
     rate: Array
     first: Array
     source: NDArray[np.str_]
+    id: NDArray[np.str_]
 
 
 def read(rows: Sequence[Mapping[str, Any]]) -> Data:
     """Rows of the table as data; rows that measured nothing of use are left out."""
-    kept = [(case_of(row), _measured(row, "output_tokens_per_s_total"), _first(row), str(row["source_group"])) for row in rows]
+    kept = [
+        (case_of(row), _measured(row, "output_tokens_per_s_total"), _first(row), str(row["source_group"]), str(row["id"])) for row in rows
+    ]
     kept = [entry for entry in kept if np.isfinite(entry[1]) or np.isfinite(entry[2])]
-    cases, rate, first, source = zip(*kept, strict=True)
-    return Data(list(cases), np.array(rate), np.array(first), np.array(source))
+    cases, rate, first, source, name = zip(*kept, strict=True)
+    return Data(list(cases), np.array(rate), np.array(first), np.array(source), np.array(name))
 
 
 def _measured(row: Mapping[str, Any], key: str) -> float:
@@ -132,7 +135,8 @@ def _balance(source: NDArray[np.str_]) -> Array:
 
 def select(data: Data, mask: NDArray[np.bool_]) -> Data:
     """Some rows of the data."""
-    return Data([case for case, keep in zip(data.cases, mask, strict=True) if keep], data.rate[mask], data.first[mask], data.source[mask])
+    cases = [case for case, keep in zip(data.cases, mask, strict=True) if keep]
+    return Data(cases, data.rate[mask], data.first[mask], data.source[mask], data.id[mask])
 
 
 def configurations(data: Data, folds: int = 5) -> NDArray[np.str_]:
@@ -177,7 +181,9 @@ def intervals(
 ) -> dict[str, dict[str, list[float]]]:
     """Bounds of log(measured/predicted) by regime and familiarity.
 
-    What is known is judged by unseen configurations and unseen sources alike, what is not by unseen sources; `skip` leaves rows out (the source under test)."""
+    What is known is judged by unseen configurations and unseen sources alike, what is not by unseen sources; `skip` leaves rows out
+    (the source under test).
+    """
     keep = np.isfinite(data.rate) & (~skip if skip is not None else True)
     regime = np.array([case.regime for case in data.cases])
     outer, inner = np.log(data.rate) - sources.predicted, np.log(data.rate) - configurations.predicted

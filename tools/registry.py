@@ -46,6 +46,7 @@ MODULES: dict[str, str] = {
     "batch_size": "tools.batch_size",
     "compare_laws": "tools.compare_laws",
     "diffusion": "tools.diffusion",
+    "cost": "tools.cost",
     "distill": "tools.distill",
     "downstream": "tools.downstream",
     "explain": "tools.explain",

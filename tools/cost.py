@@ -1,0 +1,350 @@
+"""`cost`: dollars of training, and of serving where demand is stated; whether a budget is enough."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from knowledge.errors import InputError, MissingInput
+from knowledge.hardware import Accelerator, accelerator
+from knowledge.library import LawBook
+from tools.budget import DEFAULT_ACCELERATOR, price_per_hour, training_peak
+from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR
+from tools.energy import training_energy
+from tools.registry import ToolRequest, tool
+from tools.result import Assumption, Column, Notice, Number, Result, Table, Value
+from tools.systems.flops import count_params
+from tools.systems.mfu import typical_mfu
+from tools.systems.planning import shape_for
+
+NEEDS = (
+    ("compute_flops",),
+    ("params_total", "tokens"),
+    ("params_active", "tokens"),
+    ("model", "tokens"),
+    ("accelerator_hours",),
+    ("n_accelerators", "duration_seconds"),
+    ("params_total", "tokens_per_param"),
+    ("model",),
+    ("params_total", "inference_tokens"),
+)
+COMPARED = ("a100-80gb", "h100-sxm", "h200", "b200", "mi300x", "tpu-v5p")
+
+
+class CostRequest(ToolRequest):
+    """A run by its compute, its size and tokens, or its hours; fields and units of the brief, and the site's carbon factors."""
+
+    model: str | None = Field(None, description="known model; params_total then follows")
+    params_total: float | None = Field(None, gt=0, le=1e15)
+    params_active: float | None = Field(None, gt=0)
+    tokens: float | None = Field(None, gt=0)
+    tokens_per_param: float | None = Field(None, gt=0)
+    compute_flops: float | None = Field(None, gt=0)
+    accelerator: str | None = None
+    n_accelerators: float | None = Field(None, ge=1, le=1e7)
+    accelerator_hours: float | None = Field(None, gt=0)
+    duration_seconds: float | None = Field(None, gt=0)
+    price_per_accelerator_hour_usd: float | None = Field(None, gt=0)
+    mfu: float | None = Field(None, gt=0, le=1)
+    budget_usd: float | None = Field(None, gt=0)
+    inference_tokens: float | None = Field(None, gt=0)
+    weight_bits: float | None = Field(None, ge=1, le=32)
+    grid_grams_per_kwh: float | None = Field(None, ge=0, le=2000, description="grams of CO2 equivalent per kWh of the site's grid")
+    pue: float | None = Field(None, ge=1, le=3, description="power usage effectiveness of the site")
+
+
+@dataclass
+class _Bill:
+    """A request with its gaps filled; `flops` is None where only hours are known."""
+
+    request: CostRequest
+    part: Accelerator
+    price: Value
+    flops: float | None = None
+    flops_formula: str = "stated compute"
+    active: float | None = None
+    assumptions: list[Assumption] = field(default_factory=list[Assumption])
+    notices: list[Notice] = field(default_factory=list[Notice])
+
+
+@tool(task="cost", title="What a run costs", needs=NEEDS)
+def cost(request: CostRequest, laws: LawBook) -> Result:  # noqa: ARG001 - money needs no law
+    """Dollars of training from hours x price, hours from FLOPs / (peak x MFU) where not stated; with serving, energy and the budget.
+
+    C = 6 x active params x tokens (Kaplan et al. 2020, section 2.1). The user's price wins over the card's range.
+    """
+    part = accelerator(request.accelerator or DEFAULT_ACCELERATOR)
+    price, assumed = price_per_hour(part, request.price_per_accelerator_hour_usd)
+    bill = _Bill(request, part, price, assumptions=list(assumed))
+    if request.accelerator is None:
+        bill.assumptions.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
+    _compute(bill)
+    hours = _hours(bill)
+    values: dict[str, Value] = {}
+    if hours is not None:
+        values = {
+            "cost_usd": _dollars(bill, hours),
+            "accelerator_hours": hours,
+            "price_per_accelerator_hour_usd": price,
+            **_time(bill, hours),
+        }
+        if bill.flops is not None:
+            values["compute_flops"] = Value(
+                value=bill.flops, unit="FLOP", label="training compute", quantity="flops", formula=bill.flops_formula
+            )
+        values |= training_energy(part, hours, request.grid_grams_per_kwh, request.pue)
+    values |= _serving(bill, values.get("cost_usd"))
+    if not values:
+        raise MissingInput(NEEDS, "a bill")
+    feasible = _verdict(bill, values)
+    headline = [
+        key for key in ("verdict", "total_cost_usd", "cost_usd", "inference_cost_usd", "accelerator_hours", "energy_kwh") if key in values
+    ]
+    tables = [_parts_table(bill)] if request.accelerator is None and bill.flops is not None else []
+    return Result(
+        tool="cost",
+        task="cost",
+        headline=headline,
+        values=values,
+        tables=tables,
+        assumptions=bill.assumptions,
+        warnings=bill.notices,
+        reasons=_reasons(request),
+        feasible=feasible,
+    )
+
+
+def _compute(bill: _Bill) -> None:
+    """Training FLOP of the request, from what it states."""
+    request = bill.request
+    shape = shape_for(request.model, request.params_total, request.params_active) if request.model else None
+    active = request.params_active or (count_params(shape).active if shape else request.params_total)
+    bill.active = active
+    if request.compute_flops is not None:
+        bill.flops = request.compute_flops
+        return
+    tokens = request.tokens
+    if tokens is None and request.tokens_per_param is not None and active is not None:
+        tokens = request.tokens_per_param * active
+    if tokens is None and shape is not None and shape.training_tokens and request.accelerator_hours is None:
+        tokens = shape.training_tokens
+        bill.assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source=f"what {shape.name} was trained on"))
+    if active is not None and tokens is not None:
+        bill.flops, bill.flops_formula = FLOPS_PER_PARAM_TOKEN * active * tokens, f"6 x {active:.4g} active params x {tokens:.4g} tokens"
+
+
+def _hours(bill: _Bill) -> Value | None:
+    """Accelerator-hours: stated, hardware x time, or compute over the rate; None where nothing tells them."""
+    request, part = bill.request, bill.part
+    if request.accelerator_hours is not None:
+        return Value(value=request.accelerator_hours, unit="h", label="accelerator-hours", source="the question")
+    if bill.flops is None:
+        if request.n_accelerators is None or request.duration_seconds is None:
+            return None
+        return Value(
+            value=request.n_accelerators * request.duration_seconds / HOUR,
+            unit="h",
+            label="accelerator-hours",
+            formula="n x time",
+            inputs={"n_accelerators": request.n_accelerators, "duration_seconds": request.duration_seconds},
+            source="the question",
+        )
+    dtype, peak = training_peak(part)
+    if request.mfu is not None:
+        share, low, high, source = request.mfu, request.mfu, request.mfu, "the question"
+    else:
+        share, low, high, source = typical_mfu(part.id, dtype, bill.active, request.n_accelerators)
+        bill.assumptions.append(Assumption(field="mfu", value=share, source=source))
+    hours = bill.flops / (peak * share * HOUR)
+    exact = low == high
+    return Value(
+        value=hours,
+        unit="h",
+        label="accelerator-hours",
+        low=None if exact else hours * share / high,
+        high=None if exact else hours * share / low,
+        level=None if exact else 0.9,
+        interval_basis="" if exact else "MFU",
+        formula="C / (peak x MFU x 3600)",
+        inputs={"compute_flops": bill.flops, "peak_flops": peak, "mfu": share, "accelerator": part.id},
+        source=source,
+    )
+
+
+def _dollars(bill: _Bill, hours: Value) -> Value:
+    """Hours x price, with both ranges joined as independent errors of the logarithm."""
+    price, usd = bill.price, hours.number * bill.price.number
+    low = _join(usd, (hours.low, hours.number), (price.low, price.number))
+    high = _join(usd, (hours.high, hours.number), (price.high, price.number))
+    basis = " and ".join(name for name, value in (("MFU", hours), ("price range", price)) if value.low is not None)
+    return Value(
+        value=usd,
+        unit="USD",
+        label="training" if bill.flops is not None else "bill",
+        quantity="usd",
+        low=low,
+        high=high,
+        level=0.9 if basis else None,
+        interval_basis=basis,
+        formula="accelerator-hours x price per hour",
+        inputs={"accelerator_hours": hours.number, "usd_per_hour": price.number},
+        source=price.source,
+    )
+
+
+def _join(centre: float, *bounds: tuple[float | None, float]) -> float | None:
+    """A bound of a product from the bounds of its factors, (bound, centre) each; None where no factor has one."""
+    away = [math.log(bound / middle) for bound, middle in bounds if bound is not None]
+    return centre * math.exp(math.copysign(math.hypot(*away), sum(away))) if away else None
+
+
+def _time(bill: _Bill, hours: Value) -> dict[str, Value]:
+    """Days on the stated number of accelerators, where one is stated and the time is not."""
+    request = bill.request
+    if request.n_accelerators is None or request.duration_seconds is not None:
+        return {}
+    scale = HOUR / DAY / request.n_accelerators
+    return {
+        "days": Value(
+            value=hours.number * scale,
+            unit="days",
+            label=f"on {request.n_accelerators:g} accelerators, all busy",
+            formula="hours / n / 24",
+            low=hours.low * scale if hours.low else None,
+            high=hours.high * scale if hours.high else None,
+            level=hours.level,
+            interval_basis=hours.interval_basis,
+        )
+    }
+
+
+def _serving(bill: _Bill, training: Value | None) -> dict[str, Value]:
+    """Dollars of the stated demand at full load on the same part, and the total."""
+    request = bill.request
+    if request.inference_tokens is None:
+        return {}
+    from tools.systems.serving import fewest_devices
+    from tools.systems.serving_case import precision_for
+    from tools.systems.serving_price import INTERACTIVE, cheapest
+
+    shape = shape_for(request.model, request.params_total or request.params_active, request.params_active)
+    bits = request.weight_bits or 16.0
+    if request.weight_bits is None:
+        bill.assumptions.append(Assumption(field="weight_bits", value=bits, unit="bits", source="weights served as trained"))
+    how = precision_for(bits, bill.part)
+    try:
+        fewest_devices(shape, bill.part, how)
+        price = cheapest(shape, bill.part, how, INTERACTIVE, bill.price.number)
+    except InputError as error:
+        bill.notices.append(Notice(text=f"Serving is not in the bill: {error}."))
+        return {}
+    scale = request.inference_tokens / 1e6
+    low = _join(price.usd * scale, (price.low, price.usd), (bill.price.low, bill.price.number))
+    high = _join(price.usd * scale, (price.high, price.usd), (bill.price.high, bill.price.number))
+    served = Value(
+        value=price.usd * scale,
+        unit="USD",
+        label=f"serving {request.inference_tokens:.3g} tokens at full load",
+        quantity="usd",
+        low=low,
+        high=high,
+        level=0.9,
+        interval_basis="serving estimate and price range",
+        formula="price per million output tokens x tokens / 1e6",
+        inputs={
+            "price_per_million_tokens_usd": price.usd,
+            "inference_tokens": request.inference_tokens,
+            "n_accelerators": price.serving.devices,
+        },
+    )
+    found = {"inference_cost_usd": served}
+    if training is not None:
+        found["total_cost_usd"] = Value(
+            value=training.number + served.number,
+            unit="USD",
+            label="training and serving",
+            quantity="usd",
+            formula="training + serving",
+            low=(training.low or training.number) + (low or 0.0),
+            high=(training.high or training.number) + (high or 0.0),
+            level=0.9,
+            interval_basis="sum of both ranges (the price moves them together)",
+        )
+    return found
+
+
+def _verdict(bill: _Bill, values: dict[str, Value]) -> bool:
+    """Say whether the stated budget is enough, and what it buys where it is not."""
+    budget = bill.request.budget_usd
+    bound = values.get("total_cost_usd") or values.get("cost_usd") or values.get("inference_cost_usd")
+    if budget is None or bound is None:
+        return True
+    low, high = bound.low or bound.number, bound.high or bound.number
+    enough = bound.number <= budget
+    text = (
+        "Yes, it is enough:"
+        if high <= budget
+        else "Probably enough:"
+        if enough
+        else "Probably not enough:"
+        if low <= budget
+        else "No, it is not enough:"
+    )
+    values["verdict"] = Value(value=text, label="budget", inputs={"budget_usd": budget})
+    if not enough:
+        bill.notices.append(
+            Notice(
+                level="conflict" if low > budget else "caution",
+                text=f"${budget:,.0f} is stated, about ${bound.number:,.0f} is needed ({budget / bound.number:.0%} of it is there).",
+            )
+        )
+        tokens, training = bill.request.tokens, values.get("cost_usd")
+        if tokens is not None and training is not None and bill.request.inference_tokens is None:
+            values["affordable_tokens"] = Value(
+                value=tokens * budget / training.number,
+                unit="tokens",
+                label="tokens the budget pays for",
+                quantity="tokens",
+                formula="tokens x budget / cost",
+            )
+    return enough or low <= budget
+
+
+def _reasons(request: CostRequest) -> list[str]:
+    return [
+        "The price is the one stated."
+        if request.price_per_accelerator_hour_usd is not None
+        else "No price is stated: the card's range is an unsourced estimate of the market; a price of your own replaces it.",
+        "Storage, network, staff and failed runs are not in the bill.",
+    ]
+
+
+def _parts_table(bill: _Bill) -> Table:
+    """The same compute on other parts at the middle of their price ranges, cheapest first."""
+    rows: list[list[Number]] = []
+    for name in COMPARED:
+        part = accelerator(name)
+        price, _ = price_per_hour(part, None)
+        dtype, peak = training_peak(part)
+        share = bill.request.mfu or typical_mfu(part.id, dtype, bill.active, None)[0]
+        hours = (bill.flops or 0.0) / (peak * share * HOUR)
+        rows.append([name, share, hours, price.number, hours * price.number, hours * (price.low or 0.0), hours * (price.high or 0.0)])
+    rows.sort(key=lambda row: float(row[4] or 0.0))
+    columns = [
+        Column(name="accelerator"),
+        Column(name="mfu"),
+        Column(name="accelerator_hours", unit="h"),
+        Column(name="price_per_accelerator_hour_usd", unit="USD"),
+        Column(name="cost_usd", unit="USD"),
+        Column(name="low", unit="USD"),
+        Column(name="high", unit="USD"),
+    ]
+    return Table(
+        name="by_accelerator",
+        title="The same run on other accelerators",
+        columns=columns,
+        rows=rows,
+        note="price ranges are unsourced estimates",
+    )

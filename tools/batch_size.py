@@ -14,6 +14,7 @@ from tools.result import Alternative, Assumption, Notice, Result, Value
 
 NEEDS = (("tokens",), ("params_total",), ("compute_flops",), ("target_loss",), ("observed_loss",))
 _SEQUENCE = 2048.0  # of the Step Law study
+TOKENS_PER_PARAM = 20.0  # Hoffmann et al. 2022, table A3
 
 # The first rule that has what it needs is the default; the others are shown beside it.
 BEST = (
@@ -114,12 +115,16 @@ def run_facts(request: BatchSizeRequest, assumptions: list[Assumption]) -> dict[
     if tokens is None and flops is not None and total:
         tokens = flops / (6 * facts["params_active"])
         assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source="compute_flops / (6 params)"))
+    loss = request.target_loss or request.observed_loss
+    if tokens is None and total and loss is None and request.law is None:
+        tokens = TOKENS_PER_PARAM * total
+        assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source="not stated: 20 tokens per param (hoffmann2022)"))
     if flops is None and tokens is not None and total:
         flops = 6 * facts["params_active"] * tokens
     known = {
         "tokens": tokens,
         "flops": flops,
-        "nats_per_token": request.target_loss or request.observed_loss,
+        "nats_per_token": loss,
         "tokens_before": request.tokens_before,
         "batch_tokens_before": request.batch_tokens,
     }

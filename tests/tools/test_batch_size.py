@@ -64,6 +64,12 @@ def test_best_batch_carries_an_interval_and_a_region_flag() -> None:
     assert any(flag.startswith("D = ") for flag in value.outside)
 
 
+def test_a_size_alone_is_taken_at_twenty_tokens_per_param() -> None:
+    result = batch(params_total=1e9)
+    assert result.values["batch_tokens"].value == batch(tokens=2e10).values["batch_tokens"].value
+    assert "tokens" in {item.field for item in result.assumptions}
+
+
 def test_a_law_without_batches_is_passed_over_openly() -> None:
     result = batch(tokens=1e11, law="besiroglu2024")
     assert result.values["batch_tokens"].law == "li2025_steplaw"

@@ -32,11 +32,11 @@ def test_hours_to_saturation_and_to_a_target():
 
 def test_fit_recovers_a_known_curve():
     fit = fit_curve(_run())
-    assert fit.A == pytest.approx(0.61, abs=0.006)
+    assert pytest.approx(0.61, abs=0.006) == fit.A
     assert fit.at(64_000) == pytest.approx(0.3 + 0.31 / (1 + (2542 / 64_000) ** 1.92), abs=0.005)
     noisy = fit_curve(_run(noise=0.004))
     assert noisy.A_low <= noisy.A <= noisy.A_high
-    assert noisy.A == pytest.approx(0.61, abs=0.03)
+    assert pytest.approx(0.61, abs=0.03) == noisy.A
 
 
 def test_own_run_is_extrapolated_and_serves_as_a_law():

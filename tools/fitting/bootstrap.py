@@ -15,7 +15,7 @@ from tools.fitting.objective import Objective
 
 Floats = npt.NDArray[np.float64]
 Method = Literal["row", "run", "residual", "sandwich"]
-MAX_CELLS = 4e9  # resamples x rows beyond which the asymptotic covariance is used instead
+MAX_CELLS = 4e7  # resamples x rows beyond which the asymptotic covariance is used instead
 
 
 @dataclass(frozen=True)

@@ -106,10 +106,10 @@ def find_optimum(objective: Objective, n_starts: int = N_STARTS, weights: Floats
     order = np.argsort(rough.cost, kind="stable")
     if not np.isfinite(rough.cost[order[0]]):
         raise InputError("runs", "the form has no finite loss on these runs", "check the columns and their units, or try another --form")
-    front = order[:4]
+    front = order[: 4 if search is objective else 1]
     theta = objective.internal(search.natural(rough.theta[front]))
     full = np.ones((1, objective.n)) if weights is None else weights[None, :]
-    last = solve(objective.normal, theta, full, objective.bounds, tolerance=1e-14, max_iterations=200)
+    last = solve(objective.normal, theta, full, objective.bounds, tolerance=max(1e-14, 1e-16 * objective.n), max_iterations=200)
     best = int(np.argmin(last.cost))
     reach = rough.cost[order[0]]
     agree = int(np.sum(rough.cost <= reach * (1 + 1e-6) + 1e-18))

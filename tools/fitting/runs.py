@@ -313,12 +313,15 @@ def _note_repeats(table: RunTable) -> RunTable:
     keys = [table[role] for role in ("params", "tokens", "loss") if role in table]
     if len(keys) < 3 or len(table) < 2:
         return table
-    stacked = np.stack(keys, 1)
-    _, inverse, counts = np.unique(stacked, axis=0, return_inverse=True, return_counts=True)
-    repeated = counts[inverse.ravel()] > 1
+    order = np.lexsort(keys)
+    same = np.ones(len(table) - 1, bool)
+    for key in keys:
+        same &= np.diff(key[order]) == 0
+    repeated = np.zeros(len(table), bool)
+    repeated[order[1:]] |= same
+    repeated[order[:-1]] |= same
     if repeated.any():
-        rows = tuple(int(r) for r in table.rows[repeated])
-        table = table.noting(Problem("same size, tokens and loss as another row", rows=rows, action="kept"))
+        table = table.noting(Problem("same size, tokens and loss as another row", rows=tuple(table.rows[repeated].tolist()), action="kept"))
     if "flops" in table.names and "params" in table.names and "tokens" in table.names:
         k = table["flops"] / (table["params"] * table["tokens"])
         median = float(np.median(k))

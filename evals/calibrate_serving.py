@@ -152,22 +152,25 @@ def configurations(data: Data, folds: int = 5) -> NDArray[np.str_]:
 
 @dataclass
 class HeldOut:
-    """Predictions of rows by fits that had not seen their group: log output tokens/s and how familiar the case then was."""
+    """Predictions of rows by fits that had not seen their group: log output tokens/s, log seconds to the first token, and how
+    familiar the case then was."""
 
     predicted: Array
+    first: Array
     known: NDArray[np.str_]
 
 
 def leave_out(data: Data, groups: NDArray[np.str_]) -> HeldOut:
     """Leave one group out at a time and predict it from the rest."""
-    predicted, known = np.full(len(data.cases), np.nan), np.full(len(data.cases), "new", dtype="<U8")
+    predicted, first = np.full(len(data.cases), np.nan), np.full(len(data.cases), np.nan)
+    known = np.full(len(data.cases), "new", dtype="<U8")
     for group in np.unique(groups):
         held = groups == group
         rest, left = select(data, ~held), select(data, held)
-        predicted[held] = predict(left, fit(rest))[: held.sum()]
+        predicted[held], first[held] = np.split(predict(left, fit(rest)), 2)
         cells, pairs = familiar(rest)
         known[held] = [familiarity(case, cells, pairs) for case in left.cases]
-    return HeldOut(predicted, known)
+    return HeldOut(predicted, first, known)
 
 
 def familiar(data: Data) -> tuple[dict[str, int], dict[str, int]]:

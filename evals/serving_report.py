@@ -97,6 +97,15 @@ def report(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     for name, mask in {**masks, "all": seen}.items():
         lines.append(f"{name:38s} {np.nanmean(outside[mask]):.1%} / {np.nanmean(inside[mask]):.1%}")
+    waited = {"seconds to the first token, whole batches": np.isfinite(data.first)}
+    lines += [
+        "",
+        table(
+            "Absolute relative error of the time to the first token",
+            waited,
+            {"unseen source": errors(sources.first, data.first), "unseen configuration": errors(inner.first, data.first)},
+        ),
+    ]
     lines += ["", *(_target(name, held[seen & (regime == name)], naive[seen & (regime == name)], limit) for name, limit in TARGETS.items())]
     return "\n".join(lines)
 

@@ -316,6 +316,7 @@ def _count(target: float, rate: float, devices: float) -> float:
 
 def misfit(plan: Plan, devices: float | None) -> Result:
     """The result for a model that does not fit, with what would."""
+    plan.assumptions = [item for item in plan.assumptions if item.field in ("accelerator", "weight_bits")]
     count = devices or plan.request.n_accelerators or 1.0
     one = replica(plan.shape, plan.part, plan.how, count)
     missing = one.stored_bytes - count * plan.part.memory_bytes * (1.0 - RESERVE)
@@ -426,7 +427,7 @@ def largest(part: Accelerator, sizes: dict[float, float], limit: float, price: V
     table = Table(
         name="sizes",
         title="Largest dense model under the price",
-        columns=[Column(name="weight_bits", unit="bits"), Column(name="params_total", unit="params")],
+        columns=[Column(name="weight_bits", label="weights", unit="bits"), Column(name="params_total", unit="params")],
         rows=rows,
     )
     return Result(
@@ -463,10 +464,10 @@ def _load_table(plan: Plan, served: Serving) -> Table:
             )
             rows.append([users, one.output_tokens_per_s, one.tpot_loaded_s * 1e3, _price_cell(plan, one)])
     columns = [
-        Column(name="concurrency"),
-        Column(name="output_tokens_per_second", unit="tokens/s"),
-        Column(name="latency_ms_per_token", unit="ms"),
-        Column(name="price_per_million_tokens_usd", unit="USD"),
+        Column(name="concurrency", label="requests at once"),
+        Column(name="output_tokens_per_second", label="output of all users", unit="tokens/s"),
+        Column(name="latency_ms_per_token", label="per token and user", unit="ms"),
+        Column(name="price_per_million_tokens_usd", label="per million output tokens", unit="USD"),
     ]
     return Table(name="by_concurrency", title="Speed and price by concurrent requests", columns=columns, rows=rows)
 
@@ -488,11 +489,11 @@ def _bits_table(plan: Plan, devices: float) -> Table:
             ]
         )
     columns = [
-        Column(name="weight_bits", unit="bits"),
-        Column(name="weight_bytes", unit="bytes"),
+        Column(name="weight_bits", label="weights", unit="bits"),
+        Column(name="weight_bytes", label="weights take", unit="bytes"),
         Column(name="fits"),
-        Column(name="output_tokens_per_second", unit="tokens/s"),
-        Column(name="latency_ms_per_token", unit="ms"),
+        Column(name="output_tokens_per_second", label="output of all users", unit="tokens/s"),
+        Column(name="latency_ms_per_token", label="per token and user", unit="ms"),
     ]
     return Table(name="by_bits", title=f"Weight widths on {devices:g} x {plan.part.id}", columns=columns, rows=rows)
 
@@ -511,11 +512,11 @@ def parts_table(plan: Plan, parts: tuple[str, ...]) -> Table:
         rows.append([name, one.devices, one.output_tokens_per_s, one.tpot_loaded_s * 1e3, price.usd])
     rows.sort(key=lambda row: float(row[4] or 0.0))
     columns = [
-        Column(name="accelerator"),
-        Column(name="n_accelerators"),
-        Column(name="output_tokens_per_second", unit="tokens/s"),
-        Column(name="latency_ms_per_token", unit="ms"),
-        Column(name="price_per_million_tokens_usd", unit="USD"),
+        Column(name="accelerator", label="accelerator"),
+        Column(name="n_accelerators", label="count"),
+        Column(name="output_tokens_per_second", label="output of all users", unit="tokens/s"),
+        Column(name="latency_ms_per_token", label="per token and user", unit="ms"),
+        Column(name="price_per_million_tokens_usd", label="per million output tokens", unit="USD"),
     ]
     return Table(
         name="by_accelerator",

@@ -334,10 +334,10 @@ def _parts_table(bill: _Bill) -> Table:
     rows.sort(key=lambda row: float(row[4] or 0.0))
     columns = [
         Column(name="accelerator"),
-        Column(name="mfu"),
-        Column(name="accelerator_hours", unit="h"),
-        Column(name="price_per_accelerator_hour_usd", unit="USD"),
-        Column(name="cost_usd", unit="USD"),
+        Column(name="mfu", label="MFU"),
+        Column(name="accelerator_hours", label="hours", unit="h"),
+        Column(name="price_per_accelerator_hour_usd", label="price per hour", unit="USD"),
+        Column(name="cost_usd", label="bill", unit="USD"),
         Column(name="low", unit="USD"),
         Column(name="high", unit="USD"),
     ]

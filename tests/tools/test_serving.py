@@ -87,7 +87,7 @@ def test_a_row_without_any_size_is_refused() -> None:
 
 
 def test_shared_rows_are_within_the_targets() -> None:
-    """In-sample, so below the leave-source-out figures of evals/serving_report.py; catches a calibration that no longer belongs to the code."""
+    """In-sample, so below the figures of evals/serving_report.py; catches a calibration that no longer belongs to the code."""
     path = shared_path("measured/inference_measured.csv")
     with path.open(encoding="utf8", newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["output_tokens_per_s_total"]][::4]

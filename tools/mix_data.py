@@ -58,7 +58,8 @@ def mix_data(request: MixDataRequest, laws: LawBook) -> Result:
     assumptions = [] if request.domains else [Assumption(field="domains", value=len(_DOMAINS), source="the five domains of the fitted law")]
     assumptions.append(
         Assumption(
-            field="domain_weights", value=[1 / len(_DOMAINS)] * len(_DOMAINS), source="every domain counts the same in the loss to minimise"
+            field="domain_weights", value=[*[1 / len(_DOMAINS)] * len(_DOMAINS)],
+                                                     source="every domain counts the same in the loss to minimise"
         )
     )
     headline = (

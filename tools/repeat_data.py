@@ -60,14 +60,6 @@ def _subset(N: float, laws: LawBook) -> Result:
         task="repeat_data",
         headline=["equivalent_params"],
         values={"equivalent_params": value},
-        warnings=[
-            Notice(
-                level="warning",
-                source=SUBSET_LAW,
-                text="The published case is a share of 0.1% of the data repeated 100 times, 10% of the training "
-                "tokens; other shares and repeats are not covered.",
-            )
-        ],
         reasons=["A small subset repeated until it can be memorised costs capacity, although most tokens stay unique."],
     )
 

@@ -108,7 +108,7 @@ def _judge(V: float, N: float, best: Value, width: float) -> dict[str, Value]:
     low, high = best.low or best.number, best.high or best.number
     verdict = "too large" if high < V else "too small" if low > V else "about right"
     return {
-        "verdict": arithmetic(verdict, "the stated vocabulary"),
+        "verdict": arithmetic(verdict, "the stated vocabulary is"),
         "ratio_to_best": arithmetic(V / best.number, "stated vocabulary over the best", "", "ratio", "V / V_best"),
         "vocabulary_share": arithmetic(
             V * width / (N + V * width),

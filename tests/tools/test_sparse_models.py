@@ -15,7 +15,7 @@ def number(result: Result, key: str) -> float:
 
 def test_moe_budget_reproduces_table_1():
     result = call("moe", {"compute_flops": 1e21})  # 32 experts are best without a memory limit
-    assert result.values["recommendation"].value == "moe"
+    assert result.values["recommendation"].value == "mixture of experts"
     assert number(result, "n_experts") == 32
     assert number(result, "params_active") == pytest.approx(2.85e9, rel=0.03)
     assert number(result, "tokens") == pytest.approx(5.84e10, rel=0.03)

@@ -1,0 +1,1 @@
+"""Mixtures of experts: the cases of the `moe` tool."""

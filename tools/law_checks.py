@@ -167,21 +167,22 @@ def _numeric(value: Any) -> Any:
 
 
 def _only_relation(card: LawCard, given: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    fitting = [name for name in card.relations if _fits(card, name, given, expected)]
+    """The relation a check without one means: all its names fit, and fewer coefficients are replaced than by any other."""
+    replaced = {name: count for name in card.relations if (count := _fits(card, name, given, expected)) is not None}
+    fitting = [name for name, count in replaced.items() if count == min(replaced.values())]
     if len(fitting) != 1:
-        raise InputError(
-            "relation",
-            "names no relation, and " + (f"several fit: {', '.join(fitting)}" if fitting else "none fits"),
-            f"{card.id} has {', '.join(card.relations) or 'none'}",
-        )
+        problem = f"several fit: {', '.join(fitting)}" if fitting else "none fits"
+        raise InputError("relation", f"names no relation, and {problem}", f"{card.id} has {', '.join(card.relations) or 'none'}")
     return fitting[0]
 
 
-def _fits(card: LawCard, relation: str, given: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+def _fits(card: LawCard, relation: str, given: Mapping[str, Any], expected: Mapping[str, Any]) -> int | None:
+    """How many coefficients the check would replace in a relation, or nothing where its names do not fit."""
     try:
-        inputs, _ = find_inputs(card, relation, given)
+        inputs, coefficients = find_inputs(card, relation, given)
         for name in expected:
             find_output(card, relation, name)
     except InputError:
-        return False
-    return all(name in inputs or var.default is not None for name, var in card.relations[relation].inputs.items())
+        return None
+    complete = all(name in inputs or var.default is not None for name, var in card.relations[relation].inputs.items())
+    return len(coefficients) if complete else None

@@ -97,7 +97,16 @@ def find_name(name: str, known: Mapping[str, Variable]) -> str | None:
         or _one(key for key in known if key.lower() == name.lower())
         or _one(key for key, var in known.items() if var.quantity in _kinds(name))
         or _one(key for key in known if name.lower() in (f"{key.lower()}_opt", f"{key.lower()}_star", f"opt_{key.lower()}"))
+        or _one(key for key, var in known.items() if _names_with_unit(name, key, var.unit))
     )
+
+
+def _names_with_unit(name: str, key: str, unit: str) -> bool:
+    """Whether a name is the symbol followed by its own unit: C_PFdays, C_GFLOP, N_million, D_tokens."""
+    head, _, tail = name.rpartition("_")
+    plain = re.sub(r"[^a-z0-9]", "", unit.lower())
+    spoken = {"Mparams": "million", "Msamples": "million", "Gparams": "billion", "Gtokens": "billion"}.get(unit, plain)
+    return bool(plain) and head.lower() == key.lower() and tail.lower().removesuffix("s") in (plain.removesuffix("s"), spoken)
 
 
 def _takes(relation: Relation) -> str:
@@ -120,12 +129,18 @@ def find_inputs(card: LawCard, relation: str, given: Mapping[str, Any]) -> tuple
         if key is not None and key in inputs:
             raise InputError(name, f"gives {key} of {card.id} {relation} twice", _takes(rel))
         if key is not None:
+            _refuse_words(name, value, rel.inputs[key])
             inputs[key] = value if factor == 1.0 else value * factor
         elif name in coefficients:
             replaced[name] = value
         else:
             raise InputError(name, f"{card.id} {relation} takes no input {name!r}", _takes(rel))
     return inputs, replaced
+
+
+def _refuse_words(name: str, value: Any, var: Variable) -> None:
+    if isinstance(value, str) and var.quantity != "choice":
+        raise InputError(name, f"{value!r} is not a number", f"{var.quantity}, {var.unit or 'no unit'}")
 
 
 def _converted(name: str, known: Mapping[str, Variable]) -> tuple[str | None, float]:
@@ -137,9 +152,9 @@ def _converted(name: str, known: Mapping[str, Variable]) -> tuple[str | None, fl
 
 
 def find_output(card: LawCard, relation: str, name: str) -> str:
-    """Key of the output a name means; `value` is the only one there is. InputError when none."""
+    """Key of the output a name means; `value` is the first. InputError when none."""
     outputs = card.relations[relation].outputs
-    if name == "value" and len(outputs) == 1:
+    if name == "value":
         return next(iter(outputs))
     found = find_name(name, outputs)
     if found is None:

@@ -108,6 +108,9 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
         if measure.dim == "params" and measure.value < 1000:
             # "6 active per token": a count, and "active" a word about it.
             measure.dim, measure.after = "plain", measure.first + 1
+        if measure.dim == "acc" and measure.scaled and measure.value >= 5e6:
+            # "7B 300B H100": no cluster has billions of cards.
+            measure.dim, measure.after = "plain", measure.after - 1
         nodes_of = next((other for other in found[number + 1 :] if other.dim == "acc"), None)
         if measure.dim == "nodes" and per_node:
             measure.dim, measure.value = "acc", measure.value * per_node
@@ -338,9 +341,12 @@ def _per(measure: Measure, filled: Filled) -> float:
 def _notices(filled: Filled) -> None:
     if any(measure.euro for measure in filled.measures):
         filled.notices.append("amounts in other currencies than US dollars are not converted; state the budget in dollars")
-    for part, near in names.unknown_parts(filled.text, filled.spotted):
+    for name, _ in _live(filled, "unknown"):
+        near = names.nearest(name.id)
         hint = f"; nearest known: {', '.join(near)}" if near else ""
-        filled.notices.append(f"{part.upper()} is no accelerator in the catalogue{hint}")
+        filled.notices.append(f"{name.id.upper()} is no accelerator in the catalogue{hint}")
+        # As stated, so that whoever needs the part refuses it by name.
+        filled.values.setdefault("accelerator", name.id)
 
 
 def _laws(filled: Filled, task: str) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 
 from agent.understand._lexicon import read
-from agent.understand._text import CJK
 
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TABLE = re.compile(r"(?<![\w/.])[\w-]+(?:\.[\w-]+)*\.(?:csv|tsv|jsonl?|parquet|xlsx?|feather)\b", re.IGNORECASE)
@@ -22,7 +21,7 @@ _FORMAT = re.compile(
     r"(?<![a-z0-9])(?:w(?P<w>\d{1,2})(?:a\d{1,2})?(?:kv\d{1,2})?(?:g\d+)?|(?:nv|mx)?(?:int|fp|nf|uint)[ -]?(?P<f>\d{1,2})(?:[ _-]?e\dm\d)?"
     r"|bf[ -]?(?P<b>16)|float(?P<fl>16|32)|q(?P<q>[2-8])(?:_[k0-9]\w*)|i?q(?P<iq>[2-8])(?=_)|(?P<half>half precision)|(?P<tern>ternary|1\.58[ -]?bits?|bitnet)|(?P<bin>binary weights))(?![a-z0-9])"
 )
-_UNKNOWN_PART = re.compile(r"(?<![a-z0-9])(?:(?:[abhlv]|gb|gh|mi|rtx[ -]?|tpu[ -]?v?)\d{2,4}[a-z]{0,2}?)(?=s?(?![a-z0-9]))")
+_UNKNOWN_PART = re.compile(r"(?:(?<![a-z0-9.])|(?<=\dx))(?:(?:[bh]|gb|gh)\d{3}|[al]\d{3}|mi\d{3}|rtx[ -]?\d{4}|tpu[ -]?v\d{1,2}|gaudi[ -]?\d)[a-z]{0,2}?(?:'?s)?(?![a-z0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +194,7 @@ def spot(text: str) -> list[Name]:
     found += [Name("accelerator", groups[m.lastgroup or ""], m.start(), m.end(), m[0]) for m in parts.finditer(text)]
     found += [Name("bits", _format_bits(m), m.start(), m.end(), m[0]) for m in _FORMAT.finditer(text)]
     found += _law_names(text)
+    found += [Name("unknown", re.sub(r"'?s$", "", m[0]).replace(" ", "-"), m.start(), m.end(), m[0]) for m in _UNKNOWN_PART.finditer(text)]
     found.sort(key=lambda name: (name.start, -(name.end - name.start)))
     kept: list[Name] = []
     for name in found:
@@ -205,14 +205,9 @@ def spot(text: str) -> list[Name]:
     return kept
 
 
-def unknown_parts(text: str, known: list[Name]) -> list[tuple[str, list[str]]]:
-    """Words that look like accelerators but are none we know, each with the nearest ids."""
-    found: list[tuple[str, list[str]]] = []
-    for match in _UNKNOWN_PART.finditer(text):
-        if not any(name.start < match.end() and match.start() < name.end for name in known):
-            near = difflib.get_close_matches(match[0].replace(" ", "-"), accelerator_ids(), 3, 0.4)
-            found.append((match[0], near))
-    return found
+def nearest(part: str) -> list[str]:
+    """Ids of the accelerators whose names are nearest to an unknown one."""
+    return difflib.get_close_matches(part, accelerator_ids(), 3, 0.4)
 
 
-__all__ = ["CJK", "Name", "accelerator_ids", "law_id", "spot", "unknown_parts"]
+__all__ = ["Name", "accelerator_ids", "law_id", "law_tasks", "nearest", "spot"]

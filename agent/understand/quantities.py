@@ -131,6 +131,8 @@ def terminal(lang: Language, text: list[Atom], place: int) -> tuple[str, float, 
     if atom.text == "-" and place + 1 < len(text) and text[place + 1].kind == "number" and text[place + 1].start == atom.end:
         bare = place == 0 or text[place - 1].end < atom.start or text[place - 1].text in "($€=:"
         return ("NEG", -1.0, place + 1) if bare else None
+    if atom.text in ("nan", "inf", "infinity"):
+        return "NUM", float(atom.text), place + 1
     if atom.text == "minus":
         return "NEG", -1.0, place + 1
     if atom.text in ("of", "à", "von", "de", "mit", "with", "avec", "con", "zu", "having", "je"):

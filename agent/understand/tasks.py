@@ -166,6 +166,7 @@ _SPECIFIC = frozenset({
 })
 _OPENS_EXPLANATION = re.compile(r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|(?:(?:can|could|would) you )?explain|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b")
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
+_CORE = frozenset({"compute_flops", "params_total", "params_active", "tokens", "n_accelerators", "accelerator_hours", "unique_tokens", "target_loss", "models", "weight_bits"})
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
 
@@ -178,6 +179,9 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
         table = {"out_of_scope": 9.0}
     elif not _domain().search(text):
         table = {name: score for name, score in table.items() if name not in _WORLDLY}
+    if _CORE & values.keys() and any(item.asks and item.weight >= 4.0 and item.task != "out_of_scope" for item in found):
+        # An order slipped in beside a planning question changes nothing.
+        table.pop("out_of_scope", None)
     ranked = sorted(table.items(), key=lambda item: -item[1])
     if not ranked or ranked[0][1] < 2.0:
         if values:

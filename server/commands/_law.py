@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from server.commands._output import columns, emit, number
 from tools.law import Evaluation, evaluate
 from tools.law_checks import CheckOutcome, extra_checks, run_checks, run_extra_check
 from tools.law_names import find_inputs, find_name, find_relation, find_variant
+from tools.law_sweep import Sweep, sweeps
 
 # ---------------------------------------------------------------- list
 
@@ -92,7 +95,9 @@ def law_show(args: argparse.Namespace) -> int:
     card = LawBook().get(args.id)
     outcomes = list(run_checks([card]))
     if args.as_json:
-        emit({**card.model_dump(mode="json"), "formulas": _formulas(card), "check_outcomes": [outcome.as_json() for outcome in outcomes]})
+        figures = [asdict(drawn) for drawn in sweeps(card)]
+        checks = [outcome.as_json() for outcome in outcomes]
+        emit({**card.model_dump(mode="json"), "formulas": _formulas(card), "check_outcomes": checks, "figures": figures})
     else:
         print("\n\n".join(part for part in _sheet(card, outcomes) if part))
     return 0
@@ -130,6 +135,9 @@ def _sheet(card: LawCard, outcomes: list[CheckOutcome]) -> Iterable[str]:
             + f"\n  source: {variant.source}"
             + (f"\n  note: {variant.note}" if variant.note else "")
         )
+    drawn = sweeps(card)
+    if drawn:
+        yield "over the fitted range\n" + "\n".join(f"  {_sketch(one)}" for one in drawn)
     if card.region:
         yield (
             "fitted on: "
@@ -142,6 +150,20 @@ def _sheet(card: LawCard, outcomes: list[CheckOutcome]) -> Iterable[str]:
     yield _bullets("caveats", card.caveats)
     yield f"missing: {card.missing}" if card.missing else ""
     yield _bullets("sources", [source.source + (f": {source.confirms}" if source.confirms else "") for source in card.sources])
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def _sketch(drawn: Sweep) -> str:
+    """A sweep in one line of bars over the fitted range, left to right; the height is logarithmic where it spans decades."""
+    picked = drawn.y[:: max(1, len(drawn.y) // 20)]
+    heights = [log10(y) for y in picked] if min(picked) > 0 and max(picked) > 50 * min(picked) else picked
+    low, span = min(heights), max(heights) - min(heights)
+    bars = "".join(_BARS[int((height - low) / span * (len(_BARS) - 1)) if span else 0] for height in heights)
+    held = "".join(f", {name} = {number(value)}" for name, value in drawn.fixed.items())
+    along = f"{drawn.relation}: {drawn.input} {number(drawn.x[0])} to {number(drawn.x[-1])}{held}"
+    return f"{drawn.output} {number(drawn.y[0])} {bars} {number(drawn.y[-1])}  ({along})"
 
 
 def _bullets(head: str, lines: list[str]) -> str:

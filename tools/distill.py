@@ -65,7 +65,7 @@ def distill(request: DistillRequest, laws: LawBook) -> Result:
     values |= _cost_values(laws, plan)
     values |= _teacher_values(laws, plan, values)
     decision, why = _decide(plan, values)
-    values["decision"] = arithmetic(decision, "what to do", source=_SOURCE)
+    values["decision"] = arithmetic(decision, "recommended:", source=_SOURCE)
     headline = [
         "decision",
         *(["tokens"] if "tokens" in values else []),
@@ -290,13 +290,7 @@ def _recalled(request: DistillRequest, laws: LawBook, plan: _Plan) -> list[Alter
 
 
 def _warnings(request: DistillRequest, plan: _Plan) -> list[Notice]:
-    found = [
-        Notice(
-            level="info",
-            text="A much stronger teacher can make a small student worse (capacity gap); compare two teachers before the long run.",
-            source=_SOURCE,
-        )
-    ]
+    found: list[Notice] = []
     if request.law == LAW:
         found.append(
             Notice(

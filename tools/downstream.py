@@ -10,6 +10,7 @@ from pydantic import Field
 
 from knowledge.errors import InputError
 from knowledge.library import LawBook
+from knowledge.schema import LawCard
 from tools._law_values import arithmetic, law_numbers, law_value, number, table
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.registry import ToolRequest, tool
@@ -204,13 +205,18 @@ def _ladder_table(laws: LawBook, case: _Case) -> Table:
     )
 
 
+def _family_name(card: LawCard, key: str) -> str:
+    """A family's name without the statistics of its line."""
+    return card.variants[key].label.removeprefix("family line ").split(" (")[0]
+
+
 def _profiles(laws: LawBook, C: float) -> Table:
     rows: list[list[Any]] = []
     card = laws.get(FAMILIES)
     for key in card.variants_of("family"):
         score = law_numbers(laws, FAMILIES, "family", {"C": C}, key)["PC1"]
         profile = law_numbers(laws, FAMILIES, "scores", {"PC1": score})
-        rows.append([card.variants[key].label.removeprefix("family line "), float(score), *(float(profile[name]) for name in _SCORES)])
+        rows.append([_family_name(card, key), float(score), *(float(profile[name]) for name in _SCORES)])
     columns = {"family": ("family", ""), "PC1": ("capability", ""), **{name: (name, "") for name in _SCORES}}
     return table("families", f"Score profile of public families at {C:.3g} FLOP", columns, rows, "one component only; clipped to 0..1")
 
@@ -221,7 +227,7 @@ def _family_values(laws: LawBook, C: float) -> dict[str, Value]:
     keys = [key for key in _MODERN if key in card.variants]
     scores = np.array([float(law_numbers(laws, FAMILIES, "family", {"C": C}, key)["PC1"]) for key in keys])
     profile = law_numbers(laws, FAMILIES, "scores", {"PC1": scores})
-    basis = "range over " + ", ".join(card.variants[key].label.removeprefix("family line ").split(" (")[0] for key in keys)
+    basis = "range over " + ", ".join(_family_name(card, key) for key in keys)
     outside = [] if C <= 1e25 else [f"C = {C:.3g} is above the fitted 1e+25"]
     return {
         key: arithmetic(
@@ -264,18 +270,12 @@ def _alternatives(laws: LawBook, case: _Case) -> list[Alternative]:
     if case.C is None or not _FAMILY_FLOPS[0] <= case.C <= _FAMILY_FLOPS[1]:
         return []
     card = laws.get(FAMILIES)
-    return [
-        Alternative(
-            name=f"{card.variants[key].label.removeprefix('family line ')} at this compute",
-            values={
-                "capability": law_value(
-                    laws, FAMILIES, "family", {"C": case.C}, variant=key, label="first principal component of its scores"
-                )
-            },
-        )
-        for key in _MODERN
-        if key in card.variants
-    ]
+    found: list[Alternative] = []
+    for key in (name for name in _MODERN if name in card.variants):
+        capability = law_value(laws, FAMILIES, "family", {"C": case.C}, variant=key)
+        mmlu = law_value(laws, FAMILIES, "scores", {"PC1": capability.value}, "MMLU", label="MMLU")
+        found.append(Alternative(name=f"{_family_name(card, key)} at this compute", values={"mmlu": mmlu}))
+    return found
 
 
 def _from_loss(request: DownstreamRequest, laws: LawBook) -> Result:

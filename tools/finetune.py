@@ -146,7 +146,7 @@ def _method(request: FinetuneRequest, laws: LawBook) -> Result:
         votes = [_better(laws, task, N, examples) for task in _TASKS]
         values["method"] = arithmetic(
             max(sorted(set(votes)), key=votes.count),
-            "better method at this size and data on most of the paper's tasks",
+            "better at this size and data on most of the paper's tasks:",
             source="Zhang et al. 2024, arXiv:2402.17193",
             inputs={"X": N, "D_f": examples},
         )

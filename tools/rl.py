@@ -247,7 +247,7 @@ def _published(request: RlRequest, laws: LawBook) -> Result:
         task="rl",
         headline=headline,
         values=values,
-        tables=[_curve_table(request, laws, card.id, variant, hours), _utd_table(laws)],
+        tables=[_curve_table(request, laws, card.id, variant, hours), *([] if request.model_fields_set else [_utd_table(laws)])],
         alternatives=_other_recipes(laws, hours, variant),
         assumptions=assumptions,
         warnings=_curve_warnings(request),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,14 @@ _BEYOND = 1e6
 # "Far fewer" and "far more" inference than pretraining tokens: the paper's figures have 0.16, 0.79 and 22.
 _FEW, _MANY = 0.3, 3.0
 _SIZE_MULTIPLES = (2.0, 4.0, 8.0, 14.0)
+
+
+_BROWN = "Brown et al. 2024, arXiv:2407.21787"
+_WHY_SLOWER = (
+    "Problems differ in difficulty, so the share solved grows slower than independent tries on one problem would;"
+    " the curve starts at the stated pass rate."
+)
+_MEASURE = "The exponent depends on model and task; measure the share solved at one more number of samples and the interval shrinks."
 
 
 class TestTimeRequest(ToolRequest):
@@ -114,93 +123,86 @@ def published_exponents(laws: LawBook) -> dict[str, float]:
     return {key: coefficient(card, key, "b") for key in card.variants_of("coverage")}
 
 
-def _coverage(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
-    """The curve anchored at the stated pass rate: a = log(pass@1), b the median of the published fits, the range their spread."""
-    p = request.pass_rate or 0.0
+@dataclass(frozen=True)
+class _Curve:
+    """The coverage law anchored at a stated pass rate: a = log(pass@1), the exponent in use and the published spread of it."""
+
+    law: str
+    pass_rate: float
+    b: float
+    spread: Any  # all published exponents, rising
+
+    def coverage(self, k: float, b: Any) -> Any:
+        return np.exp(np.log(self.pass_rate) * k**b)
+
+    def samples(self, target: float) -> list[float]:
+        """Samples for a share of problems: in use, steepest, flattest exponent."""
+        exponents = np.array([self.b, self.spread[0], self.spread[-1]])
+        return [float(k) for k in (np.log(target) / np.log(self.pass_rate)) ** (1 / exponents)]
+
+    def value(self, number: float, label: str, unit: str, formula: str, **more: Any) -> Value:
+        inputs = {"pass_rate": self.pass_rate, "b": self.b, **more.pop("inputs")}
+        basis = "range of the exponent over published models and tasks"
+        return arithmetic(number, label, unit, formula=formula, source=_BROWN, law=self.law, inputs=inputs, interval_basis=basis, **more)
+
+
+def _curve(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> _Curve:
     card = law_with(laws, "coverage", request.law, COVERAGE)
-    b = np.array(sorted(published_exponents(laws).values()))
-    middle = float(np.median(b)) if card.id == COVERAGE else coefficient(card, card.default_variant or next(iter(card.variants)), "b")
-    a = float(np.log(p))
-    parts.assumptions.append(
-        Assumption(
-            field="coverage_exponent",
-            value=middle,
-            source=(
-                f"median of {b.size} published fits, {b[0]:.2f} to {b[-1]:.2f}; fit your own from pass@1 and one more point"
-                if card.id == COVERAGE
-                else f"law {card.id}"
-            ),
-        )
-    )
-    formula, inputs = "coverage = exp(log(pass@1) k^b)", {"pass_rate": p, "b": middle}
-    basis = "range of the exponent over published models and tasks"
+    spread = np.array(sorted(published_exponents(laws).values()))
+    published = card.id == COVERAGE
+    b = float(np.median(spread)) if published else coefficient(card, card.default_variant or next(iter(card.variants)), "b")
+    source = f"median of {spread.size} published fits, {spread[0]:.2f} to {spread[-1]:.2f}; fit your own from pass@1 and one more point"
+    parts.assumptions.append(Assumption(field="coverage_exponent", value=b, source=source if published else f"law {card.id}"))
+    return _Curve(card.id, request.pass_rate or 0.0, b, spread)
+
+
+def _coverage(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
+    """Share of problems solved at the stated samples, and the samples it takes for some shares."""
+    curve = _curve(request, laws, parts)
+    targets = {share: curve.samples(share) for share in _TARGETS if share > curve.pass_rate}
     if request.samples is not None:
-        k = request.samples
-        edges = np.exp(a * k**b)
-        parts.values["pass_at_k"] = arithmetic(
-            np.exp(a * k**middle),
-            f"share of problems solved by at least one of {k:g} samples",
-            "",
-            "probability",
-            formula,
-            "Brown et al. 2024, arXiv:2407.21787",
-            law=card.id,
-            relation="coverage",
-            inputs={**inputs, "k": k},
-            low=float(edges.min()),
-            high=float(edges.max()),
-            interval_basis=basis,
-        )
-        parts.values["upper_bound"] = law_value(
-            laws, COVERAGE, "independent", {"p": p, "k": k}, label="if every problem were equally hard (upper bound)"
-        )
-        parts.headline += ["pass_at_k", "upper_bound"]
-    rows = [[c, *(float(k) for k in (np.log(c) / a) ** (1 / np.array([middle, b[0], b[-1]])))] for c in _TARGETS if c > p]
-    if rows:
-        parts.tables.append(
-            table(
-                "samples_for_coverage",
-                "Samples per problem for a share of problems solved",
-                {
-                    "coverage": ("share solved", ""),
-                    "samples": ("samples", "attempts"),
-                    "low": ("steepest fit", "attempts"),
-                    "high": ("flattest fit", "attempts"),
-                },
-                [[c, *(k if k < _BEYOND else None for k in row)] for c, *row in rows],
-                "empty: more than a million; an oracle picks the right sample",
-            )
-        )
-    if request.samples is None and rows:
-        target, k, low, high = rows[0]
-        parts.values["samples"] = arithmetic(
+        _at_samples(curve, request.samples, laws, parts)
+    elif targets:
+        share, (k, low, high) = next(iter(targets.items()))
+        label, formula = f"samples per problem until {share:.0%} are solved", "k = (log(c)/log(pass@1))^(1/b)"
+        parts.values["samples"] = curve.value(
             k,
-            f"samples per problem until {target:.0%} are solved",
+            label,
             "attempts",
-            "attempts",
-            "k = (log(c)/log(pass@1))^(1/b)",
-            "Brown et al. 2024, arXiv:2407.21787",
-            law=card.id,
+            formula,
+            quantity="attempts",
             relation="samples_for_coverage",
-            inputs={**inputs, "coverage": target},
+            inputs={"coverage": share},
             low=low,
             high=high,
-            interval_basis=basis,
         )
         parts.headline.append("samples")
-    parts.reasons.append(
-        "Problems differ in difficulty, so the share solved grows slower than independent tries on one problem would; the curve starts at"
-        " the stated pass rate."
+    if targets:
+        columns = {"coverage": ("share solved", ""), "samples": ("samples", "attempts")}
+        columns |= {"low": ("steepest fit", "attempts"), "high": ("flattest fit", "attempts")}
+        rows: list[list[Any]] = [[share, *(k if k < _BEYOND else None for k in found)] for share, found in targets.items()]
+        note = "empty: more than a million; an oracle picks the right sample"
+        parts.tables.append(table("samples_for_coverage", "Samples per problem for a share of problems solved", columns, rows, note))
+    parts.reasons.append(_WHY_SLOWER)
+    parts.warnings.append(Notice(level="caution", text=_MEASURE, source=_BROWN))
+
+
+def _at_samples(curve: _Curve, k: float, laws: LawBook, parts: _Parts) -> None:
+    edges = curve.coverage(k, curve.spread)
+    parts.values["pass_at_k"] = curve.value(
+        float(curve.coverage(k, curve.b)),
+        f"share of problems solved by at least one of {k:g} samples",
+        "",
+        "coverage = exp(log(pass@1) k^b)",
+        quantity="probability",
+        relation="coverage",
+        inputs={"k": k},
+        low=float(edges.min()),
+        high=float(edges.max()),
     )
-    parts.warnings.append(
-        Notice(
-            level="caution",
-            text=(
-                "The exponent depends on model and task; measure the share solved at one more number of samples and the interval shrinks."
-            ),
-            source="Brown et al. 2024, arXiv:2407.21787",
-        )
-    )
+    label = "if every problem were equally hard (upper bound)"
+    parts.values["upper_bound"] = law_value(laws, COVERAGE, "independent", {"p": curve.pass_rate, "k": k}, label=label)
+    parts.headline += ["pass_at_k", "upper_bound"]
 
 
 def _verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
@@ -332,7 +334,7 @@ def _against_training(request: TestTimeRequest, laws: LawBook, parts: _Parts) ->
             {"inference_OOM": decades},
             "training_factor",
             variant,
-            f"training compute that {request.samples:g} samples stand for, {name}",
+            f"times the training compute that {request.samples:g} samples stand for, {name}",
         )
         parts.values["training_factor_" + variant] = value
     parts.headline.append("training_factor_expensive_verification")

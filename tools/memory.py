@@ -44,7 +44,18 @@ class MemoryRequest(ToolRequest):
     shard: int | None = Field(None, ge=0, le=3, description="ZeRO stage; 3 is FSDP full shard")
 
 
-@tool(task="memory", title="Whether it trains in memory", needs=(("params_total", "accelerator"), ("model", "accelerator"), ("params_total", "memory_bytes"), ("model", "memory_bytes"), ("params_total",), ("model",)))
+@tool(
+    task="memory",
+    title="Whether it trains in memory",
+    needs=(
+        ("params_total", "accelerator"),
+        ("model", "accelerator"),
+        ("params_total", "memory_bytes"),
+        ("model", "memory_bytes"),
+        ("params_total",),
+        ("model",),
+    ),
+)
 def memory(request: MemoryRequest, laws: LawBook) -> Result:
     """Peak memory per device of the best layout, what does not fit and by how much, and the nearest plan that does."""
     del laws
@@ -54,11 +65,40 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
     if request.accelerator is None:
         assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
     devices = request.n_accelerators or _default_devices(part, assumed)
-    seq = request.sequence_length or _assume(assumed, "sequence_length", 4096.0 if count_params(shape).active > 3e9 else 2048.0, "tokens", "usual pretraining context for the size")
-    batch = max(1.0, round((request.batch_tokens or _assume(assumed, "batch_tokens", max(2.0**20, seq * devices), "tokens/step", "a million tokens, at least one sequence per device")) / seq))
+    seq = request.sequence_length or _assume(
+        assumed,
+        "sequence_length",
+        4096.0 if count_params(shape).active > 3e9 else 2048.0,
+        "tokens",
+        "usual pretraining context for the size",
+    )
+    batch = max(
+        1.0,
+        round(
+            (
+                request.batch_tokens
+                or _assume(
+                    assumed,
+                    "batch_tokens",
+                    max(2.0**20, seq * devices),
+                    "tokens/step",
+                    "a million tokens, at least one sequence per device",
+                )
+            )
+            / seq
+        ),
+    )
     fixed = {name: float(value) for name in _PINNED if (value := getattr(request, name)) is not None}
     refused = refusal(shape, part, devices, batch, fixed)
-    found = search(shape, cluster(part.id, devices, request.dtype), seq, batch, optimizer=request.optimizer, fixed=fixed, memory_bytes=request.memory_bytes)
+    found = search(
+        shape,
+        cluster(part.id, devices, request.dtype),
+        seq,
+        batch,
+        optimizer=request.optimizer,
+        fixed=fixed,
+        memory_bytes=request.memory_bytes,
+    )
     limit = request.memory_bytes or part.memory_bytes
     if found.best is not None:
         return _fits(shape, part, devices, limit, found, assumed)
@@ -76,11 +116,21 @@ def _default_devices(part: Accelerator, assumed: list[Assumption]) -> float:
 
 def _fits(shape: ModelShape, part: Accelerator, devices: float, limit: float, found: Search, assumed: list[Assumption]) -> Result:
     best = found.fitting[0]
-    text = f"Yes: {_name(shape)} trains on {devices:g} x {part.name}: {best.memory_bytes / 1e9:.1f} GB of {limit / 1e9:g} GB per device with {best.describe()}."
+    text = (
+        f"Yes: {_name(shape)} trains on {devices:g} x {part.name}: "
+        f"{best.memory_bytes / 1e9:.1f} GB of {limit / 1e9:g} GB per device with {best.describe()}."
+    )
     values = {"verdict": Value(value=text, label="verdict"), **_common(shape, part, devices, best)}
-    return Result(tool="memory", task="memory", headline=["verdict", "memory_bytes"], values=values, tables=[_breakdown(best), _layouts(found.fitting, limit)],
-                  alternatives=[_alternative(item) for item in found.fitting[1:3]], assumptions=assumed,
-                  reasons=["Among the layouts that fit, the fastest is shown; the table lists the runners-up."])
+    return Result(
+        tool="memory",
+        task="memory",
+        headline=["verdict", "memory_bytes"],
+        values=values,
+        tables=[_breakdown(best), _layouts(found.fitting, limit)],
+        alternatives=[_alternative(item) for item in found.fitting[1:3]],
+        assumptions=assumed,
+        reasons=["Among the layouts that fit, the fastest is shown; the table lists the runners-up."],
+    )
 
 
 def _name(shape: ModelShape) -> str:
@@ -89,8 +139,17 @@ def _name(shape: ModelShape) -> str:
 
 def _common(shape: ModelShape, part: Accelerator, devices: float, layout: Layout) -> dict[str, Value]:
     return {
-        "memory_bytes": Value(value=layout.memory_bytes, unit="bytes", label="peak memory per device", quantity="bytes", source=_SOURCE,
-                              low=layout.memory_bytes * 0.85, high=layout.memory_bytes * 1.2, level=0.9, interval_basis="residuals on measured peaks"),
+        "memory_bytes": Value(
+            value=layout.memory_bytes,
+            unit="bytes",
+            label="peak memory per device",
+            quantity="bytes",
+            source=_SOURCE,
+            low=layout.memory_bytes * 0.85,
+            high=layout.memory_bytes * 1.2,
+            level=0.9,
+            interval_basis="residuals on measured peaks",
+        ),
         "device_memory_bytes": Value(value=part.memory_bytes, unit="bytes", label="memory of the device", quantity="bytes"),
         "layout": Value(value=layout.describe(), label="layout"),
         "step_seconds": Value(value=layout.step_seconds, unit="s", label="seconds per optimizer step"),
@@ -101,23 +160,49 @@ def _common(shape: ModelShape, part: Accelerator, devices: float, layout: Layout
 
 def _breakdown(layout: Layout) -> Table:
     rows: list[list[Any]] = [[name, layout.parts[name], layout.parts[name] / layout.memory_bytes] for name in PARTS]
-    return Table(name="breakdown", title="Memory per device by part", rows=[*rows, ["total", layout.memory_bytes, 1.0]],
-                 columns=[Column(name="part"), Column(name="bytes", unit="bytes"), Column(name="share")])
+    return Table(
+        name="breakdown",
+        title="Memory per device by part",
+        rows=[*rows, ["total", layout.memory_bytes, 1.0]],
+        columns=[Column(name="part"), Column(name="bytes", unit="bytes"), Column(name="share")],
+    )
 
 
 def _layouts(layouts: tuple[Layout, ...], limit: float) -> Table:
-    rows: list[list[Any]] = [[item.describe(), item.memory_bytes, USABLE * limit - item.memory_bytes, item.step_seconds] for item in layouts]
-    return Table(name="layouts", title="Layouts that fit, fastest first", rows=rows,
-                 columns=[Column(name="layout"), Column(name="memory_bytes", label="memory per device", unit="bytes"), Column(name="room", label="room left", unit="bytes"),
-                          Column(name="step_seconds", label="step", unit="s")])
+    rows: list[list[Any]] = [
+        [item.describe(), item.memory_bytes, USABLE * limit - item.memory_bytes, item.step_seconds] for item in layouts
+    ]
+    return Table(
+        name="layouts",
+        title="Layouts that fit, fastest first",
+        rows=rows,
+        columns=[
+            Column(name="layout"),
+            Column(name="memory_bytes", label="memory per device", unit="bytes"),
+            Column(name="room", label="room left", unit="bytes"),
+            Column(name="step_seconds", label="step", unit="s"),
+        ],
+    )
 
 
 def _alternative(layout: Layout) -> Alternative:
-    return Alternative(name=layout.describe(), values={"memory_bytes": Value(value=layout.memory_bytes, unit="bytes"), "step_seconds": Value(value=layout.step_seconds, unit="s")})
+    return Alternative(
+        name=layout.describe(),
+        values={"memory_bytes": Value(value=layout.memory_bytes, unit="bytes"), "step_seconds": Value(value=layout.step_seconds, unit="s")},
+    )
 
 
-def _misfit(request: MemoryRequest, shape: ModelShape, part: Accelerator, devices: float, step: tuple[float, float], limit: float, found: Search,
-            assumed: list[Assumption], refused: str) -> Result:
+def _misfit(
+    request: MemoryRequest,
+    shape: ModelShape,
+    part: Accelerator,
+    devices: float,
+    step: tuple[float, float],
+    limit: float,
+    found: Search,
+    assumed: list[Assumption],
+    refused: str,
+) -> Result:
     """Why nothing fits, by how much, and what would: more devices, or a leaner optimizer."""
     seq, batch = step
     values: dict[str, Value] = {}
@@ -125,9 +210,13 @@ def _misfit(request: MemoryRequest, shape: ModelShape, part: Accelerator, device
     reason = refused
     if found.nearest is not None and not refused:
         over = found.nearest.memory_bytes - USABLE * limit
-        reason = (f"the leanest layout ({found.nearest.describe()}) needs {found.nearest.memory_bytes / 1e9:.1f} GB per device, "
-                  f"{over / 1e9:.1f} GB more than fits in {limit / 1e9:g} GB")
-        values |= _common(shape, part, devices, found.nearest) | {"missing_bytes": Value(value=over, unit="bytes", label="short by, per device", quantity="bytes")}
+        reason = (
+            f"the leanest layout ({found.nearest.describe()}) needs {found.nearest.memory_bytes / 1e9:.1f} GB per device, "
+            f"{over / 1e9:.1f} GB more than fits in {limit / 1e9:g} GB"
+        )
+        values |= _common(shape, part, devices, found.nearest) | {
+            "missing_bytes": Value(value=over, unit="bytes", label="short by, per device", quantity="bytes")
+        }
         tables.append(_breakdown(found.nearest))
     plans = _nearest_plans(request, shape, part, devices, seq, batch)
     text = f"No: {_name(shape)} does not train on {devices:g} x {part.name}: {reason or 'no layout is possible'}."
@@ -135,14 +224,26 @@ def _misfit(request: MemoryRequest, shape: ModelShape, part: Accelerator, device
     for key, label, value in plans:
         values[key] = Value(value=value, label=label)
     notices = [Notice(level="warning", text=f"{label}: {value}.") for _, label, value in plans]
-    return Result(tool="memory", task="memory", headline=["verdict", *([plans[0][0]] if plans else [])], values=values, tables=tables, assumptions=assumed,
-                  warnings=notices, feasible=False)
+    return Result(
+        tool="memory",
+        task="memory",
+        headline=["verdict", *([plans[0][0]] if plans else [])],
+        values=values,
+        tables=tables,
+        assumptions=assumed,
+        warnings=notices,
+        feasible=False,
+    )
 
 
-def _nearest_plans(request: MemoryRequest, shape: ModelShape, part: Accelerator, devices: float, seq: float, batch: float) -> list[tuple[str, str, Any]]:
+def _nearest_plans(
+    request: MemoryRequest, shape: ModelShape, part: Accelerator, devices: float, seq: float, batch: float
+) -> list[tuple[str, str, Any]]:
     """The nearest plans that fit: the layout without its pins, fewer bytes of optimizer, more devices."""
     plans: list[tuple[str, str, Any]] = []
-    here = search(shape, cluster(part.id, devices, request.dtype), seq, batch, optimizer=request.optimizer, memory_bytes=request.memory_bytes)
+    here = search(
+        shape, cluster(part.id, devices, request.dtype), seq, batch, optimizer=request.optimizer, memory_bytes=request.memory_bytes
+    )
     if here.best is not None:
         plans.append(("nearest_layout", "A layout that works on these devices", here.best.describe()))
     for optimizer in ("adamw-8bit", "adafactor", "adamw-bf16"):
@@ -154,7 +255,14 @@ def _nearest_plans(request: MemoryRequest, shape: ModelShape, part: Accelerator,
         size = 1.0
         while size < 65536:
             size *= 2
-            grown = search(shape, cluster(part.id, size, request.dtype), seq, max(batch, size), optimizer=request.optimizer, memory_bytes=request.memory_bytes)
+            grown = search(
+                shape,
+                cluster(part.id, size, request.dtype),
+                seq,
+                max(batch, size),
+                optimizer=request.optimizer,
+                memory_bytes=request.memory_bytes,
+            )
             if size > devices and grown.best is not None:
                 plans.append(("nearest_plan", "It fits on", f"{size:g} x {part.name}: {grown.best.describe()}"))
                 break

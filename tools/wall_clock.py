@@ -17,18 +17,26 @@ from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Column, Notice, Result, Table, Value
 from tools.systems.batch import default_batch_tokens, most_data_ranks
 from tools.systems.flops import count_params, flops_per_token
+from tools.systems.frontier import frontier, plans
 from tools.systems.goodput import SOURCE as GOODPUT_SOURCE
 from tools.systems.goodput import goodput
 from tools.systems.layout import Layout, Search
-from tools.systems.mfu import LEVEL, SOURCE, Estimate, estimate
+from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, estimate
 from tools.systems.planning import Cluster, cluster, shape_for
 
 DEFAULT_ACCELERATOR = "h100-sxm"
 NEEDS = (
-    ("params_total", "tokens", "n_accelerators"), ("compute_flops", "n_accelerators"), ("model", "n_accelerators"),
-    ("params_total", "tokens", "duration_seconds"), ("compute_flops", "duration_seconds"), ("model", "duration_seconds"),
-    ("params_total", "tokens", "accelerator_hours"), ("compute_flops", "accelerator_hours"), ("params_total", "tokens", "accelerator"),
-    ("compute_flops", "accelerator"), ("model", "tokens"),
+    ("params_total", "tokens", "n_accelerators"),
+    ("compute_flops", "n_accelerators"),
+    ("model", "n_accelerators"),
+    ("params_total", "tokens", "duration_seconds"),
+    ("compute_flops", "duration_seconds"),
+    ("model", "duration_seconds"),
+    ("params_total", "tokens", "accelerator_hours"),
+    ("compute_flops", "accelerator_hours"),
+    ("params_total", "tokens", "accelerator"),
+    ("compute_flops", "accelerator"),
+    ("model", "tokens"),
 )
 
 
@@ -74,6 +82,8 @@ def wall_clock(request: WallClockRequest, laws: LawBook) -> Result:
     """Days of training with an interval, or the accelerators a deadline needs. MFU is the stated one or predicted from the best layout."""
     run = _run(request, laws)
     devices = request.n_accelerators
+    front: Table | None = None
+    _beyond_peak(run, request)
     if devices is None and request.accelerator_hours is not None and request.duration_seconds is not None:
         devices = max(1.0, round(request.accelerator_hours * HOUR / request.duration_seconds))
     if devices is None and request.duration_seconds is not None:
@@ -82,8 +92,43 @@ def wall_clock(request: WallClockRequest, laws: LawBook) -> Result:
             return _too_tight(run, request)
     if devices is None:
         devices = float(_fair_size(run, request))
-        run.assumptions.append(Assumption(field="n_accelerators", value=devices, source="a cluster on which such a run takes about a month"))
-    return _timed(run, request, devices)
+        front = _frontier_table(run, laws, devices)
+        run.assumptions.append(
+            Assumption(field="n_accelerators", value=devices, source="a cluster on which such a run takes about a month")
+        )
+    result = _timed(run, request, devices)
+    return result if front is None else result.model_copy(update={"tables": [*result.tables, front]})
+
+
+def _frontier_table(run: _Run, laws: LawBook, around: float) -> Table:
+    """Time against accelerator-hours for cluster sizes about a given one, each at the best batch; plans beaten on both are left out."""
+    sizes = [around * 2.0**power for power in range(-2, 4)]
+    rows: list[list[Any]] = [
+        [plan.devices, plan.batch_tokens, plan.tokens, plan.days, plan.accelerator_hours, plan.layout.describe()]
+        for plan in frontier(plans(run.shape, run.part, run.tokens, run.seq, laws, sizes, (0.5, 1.0, 2.0)))
+    ]
+    columns = [
+        Column(name="n_accelerators", label="accelerators"),
+        Column(name="batch_tokens", label="batch", unit="tokens/step"),
+        Column(name="tokens", label="tokens needed", unit="tokens"),
+        Column(name="days", unit="days"),
+        Column(name="accelerator_hours", label="accelerator-hours", unit="h"),
+        Column(name="layout"),
+    ]
+    return Table(name="frontier", title="Time against cost: plans nothing beats on both", columns=columns, rows=rows)
+
+
+def _beyond_peak(run: _Run, request: WallClockRequest) -> None:
+    """A deadline that not even full peak would meet contradicts the rest of the question."""
+    if request.n_accelerators is None or request.duration_seconds is None:
+        return
+    fastest = run.flops / (request.n_accelerators * run.part.peak("bf16"))
+    if fastest > request.duration_seconds:
+        text = (
+            f"{run.flops:.3g} FLOP on {request.n_accelerators:g} {run.part.id} take {fastest / DAY:.3g} days even at full peak, "
+            f"but {request.duration_seconds / DAY:.3g} days are stated."
+        )
+        run.notices.append(Notice(level="conflict", text=text))
 
 
 def _run(request: WallClockRequest, laws: LawBook) -> _Run:
@@ -96,12 +141,24 @@ def _run(request: WallClockRequest, laws: LawBook) -> _Run:
     if params is None and request.model is None:
         if request.compute_flops is None:
             raise InputError("params_total", "no size is told", "give params_total, model or compute_flops")
-        params = request.params_active or (request.compute_flops / (FLOPS_PER_PARAM_TOKEN * (request.tokens or 20.0 * (request.compute_flops / 120.0) ** 0.5)))
-        assumed.append(Assumption(field="params_total", value=params, unit="params",
-                                  source="compute / (6 tokens)" if request.tokens else "20 tokens per parameter (Hoffmann et al. 2022), to predict the speed"))
+        params = request.params_active or (
+            request.compute_flops / (FLOPS_PER_PARAM_TOKEN * (request.tokens or 20.0 * (request.compute_flops / 120.0) ** 0.5))
+        )
+        assumed.append(
+            Assumption(
+                field="params_total",
+                value=params,
+                unit="params",
+                source="compute / (6 tokens)" if request.tokens else "20 tokens per parameter (Hoffmann et al. 2022), to predict the speed",
+            )
+        )
     shape = shape_for(request.model, params, request.params_active)
-    active = request.params_active or (count_params(shape).active if request.model or shape.n_experts else params or count_params(shape).total)
-    tokens = request.tokens or (request.compute_flops / (FLOPS_PER_PARAM_TOKEN * active) if request.compute_flops else shape.training_tokens)
+    active = request.params_active or (
+        count_params(shape).active if request.model or shape.n_experts else params or count_params(shape).total
+    )
+    tokens = request.tokens or (
+        request.compute_flops / (FLOPS_PER_PARAM_TOKEN * active) if request.compute_flops else shape.training_tokens
+    )
     if tokens is None:
         raise InputError("tokens", "no number of training tokens is told", "give tokens or compute_flops")
     if request.tokens is None and request.compute_flops is None:
@@ -131,47 +188,102 @@ def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
     low, high = (share, share) if request.mfu is not None or found is None else (found.low, found.high)
     seconds = run.flops / (devices * peak * share)
     spread = (seconds * share / high, seconds * share / low)
-    good = goodput(run.part.id, devices, count_params(run.shape).total)
+    # a predicted utilisation is that of whole runs and holds what failures cost; a stated one does not
+    good = goodput(run.part.id, devices, count_params(run.shape).total) if request.mfu is not None else 1.0
     values = _values(run, request, devices, seconds, spread, share, (low, high), good)
     if found is not None:
-        values["step_seconds"] = Value(value=found.step_seconds, unit="s", label="seconds per optimizer step", source=SOURCE)
-        values["layout"] = Value(value=found.layout.describe(), label="fastest layout that fits", source=SOURCE)
+        values["step_seconds"] = Value(value=found.step_seconds, unit="s", label="seconds per optimizer step, tuned", source=STEP_SOURCE)
+        values["mfu_tuned"] = Value(
+            value=found.tuned, label="utilisation of the step itself, at full health", quantity="fraction", source=STEP_SOURCE
+        )
+        values["layout"] = Value(value=found.layout.describe(), label="fastest layout that fits", source=STEP_SOURCE)
     else:
         run.notices.append(Notice(level="warning", text=_misfit(run, request, devices)))
     feasible = _deadline_notices(run, request, devices, seconds / good, values)
     tables = [_layout_table(found.layouts.fitting)] if found else []
     headline = [key for key in ("feasibility", "days", "n_accelerators", "accelerator_hours", "mfu") if key in values]
-    return Result(tool="wall_clock", task="wall_clock", headline=headline, values=values, tables=tables, assumptions=run.assumptions, warnings=run.notices,
-                  reasons=_reasons(request, found), feasible=feasible and (found is not None))
+    return Result(
+        tool="wall_clock",
+        task="wall_clock",
+        headline=headline,
+        values=values,
+        tables=tables,
+        assumptions=run.assumptions,
+        warnings=run.notices,
+        reasons=_reasons(request, found),
+        feasible=feasible and (found is not None),
+    )
 
 
-def _values(run: _Run, request: WallClockRequest, devices: float, seconds: float, spread: tuple[float, float], share: float, bounds: tuple[float, float],
-            good: float) -> dict[str, Value]:
+def _values(
+    run: _Run,
+    request: WallClockRequest,
+    devices: float,
+    seconds: float,
+    spread: tuple[float, float],
+    share: float,
+    bounds: tuple[float, float],
+    good: float,
+) -> dict[str, Value]:
     stated = request.mfu is not None
     inputs: dict[str, Any] = {"compute_flops": run.flops, "n_accelerators": devices, "peak_flops": run.part.peak("bf16"), "mfu": share}
-    level: dict[str, Any] = {} if stated else {"level": LEVEL, "interval_basis": "residuals on measured clusters left out of the calibration"}
+    level: dict[str, Any] = {} if stated else {"level": LEVEL, "interval_basis": "published runs left out of the calibration"}
 
     def timed(scale: float, unit: str, label: str, quantity: str = "", formula: str = "t = C / (n x peak x MFU)") -> Value:
-        bound = {} if stated else {"low": spread[0] * scale, "high": spread[1] * scale}
-        return Value(value=seconds * scale, unit=unit, label=label, quantity=quantity, formula=formula, inputs=inputs, source=SOURCE if not stated else "MFU of the question",
-                     **bound, **level)
+        bound: dict[str, Any] = {} if stated else {"low": spread[0] * scale, "high": spread[1] * scale}
+        return Value(
+            value=seconds * scale,
+            unit=unit,
+            label=label,
+            quantity=quantity,
+            formula=formula,
+            inputs=inputs,
+            source=SOURCE if not stated else "MFU of the question",
+            **bound,
+            **level,
+        )
 
-    calendar = 1.0 / good
     tokens_formula = "C = 6 x active params x tokens" if request.compute_flops is None else "stated compute"
     exact = flops_per_token(run.shape, run.seq).model * run.tokens
+    share_bounds: dict[str, Any] = {} if stated else {"low": bounds[0], "high": bounds[1], **level}
+    lost: dict[str, Value] = (
+        {}
+        if not stated
+        else {
+            "calendar_days": Value(
+                value=seconds / good / DAY, unit="days", label="with failures and restarts", formula="t / goodput", source=GOODPUT_SOURCE
+            ),
+            "goodput": Value(value=good, label="share of time not lost to failures", quantity="fraction", source=GOODPUT_SOURCE),
+        }
+    )
     return {
-        "days": timed(1 / DAY, "days", "training time at full health"),
-        "duration_seconds": timed(1.0, "s", "training time at full health", "seconds"),
-        "calendar_days": timed(calendar / DAY, "days", "with failures and restarts", formula="t / goodput"),
+        **lost,
+        "days": timed(1 / DAY, "days", "training time"),
+        "duration_seconds": timed(1.0, "s", "training time", "seconds"),
         "accelerator_hours": timed(devices / HOUR, "h", "accelerator-hours", formula="n x t"),
         "n_accelerators": Value(value=devices, label=run.part.name, quantity="count"),
-        "mfu": Value(value=share, label="model FLOPs utilisation", quantity="fraction", source="the question" if stated else SOURCE,
-                     **({} if stated else {"low": bounds[0], "high": bounds[1], **level})),
-        "goodput": Value(value=good, label="share of time not lost to failures", quantity="fraction", source=GOODPUT_SOURCE),
-        "compute_flops": Value(value=run.flops, unit="FLOP", label="training compute", quantity="flops", formula=tokens_formula,
-                               inputs={"params_active": run.active, "tokens": run.tokens}),
-        "exact_flops": Value(value=exact, unit="FLOP", label="with attention and output layer counted", formula="3 x forward FLOPs per token x tokens",
-                             inputs={"sequence_length": run.seq}),
+        "mfu": Value(
+            value=share,
+            label="model FLOPs utilisation",
+            quantity="fraction",
+            source="the question" if stated else SOURCE,
+            **share_bounds,
+        ),
+        "compute_flops": Value(
+            value=run.flops,
+            unit="FLOP",
+            label="training compute",
+            quantity="flops",
+            formula=tokens_formula,
+            inputs={"params_active": run.active, "tokens": run.tokens},
+        ),
+        "exact_flops": Value(
+            value=exact,
+            unit="FLOP",
+            label="with attention and output layer counted",
+            formula="3 x forward FLOPs per token x tokens",
+            inputs={"sequence_length": run.seq},
+        ),
         "tokens_per_second": Value(value=run.tokens / seconds, unit="tokens/s", label="training speed"),
     }
 
@@ -186,7 +298,12 @@ def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, cale
     values["feasibility"] = Value(value="Not in time:", label="verdict")
     low = values["days"].low
     level = "conflict" if low is None or low * DAY > deadline else "warning"
-    run.notices.append(Notice(level=level, text=f"The run needs {calendar / DAY:.3g} days on {devices:g} {run.part.id}, but {deadline / DAY:.3g} days are stated."))
+    run.notices.append(
+        Notice(
+            level=level,
+            text=f"The run needs {calendar / DAY:.3g} days on {devices:g} {run.part.id}, but {deadline / DAY:.3g} days are stated.",
+        )
+    )
     enough = _fewest(run, request)
     if enough is not None:
         values["n_accelerators_needed"] = Value(value=enough, label="accelerators that would meet the deadline", quantity="count")
@@ -196,14 +313,38 @@ def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, cale
 def _reasons(request: WallClockRequest, found: Estimate | None) -> list[str]:
     if request.mfu is not None:
         return ["The utilisation is the one stated; the predicted one is not used."]
-    return ["Utilisation is predicted: every layout that fits in memory was priced and the fastest kept."] if found else []
+    return (
+        [
+            "Utilisation is predicted: every layout that fits in memory was priced, the fastest kept, "
+            "and what whole runs lose beyond a tuned step taken off."
+        ]
+        if found
+        else []
+    )
 
 
 def _layout_table(layouts: tuple[Layout, ...]) -> Table:
-    rows: list[list[Any]] = [[i + 1, item.describe(), item.step_seconds, item.memory_bytes, item.mfu, item.seconds["pipeline_bubble"],
-                              item.seconds["tensor_parallel"] + item.seconds["data_parallel"]] for i, item in enumerate(layouts)]
-    columns = [Column(name="rank"), Column(name="layout"), Column(name="step_seconds", label="step", unit="s"), Column(name="memory_bytes", label="memory per device", unit="bytes"),
-               Column(name="mfu", label="MFU, exact FLOPs"), Column(name="bubble", label="pipeline bubble", unit="s"), Column(name="exposed", label="exposed communication", unit="s")]
+    rows: list[list[Any]] = [
+        [
+            i + 1,
+            item.describe(),
+            item.step_seconds,
+            item.memory_bytes,
+            item.mfu,
+            item.seconds["pipeline_bubble"],
+            item.seconds["tensor_parallel"] + item.seconds["data_parallel"],
+        ]
+        for i, item in enumerate(layouts)
+    ]
+    columns = [
+        Column(name="rank"),
+        Column(name="layout"),
+        Column(name="step_seconds", label="step", unit="s"),
+        Column(name="memory_bytes", label="memory per device", unit="bytes"),
+        Column(name="mfu", label="MFU, exact FLOPs"),
+        Column(name="bubble", label="pipeline bubble", unit="s"),
+        Column(name="exposed", label="exposed communication", unit="s"),
+    ]
     return Table(name="layouts", title="Layouts that fit, fastest first", columns=columns, rows=rows)
 
 
@@ -221,7 +362,8 @@ def _fewest(run: _Run, request: WallClockRequest) -> float | None:
     def seconds(devices: float) -> float:
         found = None if request.mfu else _estimate(run, request, devices)
         share = request.mfu or (found.mfu if found else 0.0)
-        return run.flops / (devices * run.part.peak("bf16") * share) / goodput(run.part.id, devices, total) if share else math.inf
+        good = goodput(run.part.id, devices, total) if request.mfu else 1.0
+        return run.flops / (devices * run.part.peak("bf16") * share) / good if share else math.inf
 
     ceiling = most_data_ranks(run.batch) * 512.0 if request.mfu is None else 1e7
     size = 1.0
@@ -237,18 +379,29 @@ def _fewest(run: _Run, request: WallClockRequest) -> float | None:
 
 
 def _too_tight(run: _Run, request: WallClockRequest) -> Result:
-    text = (f"No number of {run.part.id} finishes {run.flops:.3g} FLOP in {(request.duration_seconds or 0) / DAY:.3g} days "
-            f"at a batch of {run.batch * run.seq:.3g} tokens: data parallelism ends at one sequence a rank.")
-    return Result(tool="wall_clock", task="wall_clock", headline=["feasibility"], values={"feasibility": Value(value=text, label="verdict")},
-                  assumptions=run.assumptions, warnings=[Notice(level="warning", text=text)], feasible=False)
+    text = (
+        f"No number of {run.part.id} finishes {run.flops:.3g} FLOP in {(request.duration_seconds or 0) / DAY:.3g} days "
+        f"at a batch of {run.batch * run.seq:.3g} tokens: data parallelism ends at one sequence a rank."
+    )
+    return Result(
+        tool="wall_clock",
+        task="wall_clock",
+        headline=["feasibility"],
+        values={"feasibility": Value(value=text, label="verdict")},
+        assumptions=run.assumptions,
+        warnings=[Notice(level="warning", text=text)],
+        feasible=False,
+    )
 
 
 def _misfit(run: _Run, request: WallClockRequest, devices: float) -> str:
     need, nearest = _shortfall(run, request, devices)
     if need is None or nearest is None:
         return f"{devices:g} {run.part.id} admit no layout for a batch of {run.batch:g} sequences."
-    return (f"No layout fits: the leanest ({nearest.describe()}) needs {nearest.memory_bytes / 1e9:.3g} GB per device and {run.part.id} has "
-            f"{run.part.memory_bytes / 1e9:.3g} GB.")
+    return (
+        f"No layout fits: the leanest ({nearest.describe()}) needs {nearest.memory_bytes / 1e9:.3g} GB per device and {run.part.id} has "
+        f"{run.part.memory_bytes / 1e9:.3g} GB."
+    )
 
 
 def _shortfall(run: _Run, request: WallClockRequest, devices: float) -> tuple[Search | None, Layout | None]:
@@ -262,15 +415,34 @@ def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
     """Why the run cannot start, and the nearest plan that can: more of the same accelerators."""
     run.notices.append(Notice(level="conflict" if devices > 1 else "warning", text=_misfit(run, request, devices)))
     size = devices
-    while size < 65536 and (plan := _estimate(run, request, size)) is None:
+    plan = _estimate(run, request, size)
+    while plan is None and size < 65536:
         size *= 2
-    values: dict[str, Value] = {"feasibility": Value(value=f"It cannot run on {devices:g} x {run.part.name}.", label="verdict"),
-                                "compute_flops": Value(value=run.flops, unit="FLOP", label="training compute", quantity="flops")}
+        plan = _estimate(run, request, size)
+    values: dict[str, Value] = {
+        "feasibility": Value(value=f"It cannot run on {devices:g} x {run.part.name}.", label="verdict"),
+        "compute_flops": Value(value=run.flops, unit="FLOP", label="training compute", quantity="flops"),
+    }
     if plan is not None:
         values["n_accelerators_needed"] = Value(value=size, label="accelerators of the nearest plan that fits", quantity="count")
         values["nearest_layout"] = Value(value=plan.layout.describe(), label="nearest possible plan", source=SOURCE)
         days = run.flops / (size * run.part.peak("bf16") * plan.mfu) / DAY
-        values["nearest_days"] = Value(value=days, unit="days", label="training time of that plan", low=days * plan.mfu / plan.high, high=days * plan.mfu / plan.low,
-                                       level=LEVEL, interval_basis="residuals on measured clusters left out of the calibration", source=SOURCE)
-    return Result(tool="wall_clock", task="wall_clock", headline=["feasibility", *(["n_accelerators_needed"] if plan else [])], values=values,
-                  assumptions=run.assumptions, warnings=run.notices, feasible=False)
+        values["nearest_days"] = Value(
+            value=days,
+            unit="days",
+            label="training time of that plan",
+            low=days * plan.mfu / plan.high,
+            high=days * plan.mfu / plan.low,
+            level=LEVEL,
+            interval_basis="published runs left out of the calibration",
+            source=SOURCE,
+        )
+    return Result(
+        tool="wall_clock",
+        task="wall_clock",
+        headline=["feasibility", *(["n_accelerators_needed"] if plan else [])],
+        values=values,
+        assumptions=run.assumptions,
+        warnings=run.notices,
+        feasible=False,
+    )

@@ -22,9 +22,16 @@ def design_widths(params: float) -> tuple[float, float]:
     return layers, max(step, step * round(hidden / step))
 
 
-def design_shape(params_total: float, *, params_active: float | None = None, vocab: int | None = None, n_experts: int | None = None,
-                 experts_per_token: int | None = None) -> ModelShape:
-    """A gated, grouped-query decoder of about `params_total` parameters: head size 128, 8 key-value heads, a routed MLP when the active count is smaller.
+def design_shape(
+    params_total: float,
+    *,
+    params_active: float | None = None,
+    vocab: int | None = None,
+    n_experts: int | None = None,
+    experts_per_token: int | None = None,
+) -> ModelShape:
+    """A gated, grouped-query decoder of about `params_total` parameters: head size 128, 8 key-value heads, a routed MLP when
+    the active count is smaller.
 
     The MLP's width absorbs what rounding depth and width leaves, so that the count lands within about 1%.
     """
@@ -45,8 +52,17 @@ def design_shape(params_total: float, *, params_active: float | None = None, voc
         left = 8.0 * hidden * hidden
     step = 256 if hidden >= 2048 else 64
     ffn = int(max(step, step * round(left / (3 * hidden) / step)))
-    fields = {"layers": int(layers), "hidden": int(hidden), "heads": heads, "kv_heads": kv_heads, "head_dim": dim, "ffn_hidden": ffn, "vocab": words,
-              "tied_embeddings": tied, "name": f"designed {params_total:.3g}"}
+    fields: dict[str, Any] = {
+        "layers": int(layers),
+        "hidden": int(hidden),
+        "heads": heads,
+        "kv_heads": kv_heads,
+        "head_dim": dim,
+        "ffn_hidden": ffn,
+        "vocab": words,
+        "tied_embeddings": tied,
+        "name": f"designed {params_total:.3g}",
+    }
     if routed:
         fields |= _routed(params_total, fields, left, n_experts, experts_per_token)
     return ModelShape(**fields)
@@ -60,4 +76,9 @@ def _routed(total: float, fields: dict[str, Any], mlp: float, n_experts: int | N
     tables = (1 if fields["tied_embeddings"] else 2) * fields["vocab"] * hidden
     attention = hidden * fields["head_dim"] * (2 * fields["heads"] + 2 * fields["kv_heads"])
     room = (total - tables) / layers - attention
-    return {"experts_per_token": chosen, "expert_ffn_hidden": width, "n_experts": n_experts or max(chosen, round(room / (3 * hidden * width))), "ffn_hidden": 0}
+    return {
+        "experts_per_token": chosen,
+        "expert_ffn_hidden": width,
+        "n_experts": n_experts or max(chosen, round(room / (3 * hidden * width))),
+        "ffn_hidden": 0,
+    }

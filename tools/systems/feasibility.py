@@ -13,7 +13,10 @@ def refusal(shape: ModelShape, part: Accelerator, devices: float, batch: float, 
     tensor, pipeline, context = (fixed.get(name, 1.0) for name in ("tensor", "pipeline", "context"))
     cut = tensor * pipeline * context
     if devices % cut:
-        return f"{devices:g} accelerators cannot be divided into groups of {cut:g} (tp {tensor:g} x pp {pipeline:g} x cp {context:g}); {max(1, devices // cut) * cut:g} can"
+        return (
+            f"{devices:g} accelerators cannot be divided into groups of {cut:g} "
+            f"(tp {tensor:g} x pp {pipeline:g} x cp {context:g}); {max(1, devices // cut) * cut:g} can"
+        )
     if shape.heads % tensor:
         return f"{shape.heads} attention heads do not divide by tp {tensor:g}"
     if tensor > part.fast_domain_size and part.fast_domain_size > 1:

@@ -33,7 +33,9 @@ def moe_layers(shape: ModelShape) -> int:
 
 
 def attention_params(shape: ModelShape) -> tuple[float, float]:
-    """Parameters of one layer's attention: (into it, out of it). MLA: low-rank queries and keys (DeepSeek-V2, arXiv:2405.04434, section 2.1)."""
+    """Parameters of one layer's attention: (into it, out of it). MLA: low-rank queries and keys (DeepSeek-V2,
+    arXiv:2405.04434, section 2.1).
+    """
     d, h, e = shape.hidden, shape.heads, shape.head_dim
     if shape.mla is None:
         return d * e * (h + 2 * shape.kv_heads), h * e * d
@@ -67,8 +69,13 @@ def count_params(shape: ModelShape) -> ParamCount:
     common = attention + dense + shared + router
     common += shape.other_params
     total = common + routed + tables + positions + norms
-    return ParamCount(total=total, active=total - routed + routed_active, embedding=tables + positions, routed=routed,
-                      matmul_active=common + routed_active + shape.vocab * d)
+    return ParamCount(
+        total=total,
+        active=total - routed + routed_active,
+        embedding=tables + positions,
+        routed=routed,
+        matmul_active=common + routed_active + shape.vocab * d,
+    )
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,9 @@ class FlopsPerToken:
 
 
 def flops_per_token(shape: ModelShape, seq: float, *, causal: bool = True, recompute: str = "none") -> FlopsPerToken:
-    """FLOPs per token at a sequence length. `causal` counts only pairs a query may see (half at full attention); `recompute`: none, selective, full."""
+    """FLOPs per token at a sequence length. `causal` counts only pairs a query may see (half at full attention); `recompute`:
+    none, selective, full.
+    """
     count = count_params(shape)
     head = 2.0 * shape.vocab * shape.hidden
     matmul = 2.0 * count.matmul_active - head

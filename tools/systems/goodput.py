@@ -15,7 +15,9 @@ SOURCE = "Llama 3 (arXiv:2407.21783): 419 unexpected interruptions in 54 days on
 
 @functools.lru_cache(4096)
 def goodput(part_id: str, devices: float, params: float) -> float:
-    """Expected share of time that advances the run, 0..1, at the best checkpoint interval sqrt(2 x write time x time between failures) (Young 1974)."""
+    """Expected share of time that advances the run, 0..1, at the best checkpoint interval sqrt(2 x write time x time between
+    failures) (Young 1974).
+    """
     del part_id  # one published rate so far; kept so that a part's own rate can replace it
     between = 1.0 / (FAILURES_PER_DEVICE_SECOND * devices)
     write = max(1.0, 14.0 * params / devices / CHECKPOINT_RATE)

@@ -55,6 +55,8 @@ class Job:
     recompute: Numbers  # 0 none, 1 selective (attention core), 2 full; fractions between for custom policies
     sequence_parallel: Numbers  # 1 when norms and residuals are split over t
     flash: Numbers  # 1 when scores are never written to memory
+    early_flash: Numbers  # 1 for kernels of the first FlashAttention
+    generic_flash: Numbers  # 1 for portable kernels on parts that reward their own (FlashAttention-2 on Hopper and later)
     # devices
     devices: Numbers  # [G]
     peak: Numbers  # [P] FLOP/s of the matmul dtype
@@ -73,8 +75,10 @@ class Job:
 
     @property
     def micro_batches(self) -> Numbers:
-        """Micro-batches per pipeline and step [m]."""
-        return np.maximum(1.0, self.batch / (self.micro * self.data))
+        """Micro-batches per pipeline and step [m]; below 1 where a table gives tokens of fewer sequences than ranks (its rate
+        is then meant).
+        """
+        return self.batch / (self.micro * self.data)
 
     @property
     def tokens(self) -> Numbers:

@@ -69,8 +69,17 @@ class Search:
         return self.fitting[0] if self.fitting else None
 
 
-def search(shape: ModelShape, on: Cluster, seq: float, batch: float, *, optimizer: str = "adamw", keep: int = 5, fixed: Mapping[str, float] | None = None,
-           memory_bytes: float | None = None) -> Search:
+def search(
+    shape: ModelShape,
+    on: Cluster,
+    seq: float,
+    batch: float,
+    *,
+    optimizer: str = "adamw",
+    keep: int = 5,
+    fixed: Mapping[str, float] | None = None,
+    memory_bytes: float | None = None,
+) -> Search:
     """The `keep` fastest layouts of a step of `batch` sequences that fit in memory; `fixed` pins fields of LAYOUT_FIELDS."""
     table = candidates(shape, on, seq, batch, fixed or {})
     if table["tensor"].size == 0:
@@ -112,17 +121,28 @@ def _layout(table: Mapping[str, NDArray[np.float64]], i: int, needs: Mapping[str
 
     whole = {name: int(table[name][i]) for name in LAYOUT_FIELDS if name != "recompute"}
     step = at(seconds["total"])
-    return Layout(**whole, recompute=RECOMPUTE_NAMES[float(table["recompute"][i])], step_seconds=step, memory_bytes=at(needs["total"]),
-                  parts={name: at(needs[name]) for name in PARTS}, seconds={name: at(value) for name, value in seconds.items()}, mfu=flops / step)
+    return Layout(
+        **whole,
+        recompute=RECOMPUTE_NAMES[float(table["recompute"][i])],
+        step_seconds=step,
+        memory_bytes=at(needs["total"]),
+        parts={name: at(needs[name]) for name in PARTS},
+        seconds={name: at(value) for name, value in seconds.items()},
+        mfu=flops / step,
+    )
 
 
 def candidates(shape: ModelShape, on: Cluster, seq: float, batch: float, fixed: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
-    """Every layout worth pricing, one array a field. Divisibility rules: heads by tp, devices by tp pp cp, experts by ep, no more data ranks than sequences."""
+    """Every layout worth pricing, one array a field. Divisibility rules: heads by tp, devices by tp pp cp, experts by ep, no
+    more data ranks than sequences.
+    """
     fields = on.fields()
     devices, domain = int(fields["devices"]), int(fields["domain"])
     xla = on.family == "xla"
     rows: list[tuple[float, ...]] = []
-    for tensor, pipeline, context in itertools.product(_tensor_sizes(shape, devices, domain, xla), _pipeline_sizes(shape, devices, xla), _context_sizes(seq, devices)):
+    for tensor, pipeline, context in itertools.product(
+        _tensor_sizes(shape, devices, domain, xla), _pipeline_sizes(shape, devices, xla), _context_sizes(seq, devices)
+    ):
         if any(name in fixed and fixed[name] != size for name, size in (("tensor", tensor), ("pipeline", pipeline), ("context", context))):
             continue
         if devices % (tensor * pipeline * context):
@@ -134,8 +154,13 @@ def candidates(shape: ModelShape, on: Cluster, seq: float, batch: float, fixed: 
         rows += [
             (tensor, pipeline, context, data, expert, virtual, shard, recompute, micro)
             for expert, virtual, shard, recompute, micro in itertools.product(
-                _expert_sizes(shape, data * context, tensor), _virtual_sizes(shape, pipeline), (1, 3) if pipeline == 1 else (1,), (0, 1, 2), (1, 2, 4, 8, 16))
-            if micro <= per_rank and not (recompute == 1)
+                _expert_sizes(shape, data * context, tensor),
+                _virtual_sizes(shape, pipeline),
+                (1, 3) if pipeline == 1 else (1,),
+                (0, 1, 2),
+                (1, 2, 4, 8, 16),
+            )
+            if micro <= per_rank and recompute != 1
         ]
     table = np.array(rows, dtype=float).reshape(-1, len(LAYOUT_FIELDS))
     for name in ("expert", "virtual", "shard", "recompute", "micro"):

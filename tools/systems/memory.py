@@ -15,7 +15,7 @@ from tools.systems.job import Job, Numbers
 from tools.systems.step_time import local_params
 
 PARTS: tuple[str, ...] = ("weights", "gradients", "optimizer", "activations", "logits", "gathered", "buffers")
-DEFAULT_MARGINS: dict[str, float] = {"states": 1.0, "activations": 1.0, "fixed_bytes": 2.5e9, "slack": 1.05}
+DEFAULT_MARGINS: dict[str, float] = {"states": 1.0, "activations": 1.0, "fixed_bytes": 2.5e9, "fixed_early_bytes": 8e9, "slack": 1.05}
 
 
 def training_memory(job: Job, margins: Mapping[str, Any] = DEFAULT_MARGINS) -> dict[str, Numbers]:
@@ -30,7 +30,9 @@ def training_memory(job: Job, margins: Mapping[str, Any] = DEFAULT_MARGINS) -> d
         "gathered": gathered,
     }
     used = sum(parts.values())
-    parts["buffers"] = (margins["slack"] - 1.0) * used + margins["fixed_bytes"]
+    # engines of the time before sequence parallelism hold larger flat and communication buffers
+    fixed = np.where(np.asarray(job.sequence_parallel) > 0, margins["fixed_bytes"], margins["fixed_early_bytes"])
+    parts["buffers"] = (margins["slack"] - 1.0) * used + fixed
     return {**parts, "total": used + parts["buffers"]}
 
 
@@ -44,7 +46,8 @@ def _states(job: Job) -> tuple[Numbers, Numbers, Numbers, Numbers]:
     def spread(from_stage: float) -> Numbers:
         return np.where(stage > from_stage - 0.5, plain / group + routed / routed_group, plain + routed)
 
-    weights = 2.0 * spread(3.0)
+    stored = np.where((np.asarray(job.trainable) < 0.5) & (np.asarray(job.fp8) + job.fp4 > 0), 1.0, 2.0)  # frozen weights stay quantized
+    weights = stored * spread(3.0)
     gradients = job.grad_bytes * spread(2.0) * job.trainable
     optimizer = job.optimizer_bytes * spread(1.0) * job.trainable
     block = (job.params - job.params_embedding) / job.layers / job.tensor
@@ -62,8 +65,10 @@ def _activations(job: Job) -> Numbers:
     flight = np.minimum(job.pipeline, job.micro_batches)
     interleave = np.where(job.virtual > 1, 1.0 + (job.pipeline - 1) / (job.pipeline * job.virtual), 1.0)
     layers = job.layers / job.pipeline * flight * np.where(job.pipeline > 1, interleave, 1.0)
+    # engines without sequence parallelism keep what they received and what they sent for every micro-batch in flight
+    passed = np.where((job.pipeline > 1) & (job.sequence_parallel < 0.5), 2.0 * 2.0 * rows * job.hidden * flight, 0.0)
     working = np.where(full > 0, _layer_bytes(job, rows, scores=True), 0.0)
-    return layers * ((1 - full) * kept + full * checkpoint) + working
+    return layers * ((1 - full) * kept + full * checkpoint) + working + passed
 
 
 def _layer_bytes(job: Job, rows: Numbers, scores: bool = False) -> Numbers:
@@ -80,6 +85,6 @@ def _layer_bytes(job: Job, rows: Numbers, scores: bool = False) -> Numbers:
 
 
 def _logits(job: Job) -> Numbers:
-    """Logits at 16 and 32 bits and their gradient; a chunked loss keeps one chunk in eight."""
+    """Logits at 16 and 32 bits and their gradients; a chunked loss keeps one chunk in eight."""
     rows = job.micro * job.seq / job.context
-    return rows * job.vocab / job.tensor * 8.0 * np.where(job.fused_loss > 0, 0.125, 1.0)
+    return rows * job.vocab / job.tensor * 12.0 * np.where(job.fused_loss > 0, 0.125, 1.0)

@@ -1,6 +1,7 @@
 """Model FLOPs utilisation a run should expect, with an interval, from the calibrated step-time model.
 
-MFU here is the planner's: 6 x active params x tokens over devices x dense 16-bit peak x time, so that hours follow from FLOPs by one division.
+MFU here is the planner's: 6 x active params x tokens over devices x dense 16-bit peak x time, so that hours follow from FLOPs
+by one division.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ from dataclasses import dataclass
 from knowledge.hardware import accelerator
 from knowledge.shapes import ModelShape
 from tools.systems.design import design_shape
-from tools.systems.efficiency import interval
 from tools.systems.flops import count_params
 from tools.systems.layout import Layout, Search, search
 from tools.systems.planning import Cluster, cluster
+from tools.systems.runs import overhead, overhead_flags, run_interval
 
 LEVEL = 0.9
-SOURCE = "step-time model calibrated on measured training rows (knowledge/calibration.yaml)"
+SOURCE = "fastest layout by the step-time model, less what published whole runs lose beyond it (knowledge/calibration.yaml)"
+STEP_SOURCE = "step-time model calibrated on measured training rows (knowledge/calibration.yaml)"
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Predicted speed of a run: MFU with its interval, and the layouts it comes from."""
 
-    mfu: float
+    mfu: float  # over the whole run: failures, restarts, evaluation and untuned phases included
     low: float
     high: float
+    tuned: float  # of the step itself, at full health
     step_seconds: float
     tokens_per_second: float
     layouts: Search
@@ -52,13 +55,16 @@ def of_search(found: Search, shape: ModelShape, on: Cluster, seq: float, batch: 
     if found.best is None:
         return None
     step = found.best.step_seconds
-    mfu = 6.0 * count_params(shape).active * batch * seq / (step * on.devices * on.part.peak("bf16"))
-    low, high = interval(on.generation, on.family)
-    return Estimate(mfu, mfu / math.exp(high), mfu / math.exp(low), step, batch * seq / step, found)
+    tuned = 6.0 * count_params(shape).active * batch * seq / (step * on.devices * on.part.peak("bf16"))
+    share = tuned / math.exp(overhead(overhead_flags(on.part, on.devices, "")))
+    low, high = run_interval()
+    return Estimate(share, share / math.exp(high), min(share / math.exp(low), 1.0), tuned, step, batch * seq / step, found)
 
 
 @functools.lru_cache(512)
-def typical_mfu(accelerator_id: str, dtype: str = "bf16", params: float | None = None, n_accelerators: float | None = None) -> tuple[float, float, float, str]:
+def typical_mfu(
+    accelerator_id: str, dtype: str = "bf16", params: float | None = None, n_accelerators: float | None = None
+) -> tuple[float, float, float, str]:
     """(MFU, low, high, source) to expect on a part for a size, 90% interval; without a size, a model that suits the devices."""
     part = accelerator(accelerator_id)
     devices = n_accelerators or (256.0 if part.fast_domain_size > 1 else 1.0)
@@ -72,6 +78,6 @@ def typical_mfu(accelerator_id: str, dtype: str = "bf16", params: float | None =
         on = cluster(part.id, max(devices, 2.0 ** math.ceil(math.log2(size * 24.0 / part.memory_bytes))), dtype)
         found = estimate(shape, on, seq, round(max(batch, on.devices)))
     if found is None:
-        low, high = interval(on.generation, on.family)
+        low, high = run_interval()
         return 0.3, 0.3 / math.exp(high), 0.3 / math.exp(low), "no layout of this size fits these devices; a common value"
     return found.mfu, found.low, found.high, SOURCE

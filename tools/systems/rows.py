@@ -17,26 +17,50 @@ from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
 from tools.systems.design import design_widths
 from tools.systems.job import Job
+from tools.systems.parts import CORES, generation_of, sustained
 
 # answers, and columns computed from them
-ANSWERS: frozenset[str] = frozenset({
-    "step_time_s", "tokens_per_s_per_gpu", "tflops_per_gpu", "tflops_kind", "mfu", "hfu", "peak_mem_gb", "n_repeats", "spread_pct", "derived",
-    "quality", "flops_convention", "notes", "peak_tflops_of_source", "accelerator_hours", "days", "reported_cost_usd", "energy_mwh", "co2_t",
-    "reported_mfu", "output_tokens_per_s_total", "output_tokens_per_s_per_gpu", "total_tokens_per_s_total", "ttft_ms", "tpot_ms", "latency_s", "power_w",
-})
-# devices of one package that software addresses on their own
-CORES: dict[str, int] = {"trainium1": 2, "mi250x": 2, "mi250": 2}
-_GENERATIONS: tuple[tuple[str, str], ...] = (
-    ("v100", "volta"), ("a100", "ampere"), ("a800", "ampere"), ("a10", "ampere"), ("a40", "ampere"), ("a6000", "ampere"), ("3090", "ampere"), ("3080", "ampere"),
-    ("gb200", "blackwell"), ("gb300", "blackwell"), ("b100", "blackwell"), ("b200", "blackwell"), ("b300", "blackwell"), ("5090", "blackwell"), ("pro-6000", "blackwell"),
-    ("h100", "hopper"), ("h200", "hopper"), ("h800", "hopper"), ("gh200", "hopper"), ("h20", "hopper"),
-    ("l40", "ada"), ("l4", "ada"), ("4090", "ada"), ("4080", "ada"), ("6000ada", "ada"), ("t4", "volta"),
-    ("mi250", "cdna2"), ("mi300", "cdna3"), ("mi325", "cdna3"), ("mi350", "cdna4"), ("mi355", "cdna4"),
-    ("v6e", "tpu-v6e"), ("v5e", "tpu-v5e"), ("v5p", "tpu-v5p"), ("tpu", "tpu"), ("train", "trainium"), ("inf", "trainium"), ("gaudi", "gaudi"),
+ANSWERS: frozenset[str] = frozenset(
+    {
+        "step_time_s",
+        "tokens_per_s_per_gpu",
+        "tflops_per_gpu",
+        "tflops_kind",
+        "mfu",
+        "hfu",
+        "peak_mem_gb",
+        "n_repeats",
+        "spread_pct",
+        "derived",
+        "quality",
+        "flops_convention",
+        "notes",
+        "peak_tflops_of_source",
+        "accelerator_hours",
+        "days",
+        "reported_cost_usd",
+        "energy_mwh",
+        "co2_t",
+        "reported_mfu",
+        "output_tokens_per_s_total",
+        "output_tokens_per_s_per_gpu",
+        "total_tokens_per_s_total",
+        "ttft_ms",
+        "tpot_ms",
+        "latency_s",
+        "power_w",
+    }
 )
 _FAMILIES: tuple[tuple[str, str], ...] = (
-    (r"maxtext gpu", "xla-gpu"), (r"maxtext|pax|jax|xla", "xla"), (r"neuron", "neuron"), (r"composer|foundry", "fsdp"), (r"torchtitan|fsdp|lit-gpt|litgpt|torch\.compile|llm\.c|nanochat", "fsdp"),
-    (r"internevo|colossal|nanotron", "fsdp"), (r"zero-3|zero3", "zero3"), (r"deepspeed|gpt-neox|metaseq|megatron-lm|ptd-p|megatron-llama", "megatron-lm"),
+    (r"maxtext gpu", "xla-gpu"),
+    (r"maxtext|pax|jax|xla", "xla"),
+    (r"neuron", "neuron"),
+    (r"composer|foundry", "composer"),
+    (r"torchtitan|fsdp|lit-gpt|litgpt|torch\.compile|llm\.c|nanochat", "fsdp"),
+    (r"internevo|colossal|nanotron", "fsdp"),
+    (r"zero-3|zero3", "zero3"),
+    (r"deepspeed|gpt-neox|metaseq", "deepspeed"),
+    (r"megatron-lm|ptd-p|megatron-llama", "megatron-lm"),
     (r"nemo|megatron-core|megatron-bridge|nvidia|nemo|ngc|megatron|hai-llm|meta in-house|primus|mxnet", "megatron-core"),
     (r"pytorch 2", "other"),
 )
@@ -74,11 +98,6 @@ def text(row: Mapping[str, Any], key: str) -> str:
     return "" if value == "nan" else value
 
 
-def generation_of(part_id: str) -> str:
-    """Architecture generation of an accelerator."""
-    return next((name for word, name in _GENERATIONS if word in part_id), "other")
-
-
 def family_of(framework: str) -> str:
     """Family of training frameworks that share kernels and overlap habits."""
     return next((name for pattern, name in _FAMILIES if re.search(pattern, framework.lower())), "other")
@@ -95,11 +114,13 @@ def dtype_of(precision: str) -> tuple[str, str]:
         return "fp8", "fp8"
     if "int8" in label:
         return "int8", "int8"
-    return ("fp16", "16") if label.startswith("fp16") and "bf16" not in label else ("bf16", "16")
+    return ("fp16" if label.startswith("fp16") else "bf16"), "16"
 
 
 def network_bytes(label: str, part: Accelerator) -> tuple[float, float]:
-    """(bytes/s between nodes per accelerator, accelerators per node) from an interconnect's name; the part's usual rate when it does not tell."""
+    """(bytes/s between nodes per accelerator, accelerators per node) from an interconnect's name; the part's usual rate when
+    it does not tell.
+    """
     label = label.lower()
     node = 4.0 if re.search(r"node of 4|v100 nodes \(4", label) else min(float(part.fast_domain_size), 8.0)
     per_gpu = re.search(r"(\d+)\s*gb/?s?(?:/s)?[^,;]*per (?:gpu|accelerator)", label)
@@ -128,23 +149,48 @@ def row_job(row: Mapping[str, Any]) -> RowJob:
     fields = _model_fields(row, assumed)
     devices = (number(row, "n_accelerators") or _assume(assumed, "n_accelerators", float(part.fast_domain_size))) * cores
     seq = fields["seq"]
-    layout = _layout_fields(row, family, devices, assumed)
+    layout = _layout_fields(row, family, devices, part.memory_bytes / cores, assumed)
     batch = max(1.0, (number(row, "global_batch_tokens") or _assume(assumed, "global_batch_tokens", max(4e6, seq * layout["data"]))) / seq)
     link_out, node = network_bytes(text(row, "interconnect"), part)
     domain = float(part.fast_domain_size) if part.fast_domain_size > 8 else node
-    old = family in ("megatron-lm", "zero3") and recipe == "16" and generation_of(part.id) in ("volta", "ampere")
+    old = family in ("megatron-lm", "deepspeed", "zero3") and recipe == "16" and generation_of(part.id) in ("volta", "ampere")
     flash = 0.0 if old and "llama" not in text(row, "framework") else 1.0
+    generic = family in ("fsdp", "composer", "other") and generation_of(part.id) in ("hopper", "blackwell")
+    steady = sustained(part)
     lora = text(row, "workload") == "lora"
     job = Job(
-        **fields, **layout, batch=batch, micro=1.0, flash=flash, recompute=0.0, devices=devices,
-        peak=part.peak(dtype) / cores, peak16=part.peak("bf16") / cores, memory=part.memory_bytes / cores,
-        bandwidth=part.memory_bandwidth_bytes_per_s / cores, link_in=max(part.intra_node_bytes_per_s, 1e9) / cores,
-        link_out=max(link_out, 1e9) / cores, domain=domain * cores, sequence_parallel=0.0 if old else 1.0,
-        grad_bytes=2.0 if old or family == "fsdp" else 4.0, fp8=1.0 if recipe in ("fp8", "mxfp8", "int8") else 0.0, fp4=1.0 if recipe == "fp4" else 0.0,
-        optimizer_bytes=12.0, trainable=0.01 if lora else 1.0,
+        **fields,
+        **layout,
+        batch=batch,
+        micro=1.0,
+        flash=flash,
+        early_flash=float(family == "composer"),
+        generic_flash=float(generic),
+        recompute=0.0,
+        devices=devices,
+        peak=part.peak(dtype) * steady / cores,
+        peak16=part.peak("bf16") * steady / cores,
+        memory=part.memory_bytes / cores,
+        bandwidth=part.memory_bandwidth_bytes_per_s / cores,
+        link_in=max(part.intra_node_bytes_per_s, 1e9) / cores,
+        link_out=max(link_out, 1e9) / cores,
+        domain=domain * cores,
+        sequence_parallel=0.0 if old else 1.0,
+        grad_bytes=_gradient_bytes(old, family, dtype),
+        fp8=1.0 if recipe in ("fp8", "mxfp8", "int8") else 0.0,
+        fp4=1.0 if recipe == "fp4" else 0.0,
+        optimizer_bytes=12.0,
+        trainable=0.01 if lora else 1.0,
     )
     job = _fill_micro(job, row, family, assumed)
     return RowJob(_fill_recompute(job, row, assumed), generation_of(part.id), family, recipe, part, assumed)
+
+
+def _gradient_bytes(old: bool, family: str, dtype: str) -> float:
+    """Bytes of gradient per parameter: 16-bit engines 2, 32-bit accumulation 4, DeepSpeed's bf16 optimizer both."""
+    if old:
+        return 6.0 if family == "deepspeed" and dtype == "bf16" else 2.0
+    return 2.0 if family in ("fsdp", "composer") else 4.0
 
 
 def _assume(assumed: list[str], name: str, value: float) -> float:
@@ -174,10 +220,26 @@ def _model_fields(row: Mapping[str, Any], assumed: list[str]) -> dict[str, float
     experts = number(row, "n_experts") or 1.0
     ffn = number(row, "ffn_hidden") or _ffn_from(total, layers, hidden, into + out, tables, matrices) or 4 * hidden
     fields = {
-        "layers": layers, "hidden": hidden, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim, "mlp_matrices": matrices, "vocab": vocab,
-        "params_embedding": tables, "window": seq, "attention_in": into, "attention_out": out, "seq": seq, "ffn": ffn,
+        "layers": layers,
+        "hidden": hidden,
+        "heads": heads,
+        "kv_heads": kv_heads,
+        "head_dim": head_dim,
+        "mlp_matrices": matrices,
+        "vocab": vocab,
+        "params_embedding": tables,
+        "window": seq,
+        "attention_in": into,
+        "attention_out": out,
+        "seq": seq,
+        "ffn": ffn,
         "params": total or layers * (into + out + matrices * hidden * ffn) + tables,
-        "params_routed": 0.0, "moe_layers": 0.0, "experts": 1.0, "experts_per_token": 1.0, "shared_ffn": 0.0, "expert_ffn": 1.0,
+        "params_routed": 0.0,
+        "moe_layers": 0.0,
+        "experts": 1.0,
+        "experts_per_token": 1.0,
+        "shared_ffn": 0.0,
+        "expert_ffn": 1.0,
     }
     if experts > 1:
         fields.update(_routed_fields(row, fields, experts))
@@ -202,8 +264,15 @@ def _routed_fields(row: Mapping[str, Any], fields: Mapping[str, float], experts:
     used = chosen * matrices * fields["hidden"] * width * routed_layers
     left = active - fields["params_embedding"] - layers * (fields["attention_in"] + fields["attention_out"]) - used
     shared = max(0.0, left / layers / (matrices * fields["hidden"]))
-    return {"params_routed": min(per_layer * routed_layers, 0.995 * fields["params"]), "moe_layers": routed_layers, "experts": experts,
-            "experts_per_token": chosen, "shared_ffn": shared, "expert_ffn": width, "ffn": max(shared, width)}
+    return {
+        "params_routed": min(per_layer * routed_layers, 0.995 * fields["params"]),
+        "moe_layers": routed_layers,
+        "experts": experts,
+        "experts_per_token": chosen,
+        "shared_ffn": shared,
+        "expert_ffn": width,
+        "ffn": max(shared, width),
+    }
 
 
 def _size_in_name(name: str) -> float | None:
@@ -211,15 +280,41 @@ def _size_in_name(name: str) -> float | None:
     return float(found[1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[found[2]] if found else None
 
 
-def _layout_fields(row: Mapping[str, Any], family: str, devices: float, assumed: list[str]) -> dict[str, float]:
+def _layout_fields(row: Mapping[str, Any], family: str, devices: float, memory: float, assumed: list[str]) -> dict[str, float]:
     tensor, pipeline, context = (number(row, key) or 1.0 for key in ("tp", "pp", "cp"))
-    if number(row, "tp") is None and family not in ("xla", "fsdp", "zero3"):
-        tensor, pipeline = _usual_cut(row, devices)
+    if number(row, "tp") is None and family not in ("xla", "fsdp", "composer", "zero3"):
+        tensor, pipeline = _usual_cut(row, devices, memory)
         assumed.append(f"tp={tensor:g}, pp={pipeline:g}")
+    if family == "xla" and number(row, "tp") is None:
+        tensor = _narrowest(row, devices)
     data = max(1.0, devices / (tensor * pipeline * context))
-    stage, group = _sharding(text(row, "sharding"), family, data, pipeline)
-    return {"tensor": tensor, "pipeline": pipeline, "context": context, "data": data, "virtual": number(row, "vpp") or 1.0,
-            "expert": number(row, "ep") or (_usual_expert(row, data * tensor * context)), "shard": stage, "shard_group": group}
+    stage, group = _sharding(text(row, "sharding"), family, data * context, pipeline)
+    return {
+        "tensor": tensor,
+        "pipeline": pipeline,
+        "context": context,
+        "data": data,
+        "virtual": number(row, "vpp") or _interleaved(row, family, pipeline),
+        "expert": number(row, "ep") or (_usual_expert(row, data * tensor * context)),
+        "shard": stage,
+        "shard_group": group,
+    }
+
+
+def _narrowest(row: Mapping[str, Any], devices: float) -> float:
+    """Smallest power of two of tensor parallelism that leaves every data rank a sequence."""
+    sequences = (number(row, "global_batch_tokens") or math.inf) / (number(row, "seq_len") or 4096.0)
+    tensor = 1.0
+    while devices / tensor > sequences * 1.01 and tensor < 64:
+        tensor *= 2
+    return tensor
+
+
+def _interleaved(row: Mapping[str, Any], family: str, pipeline: float) -> float:
+    """Tuned runs interleave about two layers a stage; tables of benchmark frameworks that print the setting mean none when it is blank."""
+    if pipeline < 2 or family != "megatron-core" or re.search(r"bridge|nemo/|megatron-core", text(row, "framework")):
+        return 1.0
+    return float(min(8.0, max(1.0, round((number(row, "layers") or 64.0) / pipeline / 2.0))))
 
 
 def _usual_expert(row: Mapping[str, Any], ranks: float) -> float:
@@ -227,13 +322,15 @@ def _usual_expert(row: Mapping[str, Any], ranks: float) -> float:
     return min(experts, 8.0, ranks) if experts else 1.0
 
 
-def _usual_cut(row: Mapping[str, Any], devices: float) -> tuple[float, float]:
-    """A usual Megatron cut for a size: tensor parallel in the node, then pipeline until about 3e9 parameters sit on a device."""
+def _usual_cut(row: Mapping[str, Any], devices: float, memory: float) -> tuple[float, float]:
+    """A usual Megatron cut for a size: tensor parallel in the node, then pipeline until states at 14 bytes a parameter fill
+    60% of a device.
+    """
     total = number(row, "params_total") or 1e9
     active = number(row, "params_active") or total
     tensor = min(devices, 1.0 if active < 10e9 else 2.0 if active < 20e9 else 4.0 if active < 100e9 else 8.0)
     pipeline = 1.0
-    while total / tensor / pipeline > 6e9 and tensor * pipeline * 2 <= devices and number(row, "n_experts") is None:
+    while total / tensor / pipeline > 0.6 * memory / 14.0 and tensor * pipeline * 2 <= devices and number(row, "n_experts") is None:
         pipeline *= 2
     return tensor, pipeline
 
@@ -254,10 +351,18 @@ def _sharding(label: str, family: str, data: float, pipeline: float) -> tuple[fl
         return (3.0 if pipeline < 2 else 2.0), data
     if "none" in label:
         return 0.0, data
-    return {"xla": 3.0, "fsdp": 3.0, "zero3": 3.0, "xla-gpu": 3.0, "megatron-lm": 0.0}.get(family, 1.0), data
+    return {"xla": 3.0, "fsdp": 3.0, "composer": 3.0, "zero3": 3.0, "xla-gpu": 3.0, "megatron-lm": 0.0}.get(family, 1.0), data
 
 
-_RECOMPUTE: tuple[tuple[str, float], ...] = (("full", 2.0), ("selective", 1.0), ("offload", 1.7), ("custom", 1.5), ("norm", 0.4), ("none", 0.0), ("no", 0.0))
+_RECOMPUTE: tuple[tuple[str, float], ...] = (
+    ("full", 2.0),
+    ("selective", 1.0),
+    ("offload", 1.7),
+    ("custom", 1.5),
+    ("norm", 0.4),
+    ("none", 0.0),
+    ("no", 0.0),
+)
 
 
 def _fits(job: Job) -> bool:
@@ -269,8 +374,10 @@ def _fits(job: Job) -> bool:
 def _fill_micro(job: Job, row: Mapping[str, Any], family: str, assumed: list[str]) -> Job:
     told = number(row, "micro_batch")
     per_rank = max(1.0, float(job.batch / job.data))
+    if told is not None and float(job.pipeline) > 1 and per_rank / told < float(job.pipeline) and "titan" in text(row, "framework"):
+        return job.with_(micro=1.0)  # torchtitan's local batch, which its schedules split
     if told is not None:
-        return job.with_(micro=min(told, per_rank) if told > per_rank * 1.01 else told)
+        return job.with_(micro=told)
     best = per_rank if family == "xla" else 1.0
     if family != "xla" and float(job.pipeline) < 2:
         for size in (8.0, 4.0, 2.0):

@@ -29,8 +29,10 @@ def components(job: Job, eff: Efficiencies) -> dict[str, Numbers]:
     stage = job.layers / job.pipeline
     micro = job.micro_batches
     matmul, attention, elementwise = _layer_seconds(job, eff)
-    head = _head_seconds(job, eff) / job.pipeline  # stages other than the last wait for it, and it is balanced against embedding-free stages
-    launch = eff["launch"] * stage * (1 + 1.5 * (job.shard > 2.5)) * _passes(job)
+    head = (
+        _head_seconds(job, eff) / job.pipeline
+    )  # stages other than the last wait for it, and it is balanced against embedding-free stages
+    launch = eff["launch"] * stage * (1 + 1.5 * (job.shard > 2.5) + eff["launch_routed"] * job.moe_layers / job.layers) * _passes(job)
     tensor = stage * _tensor_seconds(job, eff)
     context = stage * _context_seconds(job, eff, attention)
     expert = (job.moe_layers / job.pipeline) * _expert_seconds(job, eff)
@@ -68,8 +70,10 @@ def _norm(first: Numbers, second: Numbers) -> Numbers:
 
 
 def _passes(job: Job) -> Numbers:
-    """Forward passes' worth of matrix products: 1 forward, 2 backward, and what is recomputed."""
-    return 3.0 + np.clip(job.recompute - 1.0, 0.0, 1.0)
+    """Forward passes' worth of matrix products: 1 forward, 1 for input gradients, 1 for weight gradients where weights train,
+    and what is recomputed.
+    """
+    return 2.0 + job.trainable + np.clip(job.recompute - 1.0, 0.0, 1.0)
 
 
 def _matmul(job: Job, eff: Efficiencies, rows: Numbers, wide: Numbers, deep: Numbers, peak: Numbers, efficiency: Numbers) -> Numbers:
@@ -116,15 +120,21 @@ def _routed_seconds(job: Job, eff: Efficiencies, rows: Numbers, efficiency: Numb
 
 
 def _attention_seconds(job: Job, eff: Efficiencies, rows: Numbers) -> Numbers:
-    """Causal attention. Flash: half the pairs, backward 2.5 forwards (Dao 2023, arXiv:2307.08691). Plain: all pairs, scores through memory."""
+    """Causal attention. Flash: half the pairs, backward 2.5 forwards (Dao 2023, arXiv:2307.08691). Plain: all pairs, scores
+    through memory.
+    """
     span = np.minimum(job.seq, job.window)
     width = job.heads * job.head_dim / job.tensor
     forward = 2.0 * rows * span * width * 2.0
     again = np.clip(job.recompute - 0.0, 0.0, 1.0)  # selective and full recompute both repeat the scores
     pairs = np.where(span < job.seq, 1.0, 0.5)
-    flash = pairs * forward * (3.5 + np.clip(job.recompute - 1.0, 0.0, 1.0)) / (job.peak16 * eff["attention"] * _head_fill(job))
+    reached = eff["attention"] * eff["early_flash"] ** job.early_flash * eff["generic_flash"] ** job.generic_flash * _head_fill(job)
+    flash = pairs * forward * (3.5 + np.clip(job.recompute - 1.0, 0.0, 1.0)) / (job.peak16 * reached)
     scores = rows * span * job.heads / job.tensor
-    plain = forward * (3.0 + again) / (job.peak16 * eff["matmul"] * 0.6) + 2.0 * scores * (14.0 + 7.0 * again) * eff["elementwise"] / job.bandwidth
+    plain = (
+        forward * (3.0 + again) / (job.peak16 * eff["matmul"] * 0.6)
+        + 2.0 * scores * (14.0 + 7.0 * again) * eff["elementwise"] / job.bandwidth
+    )
     return np.where(job.flash > 0, flash, plain)
 
 
@@ -138,7 +148,9 @@ def _elementwise_seconds(job: Job, eff: Efficiencies, rows: Numbers) -> Numbers:
     split = np.where(job.sequence_parallel > 0, job.tensor, 1.0)
     routed = job.moe_layers / job.layers
     width = (1 - routed) * job.ffn + routed * (job.experts_per_token * job.expert_ffn + job.shared_ffn)
-    values = rows * (12.0 * job.hidden / split + 3.0 * (job.heads * job.head_dim) / job.tensor + (job.mlp_matrices + 0.5) * width / job.tensor)
+    values = rows * (
+        12.0 * job.hidden / split + 3.0 * (job.heads * job.head_dim) / job.tensor + (job.mlp_matrices + 0.5) * width / job.tensor
+    )
     return 2.0 * values * _passes(job) * eff["elementwise"] * np.where(job.fp8 > 0, eff["cast"], 1.0) / job.bandwidth
 
 
@@ -153,8 +165,8 @@ def _head_seconds(job: Job, eff: Efficiencies) -> Numbers:
 def _group_rate(job: Job, eff: Efficiencies, size: Numbers, inner: Numbers) -> Numbers:
     """Bytes/s of a ring over `size` devices, each `inner` apart: members in one fast domain share that domain's network ports."""
     inside = np.maximum(1.0, job.domain / inner)
-    fast = job.link_in * eff["link_in"]
-    slow = np.minimum(job.link_out * eff["link_out"] * np.minimum(inside, size), fast)
+    fast = job.link_in * np.minimum(eff["link_in"], 1.0)
+    slow = np.minimum(job.link_out * np.minimum(eff["link_out"], 1.0) * np.minimum(inside, size), fast)
     return np.where(size * inner <= job.domain, fast, slow)
 
 
@@ -181,8 +193,8 @@ def _expert_seconds(job: Job, eff: Efficiencies) -> Numbers:
     rows = job.micro * job.seq / job.context / np.where(job.sequence_parallel > 0, job.tensor, 1.0)
     share = np.clip((x * job.tensor - job.domain) / (x * job.tensor), 0.0, 1.0)  # rows that leave the fast domain
     sent = rows * job.experts_per_token * job.hidden * 2.0
-    inside = sent * (x - 1) / x / (job.link_in * eff["link_in"])
-    outside = sent * share / (job.link_out * eff["link_out"])
+    inside = sent * (x - 1) / x / (job.link_in * np.minimum(eff["link_in"], 1.0))
+    outside = sent * share / (job.link_out * np.minimum(eff["link_out"], 1.0))
     count = 4.0 + 2.0 * np.clip(job.recompute - 1.0, 0.0, 1.0)
     return np.where((x > 1) & (job.experts > 1), count * ((inside + outside) * eff["expert_exposed"] + 2 * _LATENCY), 0.0)
 
@@ -191,7 +203,7 @@ def _pipeline_seconds(job: Job, eff: Efficiencies) -> Numbers:
     """Activations to the next stage and gradients back, once per virtual stage."""
     size = 2.0 * job.micro * job.seq / job.context * job.hidden
     span = job.tensor * job.context * job.data * job.pipeline
-    rate = np.where(span <= job.domain, job.link_in * eff["link_in"], job.link_out * eff["link_out"])
+    rate = np.where(span <= job.domain, job.link_in * np.minimum(eff["link_in"], 1.0), job.link_out * np.minimum(eff["link_out"], 1.0))
     split = np.where(job.sequence_parallel > 0, job.tensor, 1.0)
     return 2.0 * job.virtual * (size / split / rate + _LATENCY)
 
@@ -212,7 +224,9 @@ def _optimizer_seconds(job: Job, eff: Efficiencies) -> Numbers:
 
 
 def _data_seconds(job: Job, eff: Efficiencies, whole: Numbers, last: Numbers) -> Numbers:
-    """Exposed part of gradient reduction and weight gathering. Backward of the last micro-batch hides it; ZeRO-3 can hide behind every one."""
+    """Exposed part of gradient reduction and weight gathering. Backward of the last micro-batch hides it; ZeRO-3 can hide
+    behind every one.
+    """
     ranks = np.asarray(job.data * np.where(job.shard > 2.5, job.context, 1.0), dtype=float)
     plain, routed = local_params(job)
     local = (plain + routed * np.where(job.expert > 1, np.minimum(1.0, 1.0 / np.maximum(job.data / job.expert, 1.0)), 1.0)) * job.trainable

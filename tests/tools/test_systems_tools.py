@@ -1,0 +1,132 @@
+"""The tools wall_clock, memory and model_shape as a question reaches them."""
+
+import pytest
+
+from knowledge.errors import InputError, MissingInput
+from tools.registry import call
+from tools.systems.mfu import typical_mfu
+
+
+def test_days_follow_from_a_stated_mfu() -> None:
+    result = call("wall_clock", {"params_total": 7e9, "tokens": 2e12, "n_accelerators": 512, "accelerator": "h100-sxm", "mfu": 0.4})
+    expected = 6 * 7e9 * 2e12 / (512 * 989.4e12 * 0.4) / 86400
+    assert result.values["days"].value == pytest.approx(expected, rel=1e-3)
+    assert result.values["days"].low is None
+    assert result.values["accelerator_hours"].value == pytest.approx(expected * 24 * 512, rel=1e-3)
+
+
+def test_a_predicted_mfu_carries_an_interval() -> None:
+    result = call("wall_clock", {"params_total": 70e9, "tokens": 15e12, "n_accelerators": 1024, "accelerator": "h100-sxm"})
+    mfu = result.values["mfu"]
+    assert mfu.low < mfu.value < mfu.high
+    assert 0.2 < mfu.value < 0.6
+    days = result.values["days"]
+    assert days.low < days.value < days.high
+    assert days.value == pytest.approx(result.values["compute_flops"].value / (1024 * 989.4e12 * mfu.value) / 86400)
+    assert result.tables[0].rows
+
+
+def test_accelerators_for_a_deadline() -> None:
+    asked = {"params_total": 70e9, "tokens": 15e12, "accelerator": "tpu-v5p", "duration_seconds": 5.184e6, "mfu": 0.55}
+    result = call("wall_clock", asked)
+    devices = result.values["n_accelerators"].value
+    assert result.values["calendar_days"].value <= 60.01
+    fewer = call("wall_clock", {**asked, "n_accelerators": 0.9 * devices})
+    assert fewer.values["calendar_days"].value > 60
+
+
+def test_a_contradiction_is_reported_with_both_numbers() -> None:
+    result = call(
+        "wall_clock",
+        {"params_total": 70e9, "tokens": 1.4e12, "n_accelerators": 8, "accelerator": "a100-80gb", "duration_seconds": 172800.0},
+    )
+    conflicts = [notice.text for notice in result.warnings if notice.level == "conflict"]
+    assert any("even at full peak" in text and "2 days" in text for text in conflicts)
+    assert not result.feasible
+
+
+def test_an_open_question_shows_time_against_cost() -> None:
+    result = call("wall_clock", {"params_total": 13e9, "tokens": 1e12, "accelerator": "h100-sxm"})
+    rows = next(table.rows for table in result.tables if table.name == "frontier")
+    days, hours = [row[3] for row in rows], [row[4] for row in rows]
+    assert len(rows) >= 2
+    assert days == sorted(days)
+    assert hours == sorted(hours, reverse=True)
+
+
+def test_impossible_training_names_the_nearest_plan() -> None:
+    result = call("wall_clock", {"params_total": 70e9, "tokens": 1e12, "n_accelerators": 1, "accelerator": "rtx-4090"})
+    assert not result.feasible
+    assert result.values["n_accelerators_needed"].value > 1
+    assert "nearest_layout" in result.values
+
+
+def test_13b_on_eight_a100_40gb_fits_with_a_breakdown() -> None:
+    result = call("memory", {"params_total": 13e9, "accelerator": "a100-40gb", "n_accelerators": 8})
+    assert result.feasible
+    assert str(result.values["verdict"].value).startswith("Yes")
+    rows = {row[0]: row[1] for row in result.tables[0].rows}
+    assert sum(value for name, value in rows.items() if name != "total") == pytest.approx(rows["total"])
+    assert rows["total"] <= 40e9
+
+
+@pytest.mark.parametrize(
+    ("fields", "words", "plan"),
+    [
+        ({"params_total": 70e9, "accelerator": "rtx-4090", "n_accelerators": 1}, "more than fits in 24 GB", "nearest_plan"),
+        ({"params_total": 7e9, "accelerator": "h100-sxm", "n_accelerators": 7, "tensor": 8}, "cannot be divided", "nearest_layout"),
+        (
+            {"params_total": 7e9, "accelerator": "h100-sxm", "n_accelerators": 64, "data": 64, "batch_tokens": 65536.0},
+            "data-parallel ranks",
+            "nearest_layout",
+        ),
+    ],
+)
+def test_impossible_layouts_get_the_reason_and_a_plan(fields: dict[str, object], words: str, plan: str) -> None:
+    result = call("memory", fields)
+    assert not result.feasible
+    assert words in str(result.values["verdict"].value)
+    assert plan in result.values
+
+
+def test_a_leaner_optimizer_is_offered() -> None:
+    result = call("memory", {"params_total": 1.5e9, "accelerator": "rtx-4090", "n_accelerators": 1, "sequence_length": 1024.0})
+    lean = call(
+        "memory",
+        {"params_total": 1.5e9, "accelerator": "rtx-4090", "n_accelerators": 1, "sequence_length": 1024.0, "optimizer": "adamw-bf16"},
+    )
+    assert not result.feasible
+    assert lean.feasible
+    assert "leaner_optimizer" in result.values
+
+
+def test_a_known_model_keeps_its_shape() -> None:
+    result = call("model_shape", {"model": "llama-3-70b"})
+    assert result.values["layers"].value == 80
+    assert result.values["params_total"].value == pytest.approx(70.55e9, rel=0.005)
+
+
+def test_a_size_gets_a_shape_and_neighbours() -> None:
+    result = call("model_shape", {"params_total": 7e9})
+    assert 28 <= result.values["layers"].value <= 36
+    assert result.values["hidden"].value == 4096
+    assert len(result.tables[0].rows) == 4
+
+
+@pytest.mark.parametrize("part", ["h100-sxm", "a100-80gb", "tpu-v5e", "mi300x", "rtx-4090", "l4", "v100", "trainium2"])
+def test_typical_mfu_is_sane_on_every_kind_of_part(part: str) -> None:
+    share, low, high, source = typical_mfu(part)
+    assert 0.05 < low < share < high <= 1.0
+    assert share < 0.75
+    assert source
+
+
+def test_bad_input_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match="no accelerator is known"):
+        call("wall_clock", {"params_total": 7e9, "tokens": 1e12, "n_accelerators": 8, "accelerator": "h1000"})
+    with pytest.raises(InputError):
+        call("wall_clock", {"params_total": 1e40, "tokens": 1e12, "n_accelerators": 8})
+    with pytest.raises(InputError):
+        call("memory", {"params_total": -1.0, "accelerator": "h100-sxm"})
+    with pytest.raises(MissingInput):
+        call("wall_clock", {"params_total": 7e9})

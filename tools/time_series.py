@@ -63,6 +63,10 @@ def time_series(request: TimeSeriesRequest, laws: LawBook) -> Result:
             )
         )
     headline = _combine(request, laws, kind, test_set, values)
+    if request.architecture is None and alternatives:
+        rival_key = f"nll_{_KINDS[1 - _KINDS.index(kind)]}"
+        values[rival_key] = max((option.values["nll"] for option in alternatives), key=plain)
+        headline.insert(1, rival_key)
     warnings = [note for key in tuple(values) for note in extrapolated(values[key], LAW)]
     warnings.append(
         Notice(
@@ -98,9 +102,8 @@ def _combine(request: TimeSeriesRequest, laws: LawBook, kind: str, test_set: str
     headline: list[str] = []
     if losses:
         binding = max(losses, key=lambda key: losses[key])
-        values["nll"] = values[binding].model_copy(
-            update={"label": "expected NLL" + (" (the larger of the limits)" if len(losses) > 1 else "")}
-        )
+        several = ", the larger of the limits" if len(losses) > 1 else ""
+        values["nll"] = values[binding].model_copy(update={"label": f"expected NLL, {kind}-only{several}"})
         headline.append("nll")
     if request.params_total is not None and request.tokens is None:
         balance = losses["nll_size"]

@@ -100,6 +100,13 @@ def test_data_for_a_forecaster_balances_its_size() -> None:
     assert number(call("time_series", {"params_total": 1e8, "architecture": "decoder-only"}), "nll") > number(both, "nll")
 
 
+def test_both_architectures_are_shown_unless_one_is_named() -> None:
+    both = call("time_series", {"params_total": 5e7})
+    assert number(both, "nll_decoder") > number(both, "nll")
+    assert both.headline[:2] == ["nll", "nll_decoder"]
+    assert "nll_decoder" not in call("time_series", {"params_total": 5e7, "architecture": "encoder-only"}).values
+
+
 def test_science_names_its_field_so_that_findings_can_be_raised() -> None:
     for fields, topic in (
         ({"compute_flops": 1e20}, "atoms"),

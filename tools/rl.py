@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ CURVE, UTD = "khatri2025_scalerl", "rybkin2025_utd"
 _PAPER = "Khatri et al. 2025, arXiv:2510.13786"
 _FITTED_ON = "gb200"
 _SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
+_HOURS, _RATES = ("hour", "gpu_h", "compute"), ("pass", "reward", "accuracy", "score", "mean@")
 _EXAMPLE_BUDGET = 1e15
 _BUDGETS = (1e13, 1e14, 1e15, 1e16)
 # Variants of the published curves that are whole recipes; the others are parts of a joint run.
@@ -103,6 +106,23 @@ def fit_curve(points: list[list[float]], start: float | None = None) -> FittedCu
     best = int(np.argmin(errors))
     near = ceilings[errors <= 1.1 * errors[best] + 1e-9]
     return FittedCurve(float(ceilings[best]), fits[best][1], fits[best][2], R0, float(errors[best]), float(near.min()), float(near.max()))
+
+
+def curve_from_csv(text: str) -> list[list[float]]:
+    """[hours, pass rate] points from CSV text with a header, for `RlRequest.curve`: the first column named after hours (or compute)
+    and the first named after a pass rate, reward, accuracy or score. Raises InputError naming the columns or the row at fault."""
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    columns = [next((i for i, name in enumerate(header) if any(word in name for word in words)), None) for words in (_HOURS, _RATES)]
+    if None in columns:
+        raise InputError("curve", f"has columns {', '.join(header) or 'none'}", "needs one named after hours and one after the pass rate")
+    points: list[list[float]] = []
+    for number, row in enumerate(rows[1:], 2):
+        try:
+            points.append([float(row[i]) for i in columns if i is not None])
+        except (ValueError, IndexError):
+            raise InputError("curve", f"row {number} is not numeric: {','.join(row):.60}", "hours and a pass rate in each row") from None
+    return points
 
 
 def _points(points: list[list[float]]) -> tuple[Any, Any]:

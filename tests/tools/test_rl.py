@@ -5,7 +5,7 @@ from knowledge import InputError, LawBook
 from tools._law_values import number
 from tools.law import evaluate
 from tools.registry import call
-from tools.rl import fit_curve, run_law
+from tools.rl import curve_from_csv, fit_curve, run_law
 
 
 def _run(noise=0.0, last=16_000):
@@ -67,3 +67,10 @@ def test_updates_to_data_ratio():
 def test_bad_curves(curve):
     with pytest.raises(InputError):
         call("rl", {"curve": curve})
+
+
+def test_points_of_a_table():
+    assert curve_from_csv("step,gpu_hours,reward_mean\n1,100,0.31\n\n2,2000,0.42\n") == [[100, 0.31], [2000, 0.42]]
+    for text in ("", "a,b\n1,2\n", "hours,pass_rate\n1,x\n", "hours,pass_rate\n1\n"):
+        with pytest.raises(InputError):
+            curve_from_csv(text)

@@ -48,8 +48,9 @@ def answer(state: AskState, context: Context) -> Answer:
 def _grounds(draft: Answer) -> list[str]:
     """Texts whose numbers an answer may repeat: the question, the brief, and every value as rendered."""
     rendered = [quantity(value.value, value.unit) for result in draft.results for value in result.values.values()]
+    said = [text for result in draft.results for text in [*result.reasons, *(notice.text for notice in result.warnings), *map(str, result.case.values())]]
     labels = [text for result in draft.results for key, value in result.values.items() for text in (key, value.label)]
-    return [draft.question, *WHAT_TO_ASK, *rendered, *labels, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
+    return [draft.question, *WHAT_TO_ASK, *rendered, *labels, *said, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
 
 
 def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
@@ -78,7 +79,7 @@ def _sections(brief: Brief, results: list[Result], assumptions: list[Assumption]
         sections.append(Section(key="notices", title="What to watch", lines=list(dict.fromkeys(wording.notice_lines(rest)))))
     if assumptions:
         sections.append(Section(key="assumptions", title="What was assumed", lines=wording.assumption_lines(assumptions)))
-    return [section for section in sections if section.lines or section.grid]
+    return [section for section in sections if section.lines or (section.grid and section.grid.rows)]
 
 
 def asked_results(brief: Brief, results: list[Result]) -> list[Result]:

@@ -53,6 +53,8 @@ def quantity(number: Number | list[Number], unit: str) -> str:
         return _money(value) + unit.removeprefix("USD").replace("/", "/")
     if unit in _COUNTED:
         return f"{_scaled(value, _SCALES, '')} {unit}"
+    if unit == "h":
+        return f"{significant(value) if value < 100 else f'{value:,.0f}'} accelerator-hours"
     if unit == "s":
         return _scaled(value, _TIMES, " ") if value >= 1e-3 else f"{significant(value)} s"
     if unit == "bytes":

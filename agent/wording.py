@@ -34,19 +34,32 @@ EXAMPLES: dict[str, tuple[str, str]] = {
 }
 
 
+_NAMED = 3  # values a headline names when no template fits
+
+
 @functools.cache
-def _templates() -> dict[str, str]:
+def _templates() -> dict[str, list[str]]:
     return parse_yaml((files("agent") / "templates.yaml").read_text(encoding="utf8"))
 
 
 def headline(result: Result) -> str:
-    """One sentence for a result: its template, else its headline values in order."""
-    template = _templates().get(result.tool)
-    if template:
-        filled = _fill(template, result.values)
-        if filled:
-            return filled
-    return "; ".join(f"{_label(key, result.values[key])} {fmt.shown(result.values[key])}" for key in result.headline if key in result.values) + "."
+    """One sentence for a result: the first template that fits, else its first headline values by label."""
+    case = ", ".join(f"{key.replace('_', ' ')} {_case(item)}" for key, item in result.case.items())
+    filled = (text for template in _templates().get(result.tool, []) if (text := _fill(template, result.values)))
+    sentence = next(filled, None) or _listed(result)
+    return f"With {case}: {sentence[:1].lower() + sentence[1:]}" if case else sentence
+
+
+def _case(item: Any) -> str:
+    return fmt.significant(item) if isinstance(item, int | float) else str(item)
+
+
+def _listed(result: Result) -> str:
+    values = [(key, result.values[key]) for key in result.headline if key in result.values][:_NAMED]
+    if not values:
+        return (result.reasons or [notice.text for notice in result.warnings] or ["No numbers follow from this."])[0]
+    text = "; ".join(str(value.value).rstrip(".") if isinstance(value.value, str) and " " in value.value else f"{_label(key, value).rstrip(':')}: {fmt.shown(value)}" for key, value in values)
+    return text[:1].upper() + text[1:] + "."
 
 
 def _fill(template: str, values: dict[str, Value]) -> str:
@@ -60,6 +73,7 @@ def _fill(template: str, values: dict[str, Value]) -> str:
         return ""
     text = re.sub(r"{(\w+)}", lambda match: fmt.shown(values[match[1]]), text)
     text = re.sub(r"\s+([.,:;])", r"\1", re.sub(r"\s{2,}", " ", text)).strip(" ,")
+    text = re.sub(r"([.:])\.(?=\s|$)", r"\1", text)  # a value that is a sentence brings its own full stop
     return text[:1].upper() + text[1:] if len(text) > 1 else ""
 
 

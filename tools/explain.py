@@ -35,7 +35,7 @@ def explain(request: ExplainRequest, laws: LawBook) -> Result:
     for entry in entries:
         reasons.append(f"{entry.name}: {entry.text}" + (f" See {', '.join(entry.laws)}." if entry.laws else ""))
     notices = [Notice(level="caution", text=caveat, source=card.id) for card in cards for caveat in card.caveats[:3]]
-    return Result(tool="explain", task="explain", headline=list(values), values=values, reasons=reasons, warnings=notices,
+    return Result(tool="explain", task="explain", headline=[], values=values, reasons=reasons, warnings=notices,
                   tables=[_relations(card) for card in cards if card.relations])
 
 

@@ -9,6 +9,7 @@ from knowledge.library import LawBook
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.forms import get_form
 from tools.law import evaluate
+from tools.other_laws import optimum_at
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Value
 from tools.surface import Coefficients, Outcome, repetition_scales, surface
@@ -35,6 +36,8 @@ class PredictLossRequest(ToolRequest):
 def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
     """Loss in nats per token from params and tokens (default: Besiroglu et al. 2024); tokens beyond `unique_tokens` count as
     repetitions (Muennighoff et al. 2023). With compute alone, the loss at the compute-optimal size."""
+    if request.law and request.compute_flops and (direct := _by_compute(laws, request)):
+        return direct
     law = surface(laws, request.law)
     N, D, how = _point(request, law.best_params)
     scales = repetition_scales(laws) if request.unique_tokens else None
@@ -57,6 +60,20 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
     return Result(tool="predict_loss", task="predict_loss", headline=["loss", "params_total", "tokens"], values=values,
                   alternatives=_others(laws, law.card.id, N, D), assumptions=_assumptions(request, law.card.id, how), warnings=_notices(request, values),
                   reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."])
+
+
+def _by_compute(laws: LawBook, request: PredictLossRequest) -> Result | None:
+    """The loss a law gives at its own optimum for a compute, where it has an optimum of its own rather than that of a Chinchilla surface."""
+    card = laws.get(request.law or "")
+    optimum = card.relations.get("optimum")
+    if optimum is None or optimum.form == "chinchilla_optimum" or request.params_total or request.tokens or request.compute_flops is None:
+        return None
+    values = optimum_at(card, request.compute_flops)
+    if "loss" not in values:
+        return None
+    return Result(tool="predict_loss", task="predict_loss", headline=[key for key in ("loss", "params_total", "params_nonembedding", "tokens") if key in values],
+                  values=values, assumptions=[Assumption(field="size", value="the law's own optimum", source=f"{card.id}: only compute is stated")],
+                  warnings=_notices(request, values), reasons=[f"The loss of {card.id} along its own compute-efficient frontier."])
 
 
 def _loss_unit(card: object) -> str:

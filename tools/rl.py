@@ -117,11 +117,11 @@ def curve_from_csv(text: str) -> list[list[float]]:
     if None in columns:
         raise InputError("curve", f"has columns {', '.join(header) or 'none'}", "needs one named after hours and one after the pass rate")
     points: list[list[float]] = []
-    for number, row in enumerate(rows[1:], 2):
+    for line, row in enumerate(rows[1:], 2):
         try:
             points.append([float(row[i]) for i in columns if i is not None])
         except (ValueError, IndexError):
-            raise InputError("curve", f"row {number} is not numeric: {','.join(row):.60}", "hours and a pass rate in each row") from None
+            raise InputError("curve", f"row {line} is not numeric: {','.join(row):.60}", "hours and a pass rate in each row") from None
     return points
 
 

@@ -20,6 +20,7 @@ _PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(
 _RATIO = re.compile(
     r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
 )
+_TRAINS = re.compile(r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to")
 _ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
 _LETTER = {"n": "params_total", "d": "tokens", "c": "compute_flops"}
 _NO_BITS = frozenset({"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"})
@@ -56,6 +57,7 @@ class Filled:
     def finish(self, task: str) -> None:
         """Settle what depends on the task: which law an author means, whether a bit width is the target."""
         _laws(self, task)
+        self._by_task(task)
         if task in _NO_BITS:
             self.values.pop("weight_bits", None)
         if task == "serve" and "duration_seconds" in self.values:
@@ -66,6 +68,19 @@ class Filled:
         for name, value in list(self.values.items()):
             if name in _INTEGER:
                 self.values[name] = [_whole(v) for v in value] if isinstance(value, list) else _whole(value)
+
+
+    def _by_task(self, task: str) -> None:
+        """Numbers whose field only the task shows: the size of a vocabulary, the pool of tokens that may be repeated."""
+        if task == "vocabulary" and "vocab_size" not in self.values:
+            free = [m for m in self.measures if m.dim == "plain" and 1e3 <= m.value <= 2e6]
+            used = {slot.measure.first for slot in self.slots if slot.field not in ("none", "tokens", "params_total")}
+            sizes = [m.value for m in free if m.first not in used and not any(v == m.value for v in self.values.values())]
+            if sizes:
+                self.values["vocab_size"] = sizes[0] if len(sizes) == 1 else sizes
+        lone = self.values.get("tokens")
+        if task == "repeat_data" and "unique_tokens" not in self.values and isinstance(lone, float) and not _TRAINS.search(self.text):
+            self.values["unique_tokens"] = self.values.pop("tokens")
 
 
 def _whole(value: float) -> float | int:
@@ -88,6 +103,7 @@ def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: st
     _architecture(filled)
     _rates(filled)
     _ratio(filled)
+    _experts_of(filled)
     _notices(filled)
     return filled
 
@@ -183,7 +199,7 @@ def _balance(fields: dict[str, list[Slot]]) -> None:
     params = fields.get("params_total", [])
     loose = [slot for slot in params if slot.measure.dim == "plain" and slot.runner_up[0] == "tokens"]
     if "tokens" not in fields and len({slot.group for slot in params}) > 1 and loose:
-        last = max(loose, key=lambda slot: (slot.runner_up[1] - slot.score, slot.measure.first))
+        last = max(loose, key=lambda slot: (slot.measure.value, slot.measure.first))
         if last.measure.value >= 5 * min(slot.measure.value for slot in params):
             group = [slot for slot in params if slot.group == last.group]
             fields["params_total"] = [slot for slot in params if slot.group != last.group]
@@ -249,6 +265,9 @@ def _name_origin(filled: Filled, first: int) -> bool:
 def _accelerators(filled: Filled) -> None:
     live = _live(filled, "accelerator")
     if not live:
+        kept = [slot.measure.accelerator for slot in filled.slots if slot.measure.accelerator and not slot.discounted]
+        if kept:
+            filled.values["accelerator"] = kept[0]
         return
     ids = list(dict.fromkeys(name.id for name, _ in live))
     if len(ids) > 1:
@@ -304,10 +323,17 @@ def _architecture(filled: Filled) -> None:
                 filled.moe_named, filled.moe_lost = not lost, lost
             else:
                 filled.dense_named = not lost and not re.search(r"\b(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()])
-    if filled.dense_named and re.search(r"parscale|streams?\b", filled.text):
+    if filled.dense_named and re.search(r"parscale|streams?\b|(?:what|which|equivalent|equal) dense|dense[ -](?:equivalent|counterpart)", filled.text):
         filled.dense_named = False
     if filled.moe_named or filled.dense_named:
         filled.values["architecture"] = "moe" if filled.moe_named else "dense"
+
+
+def _experts_of(filled: Filled) -> None:
+    """ "8 of 256 experts"."""
+    match = re.search(r"(\d+) (?:out )?of (?:the |our )?(\d+) (?:routed )?experts", filled.text)
+    if match:
+        filled.values["experts_per_token"], filled.values["n_experts"] = float(match[1]), float(match[2])
 
 
 def _ratio(filled: Filled) -> None:

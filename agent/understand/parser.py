@@ -13,7 +13,7 @@ from agent.understand._lexicon import guess_language, language
 from agent.understand._text import Atom, atoms, fold, script
 from agent.understand._typos import correct, correct_text
 from agent.understand.context import merge
-from agent.understand.quantities import measures
+from agent.understand.quantities import Measure, measures
 from agent.understand.slots import scene
 from knowledge.errors import InputError
 
@@ -74,6 +74,16 @@ def read_atoms(text: str) -> tuple[list[Atom], list[names.Name], str]:
     return found, spotted, lang
 
 
+def plain_words(text: str, spotted: list[names.Name], found: list[Measure]) -> str:
+    """The text for task detection: names and amounts whose words would mislead ("Epoch", "exaFLOP-days", "GPU-hours") made plain."""
+    masks = [(name.start, name.end, "besiroglu") for name in spotted if name.kind == "law" and "epoch" in name.text]
+    masks += [(m.start, m.end, "1e21 flops") for m in found if m.dim == "flop" and "day" in text[m.start : m.end]]
+    masks += [(m.start, m.end, "amount gpuhours") for m in found if m.dim in ("acc_hours", "node_hours")]
+    for start, end, plain in sorted(masks, reverse=True):
+        text = text[:start] + plain + text[end:]
+    return text
+
+
 def asked_parts(text: str) -> list[tuple[int, int]]:
     """Sentences that ask, when some do and others do not."""
     parts = [(m.start(), m.end()) for m in _SENTENCE.finditer(text) if m[0].strip()]
@@ -90,11 +100,12 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     check_length(question)
     text = fold(question)
     text_atoms, spotted, lang_name = read_atoms(text)
-    words = correct_text(text) if lang_name == "en" else text
     lang = language(lang_name)
     found = measures(lang, text_atoms)
     place = scene(lang, text_atoms)
     filled = fill(place, found, spotted, text)
+    words = plain_words(text, spotted, found)
+    words = correct_text(words) if lang_name == "en" else words
     decided = tasks.decide(words, asked_parts(words), filled)
     filled.finish(decided.task)
     if context is not None:

@@ -22,6 +22,8 @@ _FILLERS = frozenset({"about", "roughly", "approximately", "~", "around", "only"
 _LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "und", "et", "y"})
 # Between a head noun and a number these start a phrase of their own: the batch "for 1B" is no batch of a billion.
 _BARRIERS = frozenset({"for", "on", "after", "over", "with", "when", "if", "für", "auf", "mit", "pour", "sur", "avec", "para", "con", "does", "at"})
+# More than this and the field is not meant, whatever words are near.
+_CEILING = {"vocab_size": 5e6, "batch_tokens": 2e9, "sequence_length": 1e8, "input_tokens": 1e8, "output_tokens": 1e8, "concurrency": 1e7, "experts_per_token": 1e4, "n_experts": 1e6}
 _STRONG_JOIN = frozenset({"or", "vs", "versus", "oder", "ou", "o", "against", "gegen", "contre", "contra", "v", "compared"})
 
 
@@ -183,6 +185,8 @@ def assign(place: Scene, measures: list[Measure]) -> list[Slot]:
 def _by_value(measure: Measure, name: str) -> float:
     """What the size of a number alone says: a bare trillion is tokens, a bare few billion is a model."""
     value, kind = measure.value, _kind(measure)
+    if value > _CEILING.get(name, 1e40):
+        return -9.0
     if kind == "big":
         if name == "tokens":
             return 0.75 if value >= 2.5e12 else 0.45 if value >= 9e11 else 0.0
@@ -223,6 +227,9 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
     for one, two in reversed(list(itertools.pairwise(measures))):
         between = {atom.text for atom in place.atoms[one.after : two.first]}
         bare = one.dim == "plain" and not one.scaled and one.value < 1e4
+        swapped = [a.text for a in place.atoms[one.after : two.first]] in (["instead", "of"], ["rather", "than"], ["not"], [",", "not"], ["statt"])
+        if bare and swapped and two.dim in ("acc", "bits", "plain") and (two.dim != "plain" or two.scaled):
+            _take_unit(one, two, place.atoms)
         if bare and joined(place, one, two) and (two.dim != "plain" or two.scaled) and two.dim in ("plain", "bits", "acc", "bytes", "tokens", "params", "time"):
             if between & (_JOIN - {",", "/"}) or two.dim == "bits" or (two.value >= 1e6 and two.dim == "plain" and one.value < 1000 and _listed(place, two, measures)):
                 _take_unit(one, two, place.atoms)

@@ -175,7 +175,10 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
     values: Mapping[str, object] = getattr(filled, "values")  # noqa: B009 - a structural view, not an import cycle
     found = evidence(text)
     table = scores(found, asked, _given(values, filled, text), 0.8 if len(text) < 170 else 0.45)
-    if not values and not _domain().search(text):
+    laws_named = any(name.kind in ("law", "author") for name in getattr(filled, "spotted"))  # noqa: B009
+    if (_CORE & values.keys() or laws_named) and table.get("out_of_scope", 9.0) < 9.0:
+        table["out_of_scope"] *= 0.5
+    if not values and not laws_named and not _domain().search(text):
         table = {"out_of_scope": 9.0}
     elif not _domain().search(text):
         table = {name: score for name, score in table.items() if name not in _WORLDLY}
@@ -184,11 +187,11 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
         table.pop("out_of_scope", None)
     ranked = sorted(table.items(), key=lambda item: -item[1])
     if not ranked or ranked[0][1] < 2.0:
-        if values:
+        if values or laws_named:
             return Decision(_default(values), [], 0.3, ["explain"], 0.0)
         return Decision("out_of_scope", [], 0.6, [], 0.0)
     task, score = ranked[0]
-    if task != "out_of_scope" and score < 3.0 and not values and not any(item.asks for item in found):
+    if task != "out_of_scope" and score < 2.4 and not values and not laws_named and not any(item.asks for item in found):
         return Decision("out_of_scope", [], 0.5, [task], score)
     also = [] if task == "out_of_scope" else _also(text, found, asked, task, score, table)
     if also and _first(found, also[0], asked) < _first(found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
@@ -244,7 +247,26 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
     if "input_tokens" in values and "output_tokens" in values:
         add("serve", 1.5)
     if "runs" in values:
-        add("fit", 3.5)
+        add("fit", 4.0)
+    if "observed_loss" in values:
+        add("predict_loss", 1.5)
+    sized = "params_total" in values or "params_active" in values or "models" in values
+    if "n_accelerators" in values and sized and "tokens" in values:
+        add("wall_clock", 2.2)
+    if sized and "tokens" in values and "accelerator" not in values:
+        add("predict_loss", 0.8)
+    if "n_accelerators" in values and "duration_seconds" in values and not sized and "compute_flops" not in values:
+        add("allocate", 1.5)
+    if "compute_flops" in values and "n_accelerators" in values and not sized:
+        add("wall_clock", 0.8)
+    if sized and "tokens" in values and "price_per_accelerator_hour_usd" in values:
+        add("cost", 0.8)
+    if "accelerator" in values and "unique_tokens" not in values and sized and "tokens" not in values:
+        add("serve", 0.6)
+    if any(item in text for item in ("quantization aware", "quantization-aware", "quantisation-aware", "quantisation aware", "qat")):
+        add("quantize", -4.0)
+    if getattr(filled, "moe_named", False) and "expert" in text:
+        add("sparsity", -3.0)
     if "vocab_size" in values:
         add("vocabulary", 1.0)
     if "price_per_accelerator_hour_usd" in values:

@@ -22,6 +22,7 @@ CURVE, UTD = "khatri2025_scalerl", "rybkin2025_utd"
 _PAPER = "Khatri et al. 2025, arXiv:2510.13786"
 _FITTED_ON = "gb200"
 _SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
+_ABOVE = "The starting pass rate lies above the published asymptote: these curves are for a harder set of problems, so fit your own."
 _HOURS, _RATES = ("hour", "gpu_h", "compute"), ("pass", "reward", "accuracy", "score", "mean@")
 _EXAMPLE_BUDGET = 1e15
 _BUDGETS = (1e13, 1e14, 1e15, 1e16)
@@ -228,32 +229,24 @@ def _published(request: RlRequest, laws: LawBook) -> Result:
     card = laws.get(request.law if request.law and "gain_fraction" in laws.get(request.law).relations else CURVE)
     variant = "scout_moe" if request.architecture == "moe" and "scout_moe" in card.variants else None
     hours, assumptions = _hours(request)
-    values: dict[str, Value] = {}
+    start = request.pass_rate
+    values: dict[str, Value] = {"asymptote": _asymptote(card, variant)}
     headline = ["asymptote"]
-    values["asymptote"] = _asymptote(card, variant)
+    above = start is not None and start >= number(values["asymptote"])
+    if above:
+        start = None  # the published curve would fall from there
     if hours is not None:
-        given = {"C": hours}
-        values["gain_fraction"] = law_value(laws, card.id, "gain_fraction", given, variant=variant, label="share of the attainable gain")
+        values["gain_fraction"] = law_value(laws, card.id, "gain_fraction", {"C": hours}, "", variant, "share of the attainable gain")
         headline.insert(0, "gain_fraction")
-        if request.pass_rate is not None:
-            values["pass_rate"] = law_value(
-                laws, card.id, "pass_rate", {**given, "R0": request.pass_rate}, "R", variant, "expected pass rate"
-            )
+        if start is not None:
+            values["pass_rate"] = law_value(laws, card.id, "pass_rate", {"C": hours, "R0": start}, "R", variant, "expected pass rate")
             headline.insert(0, "pass_rate")
     else:
-        values["saturation_hours"] = law_value(
-            laws, card.id, "hours_for_gain", {"f": 0.9}, variant=variant, label="GB200 hours to nine tenths of the gain"
-        )
+        label = "GB200 hours to nine tenths of the gain"
+        values["saturation_hours"] = law_value(laws, card.id, "hours_for_gain", {"f": 0.9}, "", variant, label)
         headline = ["saturation_hours", "asymptote"]
-    if request.target_pass_rate is not None and request.pass_rate is not None:
-        values["accelerator_hours"] = law_value(
-            laws,
-            card.id,
-            "hours_for_pass_rate",
-            {"R": request.target_pass_rate, "R0": request.pass_rate},
-            variant=variant,
-            label="GB200 hours to the target pass rate",
-        )
+    if request.target_pass_rate is not None and start is not None:
+        values["accelerator_hours"] = _to_target(laws, card.id, variant, request.target_pass_rate, start, number(values["asymptote"]))
         headline.insert(0, "accelerator_hours")
     if not request.model_fields_set:
         assumptions = [
@@ -267,15 +260,23 @@ def _published(request: RlRequest, laws: LawBook) -> Result:
         task="rl",
         headline=headline,
         values=values,
-        tables=[_curve_table(request, laws, card.id, variant, hours), *([] if request.model_fields_set else [_utd_table(laws)])],
+        tables=[_curve_table(start, laws, card.id, variant, hours), *([] if request.model_fields_set else [_utd_table(laws)])],
         alternatives=_other_recipes(laws, hours, variant),
         assumptions=assumptions,
-        warnings=_curve_warnings(request),
+        warnings=_curve_warnings(request, above),
         reasons=[
             "The published recipe with an 8B model is the default; longer generation, larger batches and larger models raise the"
             " asymptote and take more hours."
         ],
     )
+
+
+def _to_target(laws: LawBook, law: str, variant: str | None, target: float, start: float, ceiling: float) -> Value:
+    """GB200 hours to a pass rate, or that the recipe does not get there."""
+    label = "GB200 hours to the target pass rate"
+    if target >= ceiling:
+        return arithmetic("out of reach: above the recipe's asymptote", label, law=law, relation="hours_for_pass_rate")
+    return law_value(laws, law, "hours_for_pass_rate", {"R": target, "R0": start}, "", variant, label)
 
 
 def _asymptote(card: LawCard, variant: str | None) -> Value:
@@ -323,18 +324,14 @@ def _hours(request: RlRequest) -> tuple[float | None, list[Assumption]]:
     ]
 
 
-def _curve_table(request: RlRequest, laws: LawBook, law: str, variant: str | None, hours: float | None) -> Table:
+def _curve_table(start: float | None, laws: LawBook, law: str, variant: str | None, hours: float | None) -> Table:
     times = sorted(
         {float(law_numbers(laws, law, "hours_for_gain", {"f": f}, variant)["C"]) for f in _SHARES} | ({hours} if hours else set())
     )
     rows: list[list[Any]] = []
     for C in times:
         share = float(law_numbers(laws, law, "gain_fraction", {"C": C}, variant)["gain_fraction"])
-        rate = (
-            float(law_numbers(laws, law, "pass_rate", {"C": C, "R0": request.pass_rate}, variant)["R"])
-            if request.pass_rate is not None
-            else None
-        )
+        rate = float(law_numbers(laws, law, "pass_rate", {"C": C, "R0": start}, variant)["R"]) if start is not None else None
         rows.append([C, share, rate])
     columns = {
         "hours": ("GB200 hours", "accelerator-h"),
@@ -346,7 +343,7 @@ def _curve_table(request: RlRequest, laws: LawBook, law: str, variant: str | Non
         "Gain against hours",
         columns,
         rows,
-        "" if request.pass_rate is not None else "state the pass rate before RL for pass rates",
+        "" if start is not None else "state the pass rate before RL for pass rates",
     )
 
 
@@ -365,10 +362,11 @@ def _other_recipes(laws: LawBook, hours: float | None, variant: str | None) -> l
     return found
 
 
-def _curve_warnings(request: RlRequest) -> list[Notice]:
+def _curve_warnings(request: RlRequest, above: bool) -> list[Notice]:
     unread = Notice(level="warning", text=f"The run {request.runs} was not read: these are the published curves, not yours.")
     found = [
         *([unread] if request.runs is not None else []),
+        *([Notice(level="warning", text=_ABOVE, source=_PAPER)] if above else []),
         Notice(
             level="caution",
             text=(

@@ -30,6 +30,14 @@ def test_hours_to_saturation_and_to_a_target():
     assert number(hours) == pytest.approx(2542, rel=1e-6)
 
 
+def test_out_of_reach_and_above_the_asymptote():
+    never = call("rl", {"pass_rate": 0.3, "target_pass_rate": 0.9}).values["accelerator_hours"]
+    assert str(never.value).startswith("out of reach")
+    above = call("rl", {"pass_rate": 0.8, "accelerator_hours": 1e4})
+    assert "pass_rate" not in above.values
+    assert any("above the published asymptote" in notice.text for notice in above.warnings)
+
+
 def test_fit_recovers_a_known_curve():
     fit = fit_curve(_run())
     assert pytest.approx(0.61, abs=0.006) == fit.A

@@ -172,7 +172,7 @@ def _weaknesses(objective: Objective, optimum: Optimum, spread: Spread | None, i
     for name in names:
         if name in interval and name in ("alpha", "beta", "E"):
             low, high = interval[name]
-            if not np.isfinite([low, high]).all() or (low > 0 and high / low > 5) or low <= 1e-3 * high:
+            if not np.isfinite([low, high]).all() or (low > 0 and high / low > 5) or -1e-3 * high <= low <= 1e-3 * high:
                 found.append(f"{name} is anywhere from {low:.3g} to {high:.3g}")
     if spread is not None and spread.failed > 0.05 * len(spread.theta):
         found.append(f"{spread.failed} of {len(spread.theta)} resamples did not converge")

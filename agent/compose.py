@@ -48,7 +48,7 @@ def answer(state: AskState, context: Context) -> Answer:
 def _grounds(draft: Answer) -> list[str]:
     """Texts whose numbers an answer may repeat: the question, the brief, and every value as rendered."""
     rendered = [quantity(value.value, value.unit) for result in draft.results for value in result.values.values()]
-    said = [text for result in draft.results for text in [*result.reasons, *(notice.text for notice in result.warnings), *map(str, result.case.values())]]
+    said = [text for result in draft.results for text in [*result.reasons, *(notice.text for notice in result.warnings), *map(wording.case_text, result.case.values())]]
     labels = [text for result in draft.results for key, value in result.values.items() for text in (key, value.label)]
     return [draft.question, *WHAT_TO_ASK, *rendered, *labels, *said, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
 

@@ -16,7 +16,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from agent import compose, wording
-from agent.planner import fields_for, plan_steps
+from agent.planner import attribute, fields_for, plan_steps
 from agent.state import AskState, Context
 from agent.understand.parser import parse
 from knowledge.errors import InputError, MissingInput
@@ -44,10 +44,10 @@ def act(state: AskState, runtime: Runtime[Context]) -> AskState:
     needs: list[list[str]] = []
     notices = list(state.get("notices", []))
     for step in state["steps"]:
-        fields = fields_for(step, state["brief"], results, runtime.context)
+        fields, chained = fields_for(step, state["brief"], results, runtime.context)
         tell({"step": step.tool, "status": "started", "fields": fields})
         try:
-            result = call(step.tool, fields, runtime.context.laws).model_copy(update={"case": step.case})
+            result = attribute(call(step.tool, fields, runtime.context.laws), chained).model_copy(update={"case": step.case})
         except MissingInput as missing:
             if step.asked:
                 needs += [list(way) for way in missing.alternatives]

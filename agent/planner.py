@@ -78,8 +78,11 @@ def _accepts_list(task: str, name: str) -> bool:
     return field is not None and "list" in str(field.annotation)
 
 
-def fields_for(step: Step, brief: Brief, results: list[Result], context: Context) -> dict[str, Any]:
-    """The fields of one call: the case's, else what the question states, else what a named model is, else an earlier result's."""
+def fields_for(step: Step, brief: Brief, results: list[Result], context: Context) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields of one call: the case's, else what the question states, else what a named model is, else an earlier result's.
+
+    The second dict names, for each field taken from an earlier result, the tool it came from.
+    """
     takes = get_tool(step.tool).request.model_fields
     stated = {name: value[0] if isinstance(value, list) and value and not _accepts_list(step.tool, name) else value
               for name, value in brief.stated().items()}
@@ -94,9 +97,15 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
         fields.setdefault("params_total", shape.params_total)
         if shape.params_active and shape.params_active != shape.params_total:
             fields.setdefault("params_active", shape.params_active)
+    chained: dict[str, str] = {}
     if not step.asked or brief.task != get_tool(step.tool).task:
-        for key in CHAINED:
-            for result in results:
-                if key in takes and key not in fields and key in result.values and not result.case:
-                    fields[key] = result.values[key].value
-    return {key: value for key, value in fields.items() if key in takes}
+        for key, result in itertools.product(CHAINED, results):
+            if key in takes and key not in fields and key in result.values and not result.case:
+                fields[key], chained[key] = result.values[key].value, result.tool
+    return {key: value for key, value in fields.items() if key in takes}, chained
+
+
+def attribute(result: Result, chained: dict[str, str]) -> Result:
+    """A result whose values taken from an earlier step name that step as their source, not the question."""
+    renamed = {key: value.model_copy(update={"source": f"from {chained[key].replace('_', ' ')}"}) for key, value in result.values.items() if key in chained and not value.law}
+    return result.model_copy(update={"values": {**result.values, **renamed}})

@@ -44,13 +44,14 @@ def _templates() -> dict[str, list[str]]:
 
 def headline(result: Result) -> str:
     """One sentence for a result: the first template that fits, else its first headline values by label."""
-    case = ", ".join(f"{key.replace('_', ' ')} {_case(item)}" for key, item in result.case.items())
+    case = ", ".join(f"{key.replace('_', ' ')} {case_text(item)}" for key, item in result.case.items())
     filled = (text for template in _templates().get(result.tool, []) if (text := _fill(template, result.values)))
     sentence = next(filled, None) or _listed(result)
     return f"With {case}: {sentence[:1].lower() + sentence[1:]}" if case else sentence
 
 
-def _case(item: Any) -> str:
+def case_text(item: Any) -> str:
+    """A compared value as shown."""
     return fmt.significant(item) if isinstance(item, int | float) else str(item)
 
 

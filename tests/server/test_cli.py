@@ -35,7 +35,7 @@ def test_the_flagship_question(capsys):
     ("QAT share for a 3B model, 300B tokens, 4-bit?", "qat_fraction"),
     ("batch size and learning rate for 1B params on 100B tokens", "batch_tokens"),
     ("what loss will a 7B model reach on 2T tokens?", "loss"),
-    ("can I train a 13B on 8 A100 40GB?", "memory_per_device_bytes"),
+    ("can I train a 13B on 8 A100 40GB?", "memory_bytes"),
 ])
 def test_everyday_questions_have_their_number(capsys, question, key):
     status, out, _ = run(capsys, question, "--json")

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
 from agent.brief import Brief
+from knowledge.advice import published_advice
 from knowledge.library import LawBook
 from knowledge.schema import Advice, Bound
 from tools.result import Notice, Result
-
-
-@functools.cache
-def _published_advice() -> tuple[tuple[str, Advice], ...]:
-    """Every advice of the base with its card's id, read once a process."""
-    return tuple((card.id, advice) for card in LawBook() for advice in card.advice)
 
 
 def facts(brief: Brief, results: list[Result]) -> dict[str, Any]:
@@ -47,7 +41,7 @@ def raise_advice(brief: Brief, results: list[Result], laws: LawBook, limit: int 
     """The advice that applies, the gravest first, then the most specific."""
     known = facts(brief, results)
     own = tuple((card.id, advice) for card in laws.own.values() for advice in card.advice)
-    matching = [(law, advice) for law, advice in (*_published_advice(), *own) if applies(advice, known)]
+    matching = [(law, advice) for law, advice in (*published_advice(), *own) if applies(advice, known)]
     grave = {"warning": 0, "caution": 1, "info": 2}
     matching.sort(key=lambda pair: (grave[pair[1].level], -len(pair[1].when)))
     return [Notice(level=advice.level, text=advice.say, source=law) for law, advice in matching[:limit]]

@@ -1,4 +1,4 @@
-"""Writes knowledge/README.md, the index of the law base: `python -m knowledge.index`."""
+"""Writes what is generated from the cards, the index page and the compiled advice: `python -m knowledge.index`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict
 from importlib.resources import files
 from pathlib import Path
 
+from knowledge.advice import FILE, compile_advice
 from knowledge.library import LawBook
 from knowledge.papers import Paper, papers
 from knowledge.schema import LawCard
@@ -61,3 +62,4 @@ def path() -> Path:
 
 if __name__ == "__main__":
     path().write_text(render(), encoding="utf8")
+    path().with_name(FILE).write_text(compile_advice(), encoding="utf8")

@@ -8,6 +8,7 @@ import pytest
 from shared import shared_path
 
 from knowledge import LawBook
+from knowledge.advice import FILE, compile_advice, published_advice
 from knowledge.index import path, render
 from knowledge.papers import Paper, find_paper, papers
 from tools.forms import get_form
@@ -55,6 +56,11 @@ def test_a_paper_is_found_whatever_its_punctuation() -> None:
 
 def test_the_index_page_is_current() -> None:
     assert path().read_text(encoding="utf8") == render(), "run `python -m knowledge.index`"
+
+
+def test_the_compiled_advice_is_that_of_the_cards() -> None:
+    assert path().with_name(FILE).read_text(encoding="utf8") == compile_advice(), "run `python -m knowledge.index`"
+    assert list(published_advice()) == [(card.id, advice) for card in BOOK for advice in card.advice]
 
 
 def test_the_index_page_names_every_paper_once() -> None:

@@ -11,7 +11,9 @@ from pydantic import Field
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
+from knowledge.shapes import model as known_model
 from tools._law_values import arithmetic, law_numbers, law_value, number, table
+from tools.conventions import param_counts
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
@@ -78,7 +80,7 @@ def downstream(request: DownstreamRequest, laws: LawBook) -> Result:
     loss (Gadre et al. 2024), and the errors of such forecasts (Owen 2024). Without a size, compute or loss only the last."""
     if request.observed_loss is not None:
         return _from_loss(request, laws)
-    case = _complete(request, laws)
+    case = _of_model(request, laws) if request.model is not None else _complete(request, laws)
     values: dict[str, Value] = {}
     tables: list[Table] = []
     headline: list[str] = []
@@ -125,6 +127,22 @@ def downstream(request: DownstreamRequest, laws: LawBook) -> Result:
         warnings=_warnings(case),
         reasons=_reasons(case),
     )
+
+
+def _of_model(request: DownstreamRequest, laws: LawBook) -> _Case:
+    """A known model: its published training tokens where none are stated, and its count without vocabulary tables for the ladder."""
+    shape = known_model(request.model or "")
+    size = request.params_total or shape.params_total
+    stated = request.tokens or request.tokens_per_param or request.compute_flops
+    tokens = request.tokens if stated else shape.training_tokens
+    case = _complete(request.model_copy(update={"params_total": size, "tokens": tokens}), laws)
+    if not stated and tokens is not None:
+        case.assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source=f"published for {shape.name or shape.id}"))
+    if size is not None and size == shape.params_total:
+        counts = param_counts(size, model_name=shape.id)
+        case.N = counts.nonembedding
+        case.assumptions.append(counts.assumption)
+    return case
 
 
 def _complete(request: DownstreamRequest, laws: LawBook) -> _Case:

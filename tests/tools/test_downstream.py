@@ -14,6 +14,14 @@ def test_ladder_reproduces_its_published_prediction():
     assert any("N" in flag for flag in accuracy.outside)
 
 
+def test_known_model_brings_its_tokens_and_its_nonembedding_count():
+    result = call("downstream", {"model": "llama-2-7b"})
+    assert {a.field for a in result.assumptions} == {"tokens", "params_nonembedding"}
+    inputs = result.values["accuracy_mmlu"].inputs
+    assert inputs["D"] == 2e12
+    assert inputs["N"] == pytest.approx(6.738e9 - 2 * 32000 * 4096, rel=0.01)
+
+
 def test_more_of_either_never_lowers_a_score():
     base = call("downstream", {"params_total": 1e9, "tokens": 1e11}).values
     for fields in ({"params_total": 2e9, "tokens": 1e11}, {"params_total": 1e9, "tokens": 2e11}):

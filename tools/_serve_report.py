@@ -12,9 +12,9 @@ from tools.convert import HOUR
 from tools.result import Alternative, Assumption, Column, Notice, Number, Result, Table, Value
 from tools.systems.kv_cache import kv_bytes, kv_bytes_per_token, weight_bytes
 from tools.systems.power import POWER_SOURCE, watts
-from tools.systems.serving import LEVEL, SOURCE, Load, Serving, default_family, estimate, fewest_devices
+from tools.systems.serving import LEVEL, SOURCE, Deployment, Load, Serving, estimate_many, fewest_devices
 from tools.systems.serving_case import RESERVE, fits, precision_for, replica
-from tools.systems.serving_price import cheapest, middle_price, price_of, usd_per_million
+from tools.systems.serving_price import Offer, cheapest_each, middle_price, price_of, usd_per_million
 from tools.systems.speculation import expected_tokens, speculative_rate
 
 if TYPE_CHECKING:
@@ -451,18 +451,15 @@ def _price_cell(plan: Plan, served: Serving) -> float | None:
 def _load_table(plan: Plan, served: Serving) -> Table:
     """Rate, latency and price over concurrency on the same machine."""
     top = int(served.batch_limit)
-    rows: list[list[Number]] = []
-    for users in sorted({1, 8, 32, 128, top} | ({int(plan.request.concurrency)} if plan.request.concurrency else set())):
-        if 1 <= users <= top:
-            one = estimate(
-                plan.shape,
-                plan.part,
-                served.devices,
-                plan.how,
-                replace(plan.load, concurrency=float(users), tpot_limit=float("inf")),
-                served.family,
-            )
-            rows.append([users, one.output_tokens_per_s, one.tpot_loaded_s * 1e3, _price_cell(plan, one)])
+    asked = {int(plan.request.concurrency)} if plan.request.concurrency else set[int]()
+    users = [count for count in sorted({1, 8, 32, 128, top} | asked) if 1 <= count <= top]
+    loads = [replace(plan.load, concurrency=float(count), tpot_limit=math.inf) for count in users]
+    found = estimate_many([Deployment(plan.shape, plan.part, served.devices, plan.how, load, served.family) for load in loads])
+    rows: list[list[Number]] = [
+        [count, one.output_tokens_per_s, one.tpot_loaded_s * 1e3, _price_cell(plan, one)]
+        for count, one in zip(users, found, strict=True)
+        if one is not None
+    ]
     columns = [
         Column(name="concurrency", label="requests at once"),
         Column(name="output_tokens_per_second", label="output of all users", unit="tokens/s"),
@@ -474,20 +471,13 @@ def _load_table(plan: Plan, served: Serving) -> Table:
 
 def _bits_table(plan: Plan, devices: float) -> Table:
     """What each weight width takes and gives on the same machine; widths that do not fit have no speed."""
+    widths = sorted({16.0, 8.0, 4.0, plan.how.weight_bits}, reverse=True)
+    hows = [precision_for(bits, plan.part, kv_bits=plan.request.kv_bits) for bits in widths]
+    found = estimate_many([Deployment(plan.shape, plan.part, devices, how, plan.load, plan.family) for how in hows])
     rows: list[list[Number]] = []
-    for bits in sorted({16.0, 8.0, 4.0, plan.how.weight_bits}, reverse=True):
-        how = precision_for(bits, plan.part, kv_bits=plan.request.kv_bits)
-        ok = fits(replica(plan.shape, plan.part, how, devices))
-        one = estimate(plan.shape, plan.part, devices, how, plan.load, plan.family) if ok else None
-        rows.append(
-            [
-                bits,
-                weight_bytes(plan.shape, how.stored_bits),
-                ok,
-                one.output_tokens_per_s if one else None,
-                one.tpot_loaded_s * 1e3 if one else None,
-            ]
-        )
+    for how, one in zip(hows, found, strict=True):
+        speed = [one.output_tokens_per_s, one.tpot_loaded_s * 1e3] if one else [None, None]
+        rows.append([how.weight_bits, weight_bytes(plan.shape, how.stored_bits), one is not None, *speed])
     columns = [
         Column(name="weight_bits", label="weights", unit="bits"),
         Column(name="weight_bytes", label="weights take", unit="bytes"),
@@ -500,16 +490,16 @@ def _bits_table(plan: Plan, devices: float) -> Table:
 
 def parts_table(plan: Plan, parts: tuple[str, ...]) -> Table:
     """The cheapest deployment per part that keeps the latency, lowest price first."""
-    rows: list[list[Number]] = []
-    for name in parts:
-        part = accelerator(name)
-        how = precision_for(plan.how.weight_bits, part, kv_bits=plan.request.kv_bits)
-        try:
-            price = cheapest(plan.shape, part, how, plan.load, middle_price(part), default_family(part))
-        except InputError:
-            continue  # does not fit or cannot keep the latency: no row
-        one = price.serving
-        rows.append([name, one.devices, one.output_tokens_per_s, one.tpot_loaded_s * 1e3, price.usd])
+    known = [accelerator(name) for name in parts]
+    offers = [
+        Offer(plan.shape, part, precision_for(plan.how.weight_bits, part, kv_bits=plan.request.kv_bits), plan.load, middle_price(part))
+        for part in known
+    ]
+    rows: list[list[Number]] = [
+        [part.id, price.serving.devices, price.serving.output_tokens_per_s, price.serving.tpot_loaded_s * 1e3, price.usd]
+        for part, price in zip(known, cheapest_each(offers), strict=True)
+        if price is not None
+    ]
     rows.sort(key=lambda row: float(row[4] or 0.0))
     columns = [
         Column(name="accelerator", label="accelerator"),

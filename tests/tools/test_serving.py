@@ -12,7 +12,7 @@ from knowledge.errors import InputError, MissingInput
 from knowledge.hardware import accelerator
 from knowledge.shapes import model
 from tools.registry import call
-from tools.systems.serving import Load, devices_for_rate, estimate, fewest_devices, predict_row
+from tools.systems.serving import Deployment, Load, devices_for_rate, estimate, estimate_many, fewest_devices, predict_row
 from tools.systems.serving_case import precision_for
 from tools.systems.serving_price import dense_price, max_params_for_price, usd_per_million
 from tools.systems.speculation import expected_tokens, speculative_rate
@@ -250,3 +250,20 @@ def test_same_question_same_answer_and_quick_when_warm() -> None:
     started = time.perf_counter()
     assert call("serve", fields) == first
     assert time.perf_counter() - started < 0.5
+
+
+def test_many_estimates_equal_single_ones_and_a_replica_may_span_nodes() -> None:
+    part, small = accelerator("h100-sxm"), accelerator("rtx-4090")
+    wanted = [
+        Deployment(model("llama-3-8b"), part, 1, precision_for(16, part), Load(512, 256, 8)),
+        Deployment(model("llama-3.1-405b"), part, 1, precision_for(16, part), Load()),
+        Deployment(model("mixtral-8x7b"), part, 3, precision_for(8, part), Load(tpot_limit=0.03)),
+        Deployment(model("llama-3.1-405b"), small, 64, precision_for(16, small), Load()),
+    ]
+    many = estimate_many(wanted)
+    assert many[1] is None
+    for want, one in zip(wanted, many, strict=True):
+        if one is not None:
+            assert one == estimate(want.shape, want.part, want.devices, want.how, want.load)
+    assert many[3] is not None
+    assert many[3].ranks == 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,23 +79,58 @@ def default_family(part: Accelerator) -> str:
     return "vllm-2025"
 
 
+@dataclass(frozen=True)
+class Deployment:
+    """A model on a number of accelerators under a load; `family` None is the usual software of the part."""
+
+    shape: ModelShape
+    part: Accelerator
+    devices: float
+    how: Precision
+    load: Load
+    family: str | None = None
+
+
 def estimate(shape: ModelShape, part: Accelerator, devices: float, how: Precision, load: Load, family: str | None = None) -> Serving:
     """Throughput and latency on `devices` accelerators in the layout that serves the load best.
 
     Raises InputError when the weights do not fit.
     """
-    family = family or default_family(part)
-    view = serving_shape(shape)
-    options = [(ranks, spread) for ranks, spread in layouts(part, devices, view) if fits(replica(view, part, how, ranks, spread=spread))]
-    if not options:
-        raise InputError(
-            "n_accelerators",
-            _too_small(replica(view, part, how, devices), part, devices),
-            f"at least {fewest_devices(shape, part, how)} are needed",
-        )
-    case = Case(
-        replicas=tuple(replica(view, part, how, ranks, spread=spread) for ranks, spread in options),
-        copies=tuple(float(devices // ranks) for ranks, _ in options),
+    served = estimate_many([Deployment(shape, part, devices, how, load, family)])[0]
+    if served is None:
+        problem = _too_small(replica(shape, part, how, devices), part, devices)
+        raise InputError("n_accelerators", problem, f"at least {fewest_devices(shape, part, how)} are needed")
+    return served
+
+
+def estimate_many(wanted: Sequence[Deployment]) -> list[Serving | None]:
+    """Estimates of many deployments in one pass, much faster than one by one; None where the weights do not fit."""
+    cases = [_case(one) for one in wanted]
+    fitting = [case for case in cases if case.replicas]
+    if not fitting:
+        return [None] * len(cases)
+    one, columns, starts = flat(fitting)
+    counts = [len(case.replicas) for case in fitting]
+    cached = [min(want.load.cached, max(want.load.prompt - 1.0, 0.0)) for want, case in zip(wanted, cases, strict=True) if case.replicas]
+    columns["cached"] = np.repeat(np.array(cached), counts)
+    values = [efficiencies(case.part_id, case.family) for case in fitting]
+    eff = {name: np.repeat(np.array([value[name] for value in values]), counts) for name in values[0]}
+    out = throughput(one, eff, columns)
+    out["loaded"] = out["step"] + out["prefill"] / columns["output"]
+    spans = iter(zip(starts, counts, strict=True))
+    return [_best(case, want.devices, out, *next(spans)) if case.replicas else None for want, case in zip(wanted, cases, strict=True)]
+
+
+def _case(want: Deployment) -> Case:
+    """A deployment as a case; one without replicas where the weights do not fit."""
+    part, how, load, view = want.part, want.how, want.load, serving_shape(want.shape)
+    options: list[tuple[float, Replica]] = []
+    for across in (False, True):  # beyond one node only where one node does not hold the weights
+        sizes = layouts(part, want.devices, view, across=across)
+        options = options or [(ranks, one) for ranks, spread in sizes if fits(one := replica(view, part, how, ranks, spread=spread))]
+    return Case(
+        replicas=tuple(one for _, one in options),
+        copies=tuple(float(want.devices // ranks) for ranks, _ in options),
         prompt=load.prompt,
         output=load.output,
         batch=math.nan if load.concurrency is None else load.concurrency,
@@ -103,27 +138,19 @@ def estimate(shape: ModelShape, part: Accelerator, devices: float, how: Precisio
         deadline=False,
         decode_only=False,
         generation=generation_of(part.id),
-        family=family,
-        regime=_regime(load.concurrency),
+        family=want.family or default_family(part),
+        regime="open" if load.concurrency is None else "batch-1" if load.concurrency <= 1 else "load",
         part_id=part.id,
     )
-    return _best(case, load, options, devices)
 
 
-def _regime(concurrency: float | None) -> str:
-    return "open" if concurrency is None else "batch-1" if concurrency <= 1 else "load"
-
-
-def _best(case: Case, load: Load, options: list[tuple[float, float]], devices: float) -> Serving:
+def _best(case: Case, devices: float, out: Mapping[str, Any], start: int, count: int) -> Serving:
     """The candidate with the highest rate among those within the latency limit, or the fastest per token where none is."""
-    one, columns, _ = flat([case])
-    columns["cached"] = np.full(len(options), min(load.cached, max(load.prompt - 1.0, 0.0)))
-    out = throughput(one, efficiencies(case.part_id, case.family), columns)
-    loaded = out["step"] + out["prefill"] / load.output
-    rate = np.where(loaded <= load.tpot_limit * 1.001, out["output_tokens_per_s"], -out["step"])
-    i = int(np.argmax(rate))
+    span = slice(start, start + count)
+    within = out["loaded"][span] <= case.tpot_limit * 1.001
+    k = int(np.argmax(np.where(within, out["output_tokens_per_s"][span], -out["step"][span])))
+    i, chosen, copies = start + k, case.replicas[k], case.copies[k]
     low, high, known = interval(case, calibration())
-    chosen, copies = case.replicas[i], case.copies[i]
     value, batch = float(out["output_tokens_per_s"][i]), float(out["batch"][i])
     devices_each = chosen.ranks * chosen.stages
     return Serving(
@@ -131,16 +158,16 @@ def _best(case: Case, load: Load, options: list[tuple[float, float]], devices: f
         low=value * low,
         high=value * high,
         tpot_s=float(out["step"][i]),
-        tpot_loaded_s=float(loaded[i]),
+        tpot_loaded_s=float(out["loaded"][i]),
         ttft_s=float(out["first"][i]),
         batch=batch * copies,
         batch_limit=float(out["limit"][i]) * copies,
         devices=devices,
-        ranks=options[i][0],
+        ranks=float(chosen.ranks),
         copies=copies,
-        expert_parallel=options[i][1] > 0,
+        expert_parallel=chosen.spread > 0,
         weight_bytes=float(chosen.stored_bytes) / devices_each,
-        cache_bytes=batch * float(cache_of(chosen, load.prompt + load.output / 2)) / devices_each,
+        cache_bytes=batch * float(cache_of(chosen, case.prompt + case.output / 2)) / devices_each,
         parts={name: float(seconds[i]) for name, seconds in out["parts"].items()},
         familiarity=known,
         family=case.family,
@@ -180,14 +207,13 @@ def devices_for_rate(
 ) -> tuple[int, Serving]:
     """Fewest accelerators that give `rate` output tokens/s within the load's latency limit, as copies of the best small deployment.
 
-    Returns the count and the deployment.     Raises InputError when no deployment of up to 8 devices, or as many as the weights need, keeps the latency.
+    Returns the count and the deployment. Raises InputError when no deployment of up to 8 devices, or as many as the weights need,
+    keeps the latency.
     """
     smallest = fewest_devices(shape, part, how)
-    trials = [
-        estimate(shape, part, count, how, replace(load, concurrency=None), family)
-        for count in _SIZES
-        if smallest <= count <= max(8, smallest)
-    ]
+    open_load = replace(load, concurrency=None)
+    counts = [count for count in _SIZES if smallest <= count <= max(8, smallest)]
+    trials = [one for one in estimate_many([Deployment(shape, part, count, how, open_load, family) for count in counts]) if one]
     able = [trial for trial in trials if trial.tpot_loaded_s <= load.tpot_limit * 1.001]
     if not able:
         fastest = min(trials, key=lambda trial: trial.tpot_s)
@@ -196,8 +222,8 @@ def devices_for_rate(
             f"{part.id} needs {fastest.tpot_s * 1e3:.3g} ms per token even for one user on {fastest.devices:g}",
             "allow more time, fewer bits, or use an accelerator with more memory bandwidth",
         )
-    counts = [(math.ceil(rate / trial.output_tokens_per_s - 1e-9) * int(trial.devices), trial) for trial in able]
-    return min(counts, key=lambda pair: pair[0])
+    totals = [(math.ceil(rate / trial.output_tokens_per_s - 1e-9) * int(trial.devices), trial) for trial in able]
+    return min(totals, key=lambda pair: pair[0])
 
 
 def predict_row(row: Mapping[str, Any]) -> tuple[float, float, float]:
@@ -217,11 +243,13 @@ __all__ = [
     "LEVEL",
     "SOURCE",
     "USUAL_TPOT",
+    "Deployment",
     "Load",
     "Serving",
     "default_family",
     "devices_for_rate",
     "estimate",
+    "estimate_many",
     "fewest_devices",
     "interactive",
     "predict_row",

@@ -64,14 +64,14 @@ class Case:
     assumptions: list[str] = field(default_factory=list[str])
 
 
-def layouts(part: Accelerator, devices: float, view: ServingShape) -> list[tuple[float, float]]:
+def layouts(part: Accelerator, devices: float, view: ServingShape, *, across: bool = False) -> list[tuple[float, float]]:
     """(ranks, spread) a replica may have on `devices`: powers of two in the fast domain, for routed models also attention data parallel.
 
-    `devices // ranks` copies run; what is left over idles.
+    `devices // ranks` copies run, what is left over idles; `across` lets a replica span nodes.
     """
-    domain = max(part.fast_domain_size, min(_UNITS, int(devices)))
-    sizes = [r for r in (1, 2, 4, 8, 16, 32, 64, 72) if r <= devices and r <= domain]
-    tensor = [(float(r), 0.0) for r in sizes if r <= _UNITS] or [(float(devices), 0.0)]
+    domain = devices if across else max(part.fast_domain_size, min(_UNITS, int(devices)))
+    sizes = [r for r in (1, 2, 4, 8, 16, 32, 64, 72, 128) if r <= devices and r <= domain]
+    tensor = [(float(r), 0.0) for r in sizes if across or r <= _UNITS] or [(float(devices), 0.0)]
     return tensor + ([(float(r), 1.0) for r in sizes if r > 1] if view.experts > 1 else [])
 
 

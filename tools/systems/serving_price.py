@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from knowledge.errors import InputError
@@ -11,7 +12,7 @@ from knowledge.hardware import Accelerator, accelerator
 from knowledge.shapes import ModelShape
 from tools.convert import HOUR
 from tools.systems.design import design_shape
-from tools.systems.serving import USUAL_TPOT, Load, Serving, estimate, fewest_devices
+from tools.systems.serving import USUAL_TPOT, Deployment, Load, Serving, estimate_many, fewest_devices
 from tools.systems.serving_case import Precision, precision_for
 
 MILLION = 1e6
@@ -48,17 +49,46 @@ def cheapest(
     shape: ModelShape, part: Accelerator, how: Precision, load: Load, usd_per_hour: float, family: str | None = None
 ) -> ServingPrice:
     """The number of accelerators with the lowest price per token that keeps the load's latency limit. Raises InputError when none does."""
-    smallest = fewest_devices(shape, part, how)
-    counts = sorted({smallest, *(count for count in _DEVICES if count > smallest)})
-    trials = [estimate(shape, part, count, how, load, family) for count in counts]
-    able = [trial for trial in trials if trial.tpot_loaded_s <= load.tpot_limit * 1.001]
-    if not able:
-        raise InputError(
-            "latency_ms_per_token",
-            f"{part.id} cannot serve this model in {load.tpot_limit * 1e3:.3g} ms per token",
-            "allow more time or fewer bits",
-        )
-    return min((price_of(trial, usd_per_hour) for trial in able), key=lambda price: price.usd)
+    found = cheapest_each([Offer(shape, part, how, load, usd_per_hour, family)])[0]
+    if found is None:
+        fewest_devices(shape, part, how)  # says so where the weights fit nowhere
+        limit = f"{load.tpot_limit * 1e3:.3g} ms per token"
+        raise InputError("latency_ms_per_token", f"{part.id} cannot serve this model in {limit}", "allow more time or fewer bits")
+    return found
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model on a kind of accelerator at a price per hour; how many is open."""
+
+    shape: ModelShape
+    part: Accelerator
+    how: Precision
+    load: Load
+    usd_per_hour: float
+    family: str | None = None
+
+
+def cheapest_each(offers: Sequence[Offer]) -> list[ServingPrice | None]:
+    """The cheapest deployment of each offer within its latency limit, all in one pass; None where there is none."""
+    wanted = [(i, Deployment(o.shape, o.part, count, o.how, o.load, o.family)) for i, o in enumerate(offers) for count in _counts(o)]
+    best: list[ServingPrice | None] = [None] * len(offers)
+    for (i, _), served in zip(wanted, estimate_many([one for _, one in wanted]), strict=True):
+        if served is None or served.tpot_loaded_s > offers[i].load.tpot_limit * 1.001:
+            continue
+        price, so_far = price_of(served, offers[i].usd_per_hour), best[i]
+        if so_far is None or price.usd < so_far.usd:
+            best[i] = price
+    return best
+
+
+def _counts(offer: Offer) -> list[int]:
+    """Numbers of accelerators worth trying: the fewest that hold the weights, and small machines above it."""
+    try:
+        smallest = fewest_devices(offer.shape, offer.part, offer.how)
+    except InputError:
+        return []
+    return sorted({smallest, *(count for count in _DEVICES if count > smallest)})
 
 
 def middle_price(part: Accelerator) -> float:

@@ -8,6 +8,7 @@ from pydantic import Field
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, law_numbers, law_value, table
+from tools._named_law import uses_laws
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
 from tools.repeat_data import NO_NOTABLE_LOSS
@@ -32,6 +33,7 @@ class FilterDataRequest(ToolRequest):
 
 
 @tool(task="filter_data", title="How aggressively to filter a pool")
+@uses_laws(LAW, WORTH_LAW, SELECTION_LAW)
 def filter_data(request: FilterDataRequest, laws: LawBook) -> Result:
     """Least unique tokens a filter must leave for a training budget, and where filtering stops paying (Goyal et al. 2024).
 

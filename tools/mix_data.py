@@ -7,6 +7,7 @@ from pydantic import Field
 
 from knowledge.library import LawBook
 from tools._law_values import law_value, table
+from tools._named_law import uses_laws
 from tools.law import compute, evaluate, region_flags
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
@@ -30,6 +31,7 @@ class MixDataRequest(ToolRequest):
 
 
 @tool(task="mix_data", title="Shares of a training mix")
+@uses_laws(LAW, CONTINUED_LAW)
 def mix_data(request: MixDataRequest, laws: LawBook) -> Result:
     """Best shares of a five-domain mix (Ye et al. 2024), or the largest domain share in continued pretraining (Gu et al. 2024, by name).
 
@@ -58,8 +60,9 @@ def mix_data(request: MixDataRequest, laws: LawBook) -> Result:
     assumptions = [] if request.domains else [Assumption(field="domains", value=len(_DOMAINS), source="the five domains of the fitted law")]
     assumptions.append(
         Assumption(
-            field="domain_weights", value=[*[1 / len(_DOMAINS)] * len(_DOMAINS)],
-                                                     source="every domain counts the same in the loss to minimise"
+            field="domain_weights",
+            value=[*[1 / len(_DOMAINS)] * len(_DOMAINS)],
+            source="every domain counts the same in the loss to minimise",
         )
     )
     headline = (
@@ -112,7 +115,7 @@ def _mix_warnings(request: MixDataRequest) -> list[Notice]:
             level="caution",
             source=LAW,
             text="The shares are those of a 70M model on five Pile domains with equal weights. No "
-                 "published law gives shares for other domains or sizes: "
+            "published law gives shares for other domains or sizes: "
             "fit the mixing law on small runs of your own mix.",
         )
     ]
@@ -122,7 +125,7 @@ def _mix_warnings(request: MixDataRequest) -> list[Notice]:
                 level="info",
                 source=LAW,
                 text="For a large model the published recipe carries the small runs up with power laws in steps "
-                     "and size before mixing; those coefficients depend on the data.",
+                "and size before mixing; those coefficients depend on the data.",
             )
         )
     return notices
@@ -210,7 +213,7 @@ def _ratio_warnings(laws: LawBook, T: float, variant: str | None, request: MixDa
                 level="caution",
                 source=CONTINUED_LAW,
                 text=f"No fitted size is near {request.params_total:.3g}; the coefficients "
-                     "change sign between sizes, so nothing is interpolated.",
+                "change sign between sizes, so nothing is interpolated.",
             ),
         )
     outside = region_flags(laws.get(CONTINUED_LAW), "critical_ratio", "finance_460m", {"T": T})

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
+from tools._named_law import uses_laws
 from tools.experts.budget import for_budget
 from tools.experts.memory_limit import for_memory
-from tools.experts.request import NEEDS, Draft, MoeRequest, promote, refuse_contradictions
+from tools.experts.request import (
+    GRANULAR_LAW,
+    LAW,
+    LEVERAGE_LAW,
+    NEEDS,
+    ROUTED_LAW,
+    SPARSE_LAW,
+    Draft,
+    MoeRequest,
+    promote,
+    refuse_contradictions,
+)
 from tools.experts.worth import for_model
 from tools.registry import tool
 from tools.result import Notice, Result
 
 
 @tool(task="moe", title="Dense or mixture of experts, and how many experts", needs=NEEDS)
+@uses_laws(LAW, LEVERAGE_LAW, GRANULAR_LAW, ROUTED_LAW, SPARSE_LAW)
 def moe(request: MoeRequest, laws: LawBook) -> Result:
     """Active and total size, expert count and advantage over dense by the joint law (Ludziejewski et al. 2025), others beside it.
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, table
+from tools._named_law import uses_laws
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
@@ -28,6 +29,7 @@ class ParallelScalingRequest(ToolRequest):
 
 
 @tool(task="parallel_scaling", title="What parallel streams are worth", needs=NEEDS)
+@uses_laws(LAW)
 def parallel_scaling(request: ParallelScalingRequest, laws: LawBook) -> Result:
     """Equivalent size and loss gain of P parallel streams (Chen et al. 2025), on general text and on code as the two ends."""
     assumptions: list[Assumption] = []

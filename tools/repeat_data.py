@@ -8,6 +8,7 @@ from pydantic import Field
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._law_values import law_numbers, law_value, table
+from tools._named_law import uses_laws
 from tools.law import compute, evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
@@ -34,6 +35,7 @@ class RepeatDataRequest(ToolRequest):
 
 
 @tool(task="repeat_data", title="What repeated epochs are worth")
+@uses_laws(LAW, SUBSET_LAW)
 def repeat_data(request: RepeatDataRequest, laws: LawBook) -> Result:
     """Epochs, size and tokens for limited unique data, or the worth of a stated repetition (Muennighoff et al. 2023).
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, law_numbers, law_value, table
+from tools._named_law import uses_laws
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table
@@ -30,6 +31,7 @@ class SparsityRequest(ToolRequest):
 
 
 @tool(task="sparsity", title="Weight sparsity: how much, and what it is worth")
+@uses_laws(LAW, SCHEDULE_LAW)
 def sparsity(request: SparsityRequest, laws: LawBook) -> Result:
     """Optimal sparsity and dense-equivalent size (Frantar et al. 2023), pruning window (Jin et al. 2025).
 

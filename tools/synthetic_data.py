@@ -7,6 +7,7 @@ from pydantic import Field
 
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, law_numbers, law_value, table
+from tools._named_law import uses_laws
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
 from tools.surface import DEFAULT_LAW
@@ -28,6 +29,7 @@ class SyntheticDataRequest(ToolRequest):
 
 
 @tool(task="synthetic_data", title="How much synthetic data helps before collapse")
+@uses_laws(TAIL_LAW, GENERATION_LAW, IMAGE_LAW)
 def synthetic_data(request: SyntheticDataRequest, laws: LawBook) -> Result:
     """Useful amount of generated data and error growth over generations (Dohmatob et al. 2024), or the image
     threshold by law (Fan et al.).

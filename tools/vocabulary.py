@@ -8,6 +8,7 @@ from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from knowledge.shapes import model as known_model
 from tools._law_values import arithmetic, law_value
+from tools._named_law import uses_laws
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Value
@@ -30,6 +31,7 @@ class VocabularyRequest(ToolRequest):
 
 
 @tool(task="vocabulary", title="The best vocabulary size", needs=NEEDS)
+@uses_laws(LAW)
 def vocabulary(request: VocabularyRequest, laws: LawBook) -> Result:
     """Best vocabulary of a size or budget by three approaches (Tao et al. 2024); their spread is the interval.
 

@@ -120,3 +120,12 @@ def test_generated_data_stop_helping_and_generations_add_up():
 
 def test_synthetic_images_help_below_half_a_million():
     assert number(call("synthetic_data", {"law": "fan2023_synthetic_images"}), "real_images_threshold") == 500_000
+
+
+def test_a_law_that_does_not_bear_on_the_question_is_said_to_be_unused():
+    fields = {"unique_tokens": 1e10, "tokens": 4e10}
+    result = call("repeat_data", {**fields, "law": "kaplan2020"})
+    assert "kaplan2020" in result.warnings[0].text
+    assert not any("does not bear" in w.text for w in call("repeat_data", {**fields, "law": "muennighoff2023"}).warnings)
+    with pytest.raises(InputError, match="muennighoff2023"):
+        call("repeat_data", {**fields, "law": "muenighoff2023"})

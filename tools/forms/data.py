@@ -34,6 +34,15 @@ def merged_pool(b_mean: Any, tau: Any, buckets: Any, epoch: Any) -> dict[str, An
     return {"tau_pool": tau_pool, "b_j": pool_utility(b_mean, tau_pool, epoch)}
 
 
+@form("b_j = mean_i b_i 0.5^(j/(k tau_i)), k buckets; epoch length k bucket_samples")
+def merged_buckets(b: Any, tau: Any, epoch: Any, bucket_samples: Any) -> dict[str, Any]:
+    """Utility of buckets of unlike quality merged into one pool, their b and tau on the last axis (Goyal et al. 2024, section 4)."""
+    b, tau = np.asarray(b, float), np.asarray(tau, float)
+    k = b.shape[-1]
+    decay = 0.5 ** (np.expand_dims(np.asarray(epoch, float), -1) / (k * tau))
+    return {"b_j": (b * decay).mean(axis=-1), "tau_pool": k * tau.mean(axis=-1), "pool_samples": k * np.asarray(bucket_samples, float)}
+
+
 @form("err = (d + (a n_0/1e5)^b) prod_j (n_j/n_{j-1})^(b 0.5^(j/tau)), n_j = min((j+1) pool, samples)")
 def filtered_pool_error(samples: Any, pool: Any, b: Any, tau: Any, d: Any, *, a: Any, normalizer: float = 1e5,
                         max_epochs: int = 200) -> Any:

@@ -91,8 +91,8 @@ def effect_table(cases: Sequence[Case]) -> dict[str, float]:
     return table
 
 
-def fit(data: Data, iterations: int = _ITERATIONS) -> dict[str, float]:
-    """Effects that fit the data best under their priors."""
+def fit(data: Data, iterations: int = _ITERATIONS, start: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Effects that fit the data best under their priors; `start` are effects to set out from."""
     deviations = effect_table(data.cases)
     keys = list(deviations)
     where = {key: i for i, key in enumerate(keys)}
@@ -108,7 +108,7 @@ def fit(data: Data, iterations: int = _ITERATIONS) -> dict[str, float]:
     seen = np.isfinite(observed)
     weight = np.concatenate([_balance(data.source)] * 2) * np.concatenate([np.ones(len(data.cases)), np.full(len(data.cases), 0.5)])
     reread = flat(data.cases)
-    values = prior.copy()
+    values = prior.copy() if start is None else np.array([start.get(key, 0.0) for key in keys])
     for _ in range(iterations):
         base = predict(data, dict(zip(keys, values, strict=True)), None, reread)
         residual = np.where(seen, base - np.where(seen, observed, 0.0), 0.0)

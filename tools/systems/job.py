@@ -71,6 +71,7 @@ class Job:
     fp4: Numbers = 0.0
     optimizer_bytes: Numbers = 12.0  # optimizer state per parameter (master weight and two moments at 32 bits)
     trainable: Numbers = 1.0  # share of parameters with gradients (LoRA: near 0)
+    offloaded: Numbers = 0.0  # 1 when what a layer keeps goes to the host
     fused_loss: Numbers = 0.0  # 1 when logits are computed in chunks
 
     @property

@@ -68,7 +68,7 @@ def _activations(job: Job) -> Numbers:
     # engines without sequence parallelism keep what they received and what they sent for every micro-batch in flight
     passed = np.where((job.pipeline > 1) & (job.sequence_parallel < 0.5), 2.0 * 2.0 * rows * job.hidden * flight, 0.0)
     working = np.where(full > 0, _layer_bytes(job, rows, scores=True), 0.0)
-    return layers * ((1 - full) * kept + full * checkpoint) + working + passed
+    return layers * ((1 - full) * kept * (1.0 - job.offloaded) + np.maximum(full, job.offloaded) * checkpoint) + working + passed
 
 
 def _layer_bytes(job: Job, rows: Numbers, scores: bool = False) -> Numbers:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from tools.systems.efficiency import Effects, calibration, efficiencies, interval, resolve
 from tools.systems.memory import training_memory
 from tools.systems.profile import Profile, point_of, shipped_profile
-from tools.systems.rows import RowJob, row_job
+from tools.systems.rows import RowJob, number, row_job
 from tools.systems.step_time import step_seconds
 
 FIT_TOLERANCE = 1.2  # a row is only called impossible when its estimate passes the memory by more than the estimate's own error
@@ -42,8 +44,18 @@ def predict_training(row: Mapping[str, Any], profile: Profile | None = None) -> 
     step, low, high, basis = _corrected(parsed, base, known, framework)
     need = peak_bytes(parsed) * (math.exp(known.correct_memory(point_of(parsed, framework))) if known else 1.0)
     return TrainingPrediction(
-        step, low, high, need / 1e9, need <= FIT_TOLERANCE * float(parsed.job.memory), basis, tuple(parsed.assumptions)
+        step, low, high, need / 1e9, _fits(parsed, need, number(row, "tp") is not None), basis, tuple(parsed.assumptions)
     )
+
+
+def _fits(parsed: RowJob, need: float, told: bool) -> bool:
+    """Whether a row can run. A layout that is not told could also cut tensors or stages; the leanest usual one decides."""
+    limit = FIT_TOLERANCE * float(parsed.job.memory)
+    if need <= limit or told:
+        return need <= limit
+    cut = float(np.clip(parsed.job.data, 1.0, 16.0))
+    lean = parsed.job.with_(tensor=parsed.job.tensor * cut, data=parsed.job.data / cut, micro=1.0, recompute=2.0)
+    return float(training_memory(lean, calibration()["memory"])["total"]) <= limit
 
 
 def general_seconds(parsed: RowJob, effects: Effects | None = None) -> float:

@@ -15,9 +15,12 @@ import numpy as np
 
 from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
+from knowledge.shapes import model
 from tools.systems.design import design_widths
+from tools.systems.flops import count_params
 from tools.systems.job import Job
 from tools.systems.parts import CORES, generation_of, sustained
+from tools.systems.planning import model_fields
 
 # answers, and columns computed from them
 ANSWERS: frozenset[str] = frozenset(
@@ -175,15 +178,22 @@ def row_job(row: Mapping[str, Any]) -> RowJob:
         link_in=max(part.intra_node_bytes_per_s, 1e9) / cores,
         link_out=max(link_out, 1e9) / cores,
         domain=domain * cores,
-        sequence_parallel=0.0 if old else 1.0,
+        sequence_parallel=0.0 if old and "sequence parallel" not in text(row, "activation_checkpointing") else 1.0,
         grad_bytes=_gradient_bytes(old, family, dtype),
         fp8=1.0 if recipe in ("fp8", "mxfp8", "int8") else 0.0,
         fp4=1.0 if recipe == "fp4" else 0.0,
         optimizer_bytes=12.0,
         trainable=0.01 if lora else 1.0,
+        fused_loss=float(family in ("xla", "xla-gpu")),
+        offloaded=float(_offloads(text(row, "activation_checkpointing"))),
     )
     job = _fill_micro(job, row, family, assumed)
-    return RowJob(_fill_recompute(job, row, assumed), generation_of(part.id), family, recipe, part, assumed)
+    return RowJob(_fill_recompute(job, row, family, assumed), generation_of(part.id), family, recipe, part, assumed)
+
+
+def _offloads(label: str) -> bool:
+    """Custom rematerialisation policies keep some activations, on the host."""
+    return "offload" in label or "custom" in label
 
 
 def _gradient_bytes(old: bool, family: str, dtype: str) -> float:
@@ -198,7 +208,27 @@ def _assume(assumed: list[str], name: str, value: float) -> float:
     return value
 
 
+def _known_fields(row: Mapping[str, Any], assumed: list[str]) -> dict[str, float] | None:
+    """Fields of a known model of the row's name, unless the row tells another shape or size."""
+    try:
+        shape = model(str(row.get("model") or ""))
+    except InputError:
+        return None
+    told = [
+        (number(row, "layers"), shape.layers),
+        (number(row, "hidden"), shape.hidden),
+        (number(row, "params_total"), count_params(shape).total),
+    ]
+    if any(value is not None and abs(value / true - 1.0) > 0.05 for value, true in told):
+        return None
+    seq = number(row, "seq_len") or _assume(assumed, "seq_len", 4096.0 if count_params(shape).total > 3e9 else 2048.0)
+    return model_fields(shape, seq)
+
+
 def _model_fields(row: Mapping[str, Any], assumed: list[str]) -> dict[str, float]:
+    known = _known_fields(row, assumed)
+    if known is not None:
+        return known
     total = number(row, "params_total")
     layers, hidden = number(row, "layers"), number(row, "hidden")
     if total is None and (layers is None or hidden is None):
@@ -217,8 +247,13 @@ def _model_fields(row: Mapping[str, Any], assumed: list[str]) -> dict[str, float
     seq = number(row, "seq_len") or _assume(assumed, "seq_len", 4096.0 if (total or 0) > 3e9 else 2048.0)
     into, out = hidden * head_dim * (heads + 2 * kv_heads), heads * head_dim * hidden
     tables = vocab * hidden * (1.0 if (number(row, "tied_embeddings") or 0.0) > 0 else 2.0)
-    experts = number(row, "n_experts") or 1.0
-    ffn = number(row, "ffn_hidden") or _ffn_from(total, layers, hidden, into + out, tables, matrices) or 4 * hidden
+    experts = number(row, "n_experts") or _untold_experts(row, assumed)
+    ffn = (
+        number(row, "ffn_hidden")
+        or _untold_expert_width(row, layers * hidden * matrices, experts)
+        or _ffn_from(total, layers, hidden, into + out, tables, matrices)
+        or 4 * hidden
+    )
     fields = {
         "layers": layers,
         "hidden": hidden,
@@ -246,6 +281,25 @@ def _model_fields(row: Mapping[str, Any], assumed: list[str]) -> dict[str, float
     return fields
 
 
+_USUAL_EXPERTS, _USUAL_CHOSEN = 128.0, 8.0
+
+
+def _untold_experts(row: Mapping[str, Any], assumed: list[str]) -> float:
+    """Experts of a model whose active count is far below its total; 1 for a dense one."""
+    total, active = number(row, "params_total"), number(row, "params_active")
+    if total is None or active is None or active > 0.6 * total:
+        return 1.0
+    return _assume(assumed, "n_experts", max(_USUAL_EXPERTS, number(row, "ep") or 1.0))
+
+
+def _untold_expert_width(row: Mapping[str, Any], per_width: float, experts: float) -> float | None:
+    """Width at which the experts that stay idle hold what separates the total from the active count."""
+    total, active = number(row, "params_total"), number(row, "params_active")
+    if experts <= 1 or total is None or active is None:
+        return None
+    return max(1.0, (total - active) / (experts - min(_USUAL_CHOSEN, experts / 2.0)) / per_width)
+
+
 def _ffn_from(total: float | None, layers: float, hidden: float, attention: float, tables: float, matrices: float) -> float | None:
     if total is None:
         return None
@@ -259,7 +313,7 @@ def _routed_fields(row: Mapping[str, Any], fields: Mapping[str, float], experts:
     per_layer = experts * matrices * fields["hidden"] * width
     rest = fields["params"] - fields["params_embedding"] - layers * (fields["attention_in"] + fields["attention_out"])
     routed_layers = min(layers, max(1.0, rest / per_layer))
-    chosen = number(row, "experts_per_token") or 2.0
+    chosen = number(row, "experts_per_token") or min(_USUAL_CHOSEN, experts / 2.0)
     active = number(row, "params_active") or fields["params"]
     used = chosen * matrices * fields["hidden"] * width * routed_layers
     left = active - fields["params_embedding"] - layers * (fields["attention_in"] + fields["attention_out"]) - used
@@ -282,10 +336,10 @@ def _size_in_name(name: str) -> float | None:
 
 def _layout_fields(row: Mapping[str, Any], family: str, devices: float, memory: float, assumed: list[str]) -> dict[str, float]:
     tensor, pipeline, context = (number(row, key) or 1.0 for key in ("tp", "pp", "cp"))
-    if number(row, "tp") is None and family not in ("xla", "fsdp", "composer", "zero3"):
+    if number(row, "tp") is None and family not in ("xla", "xla-gpu", "fsdp", "composer", "zero3"):
         tensor, pipeline = _usual_cut(row, devices, memory)
         assumed.append(f"tp={tensor:g}, pp={pipeline:g}")
-    if family == "xla" and number(row, "tp") is None:
+    if family in ("xla", "xla-gpu") and number(row, "tp") is None:
         tensor = _narrowest(row, devices)
     data = max(1.0, devices / (tensor * pipeline * context))
     stage, group = _sharding(text(row, "sharding"), family, data * context, pipeline)
@@ -295,7 +349,7 @@ def _layout_fields(row: Mapping[str, Any], family: str, devices: float, memory: 
         "context": context,
         "data": data,
         "virtual": number(row, "vpp") or _interleaved(row, family, pipeline),
-        "expert": number(row, "ep") or (_usual_expert(row, data * tensor * context)),
+        "expert": number(row, "ep") or _usual_expert(row, data * tensor * context, memory * pipeline),
         "shard": stage,
         "shard_group": group,
     }
@@ -317,9 +371,15 @@ def _interleaved(row: Mapping[str, Any], family: str, pipeline: float) -> float:
     return float(min(8.0, max(1.0, round((number(row, "layers") or 64.0) / pipeline / 2.0))))
 
 
-def _usual_expert(row: Mapping[str, Any], ranks: float) -> float:
+def _usual_expert(row: Mapping[str, Any], ranks: float, memory: float) -> float:
+    """Expert parallelism of a node, or what it takes for experts at 6 bytes a parameter to fill no more than half of a device."""
     experts = number(row, "n_experts")
-    return min(experts, 8.0, ranks) if experts else 1.0
+    if experts is None:
+        return 1.0
+    size = min(experts, 8.0, ranks)
+    while 6.0 * (number(row, "params_total") or 0.0) / size > 0.5 * memory and 2.0 * size <= min(experts, ranks):
+        size *= 2.0
+    return size
 
 
 def _usual_cut(row: Mapping[str, Any], devices: float, memory: float) -> tuple[float, float]:
@@ -388,8 +448,11 @@ def _fill_micro(job: Job, row: Mapping[str, Any], family: str, assumed: list[str
     return job.with_(micro=best)
 
 
-def _fill_recompute(job: Job, row: Mapping[str, Any], assumed: list[str]) -> Job:
+def _fill_recompute(job: Job, row: Mapping[str, Any], family: str, assumed: list[str]) -> Job:
     label = text(row, "activation_checkpointing")
+    if "selective" in label and family == "fsdp":  # a share of the blocks or of their operations, chosen to fit
+        fitting = (job.with_(recompute=value) for value in (1.0, 1.25, 1.5, 1.75) if _fits(job.with_(recompute=value)))
+        return next(fitting, job.with_(recompute=1.75))
     for word, value in _RECOMPUTE:
         if word in label:
             return job.with_(recompute=value)

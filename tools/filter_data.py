@@ -20,6 +20,10 @@ WORTH_LAW, SELECTION_LAW = "muennighoff2023", "brandfonbrener2024_colorfilter"
 NEEDS = (("tokens",), ("compute_flops",), ("params_total",))
 _KEPT = (0.1, 0.2, 0.3, 0.5, 1.0)
 _EPOCHS = (1.0, 2.0, 4.0, 8.0, 16.0, 40.0)
+_REASONS = (
+    "Filter as hard as leaves enough unique tokens for the planned training; curation cannot be chosen without the compute it serves.",
+    "No published law gives the quality gain of a text filter in numbers, so only the price of repetition is computed here.",
+)
 
 
 class FilterDataRequest(ToolRequest):
@@ -40,83 +44,50 @@ def filter_data(request: FilterDataRequest, laws: LawBook) -> Result:
     The worth of repeats is that of Muennighoff et al. 2023; the turning points of Goyal et al. are for image-text pairs. Raises
     MissingInput without tokens, compute or size, unless the turning points are asked for by law.
     """
-    turning = _turning_points(laws)
     if request.law == LAW and all(v is None for v in (request.tokens, request.compute_flops, request.params_total)):
-        return Result(
-            tool="filter_data",
-            task="filter_data",
-            headline=["crossover_samples", "crossover_epochs"],
-            values=turning,
-            warnings=[_pairs()],
-            reasons=[
-                "A filtered pool is repeated sooner, and repeated samples lose their worth; from a point on fresh unfiltered data win."
-            ],
-        )
+        return _turning(laws)
     assumptions: list[Assumption] = []
     D = _tokens(request, laws, assumptions)
+    source = "a loss counts as notable below the mean worth of 4 epochs (Muennighoff et al. 2023)"
+    assumptions.append(Assumption(field="share_of_fresh", value=NO_NOTABLE_LOSS, source=source))
     epochs = law_value(laws, WORTH_LAW, "epochs_for_share", {"share": NO_NOTABLE_LOSS}, label="epochs without a notable loss")
-    assumptions.append(
-        Assumption(
-            field="share_of_fresh",
-            value=NO_NOTABLE_LOSS,
-            source="a loss counts as notable below the mean worth of 4 epochs (Muennighoff et al. 2023)",
-        )
-    )
-    values = {
-        "tokens": arithmetic(D, "training tokens", "tokens", "tokens"),
-        "epochs": epochs,
-        "unique_tokens_needed": arithmetic(
-            D / epochs.number,
-            "unique tokens the filter should leave",
-            "tokens",
-            "unique_tokens",
-            "tokens / epochs",
-            law=WORTH_LAW,
-            relation="epochs_for_share",
-            inputs={"tokens": D, "epochs": epochs.number},
-        ),
-    }
-    for kept in (0.1, 0.3):
-        values[f"pool_for_top_{kept:.0%}".replace("%", "")] = arithmetic(
-            D / epochs.number / kept,
-            f"pool from which the top {kept:.0%} is enough",
-            "tokens",
-            "unique_tokens",
-            "tokens / (epochs x share kept)",
-            inputs={"tokens": D, "epochs": epochs.number, "share_kept": kept},
-        )
+    values = {"tokens": arithmetic(D, "training tokens", "tokens", "tokens"), "epochs": epochs, **_pool_sizes(D, epochs.number)}
     headline = ["unique_tokens_needed", "pool_for_top_10", "pool_for_top_30"]
     tables = [_epoch_table(laws, D)]
     if request.unique_tokens is not None:
-        share = min(1.0, D / epochs.number / request.unique_tokens)
-        values["keep_fraction"] = arithmetic(
-            share,
-            "share of the pool to keep, at least",
-            "",
-            "fraction",
-            "tokens / (epochs x pool)",
-            inputs={"tokens": D, "pool": request.unique_tokens},
-        )
+        values["keep_fraction"] = _keep_fraction(D, epochs.number, request.unique_tokens)
         headline.insert(0, "keep_fraction")
         tables.append(_pool_table(laws, D, request.unique_tokens))
-    values |= turning
+    values |= _turning_points(laws)
     if request.params_total is not None:
         values["tokens_per_param"] = arithmetic(D / request.params_total, "tokens per parameter", "tokens/param", "tokens_per_param", "D/N")
-    return Result(
-        tool="filter_data",
-        task="filter_data",
-        headline=headline,
-        values=values,
-        tables=tables,
-        assumptions=assumptions,
-        warnings=[_pairs()],
-        alternatives=_selection(laws, D, request.params_total),
-        reasons=[
-            "Filter as hard as leaves enough unique tokens for the planned training; "
-            "curation cannot be chosen without the compute it serves.",
-            "No published law gives the quality gain of a text filter in numbers, so only the price of repetition is computed here.",
-        ],
-    )
+    return Result(tool="filter_data", task="filter_data", headline=headline, values=values, tables=tables, assumptions=assumptions,
+                  warnings=[_pairs()], alternatives=_selection(laws, D, request.params_total), reasons=list(_REASONS))  # fmt: skip
+
+
+def _turning(laws: LawBook) -> Result:
+    why = "A filtered pool is repeated sooner, and repeated samples lose their worth; from a point on fresh unfiltered data win."
+    return Result(tool="filter_data", task="filter_data", headline=["crossover_samples", "crossover_epochs"], values=_turning_points(laws),
+                  warnings=[_pairs()], reasons=[why])  # fmt: skip
+
+
+def _pool_sizes(D: float, epochs: float) -> dict[str, Value]:
+    """Unique tokens that training takes without notable loss, and the pools of which a tenth or a third holds them."""
+    need = arithmetic(D / epochs, "unique tokens the filter should leave", "tokens", "unique_tokens", "tokens / epochs", law=WORTH_LAW,
+                      relation="epochs_for_share", inputs={"tokens": D, "epochs": epochs})  # fmt: skip
+    pools = {"unique_tokens_needed": need}
+    for kept, name in ((0.1, "10"), (0.3, "30")):
+        inputs = {"tokens": D, "epochs": epochs, "share_kept": kept}
+        label = f"pool from which the top {name}% is enough"
+        pools[f"pool_for_top_{name}"] = arithmetic(
+            D / epochs / kept, label, "tokens", "unique_tokens", "tokens / (epochs x share kept)", inputs=inputs
+        )
+    return pools
+
+
+def _keep_fraction(D: float, epochs: float, pool: float) -> Value:
+    label, formula = "share of the pool to keep, at least", "tokens / (epochs x pool)"
+    return arithmetic(min(1.0, D / epochs / pool), label, "", "fraction", formula, inputs={"tokens": D, "epochs": epochs, "pool": pool})
 
 
 def _tokens(request: FilterDataRequest, laws: LawBook, assumptions: list[Assumption]) -> float:

@@ -15,6 +15,10 @@ from tools.surface import DEFAULT_LAW
 TAIL_LAW, GENERATION_LAW, IMAGE_LAW = "dohmatob2024_tails", "dohmatob2024_regression_collapse", "fan2023_synthetic_images"
 _RATIOS = (0.1, 0.3, 1.0, 3.0, 10.0)
 _GENERATIONS = (1, 2, 4, 8)
+_REASONS = (
+    "A generator cuts off the tail of what it has seen, which leaves an error that no amount of its samples removes.",
+    "Collapse comes from replacing real data over generations; real data kept in the mix sets the pace again.",
+)
 _SAMPLES_PER_FEATURE = 10.0  # illustration of the regression case: growth with generations does not depend on it
 
 
@@ -37,60 +41,38 @@ def synthetic_data(request: SyntheticDataRequest, laws: LawBook) -> Result:
     if request.law == IMAGE_LAW:
         return _images(laws)
     c, zipf = _exponents(laws)
-    T0 = request.unique_tokens or request.tokens
-    values: dict[str, Value] = {}
-    assumptions = [
-        Assumption(
-            field="data_exponent", value=c, source=f"beta of {DEFAULT_LAW}, taken for the law's data exponent (Zipf exponent {zipf:.3g})"
-        )
-    ]
-    if T0 is not None:
-        values["useful_synthetic_tokens"] = arithmetic(
-            T0,
-            "synthetic tokens beyond which nothing is gained, about",
-            "tokens",
-            "tokens",
-            "T ~ T0, where T^-c meets T0^-c",
-            law=TAIL_LAW,
-            relation="generator",
-            inputs={"T0": T0},
-            source="Dohmatob et al. 2024, arXiv:2402.07043",
-            note="an order of magnitude: prefactors are not known",
-        )
-        if request.unique_tokens is None:
-            assumptions.append(
-                Assumption(
-                    field="generator_tokens",
-                    value=T0,
-                    unit="tokens",
-                    source="the generator is taken to have seen as many real tokens as this run is long",
-                )
-            )
+    source = f"beta of {DEFAULT_LAW}, taken for the law's data exponent (Zipf exponent {zipf:.3g})"
+    assumptions = [Assumption(field="data_exponent", value=c, source=source)]
+    values = _useful(request, assumptions)
+    headline = [*values, "floor_share_at_equal_amount", "generation_growth"]
     values |= _limits(laws, zipf, request.generations or float(_GENERATIONS[2]))
     if request.generations is None:
         assumptions.append(Assumption(field="generations", value=_GENERATIONS[2], source="an example"))
-    headline = [*(["useful_synthetic_tokens"] if T0 is not None else []), "floor_share_at_equal_amount", "generation_growth"]
-    return Result(
-        tool="synthetic_data",
-        task="synthetic_data",
-        headline=headline,
-        values=values,
-        tables=[_amount_table(laws, zipf), _generation_table(laws)],
-        assumptions=assumptions,
-        warnings=[
-            Notice(
-                level="caution",
-                source=TAIL_LAW,
-                text="Theory of memorising a long tail and of linear regression, not a fit of "
-                     "language models: shapes hold, prefactors do not. "
-                "No published law gives a safe share in percent; keep all real data in the mix and test on a small run.",
-            )
-        ],
-        reasons=[
-            "A generator cuts off the tail of what it has seen, which leaves an error that no amount of its samples removes.",
-            "Collapse comes from replacing real data over generations; real data kept in the mix sets the pace again.",
-        ],
+    return Result(tool="synthetic_data", task="synthetic_data", headline=headline, values=values, assumptions=assumptions,
+                  tables=[_amount_table(laws, zipf), _generation_table(laws)], warnings=[_theory()], reasons=list(_REASONS))  # fmt: skip
+
+
+def _useful(request: SyntheticDataRequest, assumptions: list[Assumption]) -> dict[str, Value]:
+    """Generated tokens beyond which nothing is gained: about the real tokens behind the generator. Empty where no amount is known."""
+    T0 = request.unique_tokens or request.tokens
+    if T0 is None:
+        return {}
+    if request.unique_tokens is None:
+        source = "the generator is taken to have seen as many real tokens as this run is long"
+        assumptions.append(Assumption(field="generator_tokens", value=T0, unit="tokens", source=source))
+    label = "synthetic tokens beyond which nothing is gained, about"
+    value = arithmetic(T0, label, "tokens", "tokens", "T ~ T0, where T^-c meets T0^-c", "Dohmatob et al. 2024, arXiv:2402.07043",
+                       law=TAIL_LAW,
+                       relation="generator", inputs={"T0": T0}, note="an order of magnitude: prefactors are not known")  # fmt: skip
+    return {"useful_synthetic_tokens": value}
+
+
+def _theory() -> Notice:
+    text = (
+        "Theory of memorising a long tail and of linear regression, not a fit of language models: shapes hold, prefactors do not. "
+        "No published law gives a safe share in percent; keep all real data in the mix and test on a small run."
     )
+    return Notice(level="caution", source=TAIL_LAW, text=text)
 
 
 def _exponents(laws: LawBook) -> tuple[float, float]:

@@ -72,6 +72,11 @@ def test_contradictory_moe_is_refused(fields: dict[str, float]):
         call("moe", fields)
 
 
+def test_memory_in_which_nothing_fits_is_refused():
+    with pytest.raises(InputError, match="memory_bytes"):
+        call("moe", {"memory_bytes": 1e6, "compute_flops": 1e21})
+
+
 def test_moe_without_anything_is_asked_back():
     with pytest.raises(MissingInput):
         call("moe", {})

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
+
+# Batched solving runs one thread a core itself; BLAS threads on top of that only get in its way. Set before numpy is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def add(subparsers: Any) -> None:

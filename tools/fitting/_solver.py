@@ -7,9 +7,8 @@ step of a convex problem, damping 0 the fast finishing step, and both are invari
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +17,24 @@ Floats = npt.NDArray[np.float64]
 
 
 class Normal(NamedTuple):
-    """Cost [S], downhill gradient [S,p] and curvature [S,p,p] from residuals inside and outside delta."""
+    """Cost [S], downhill gradient [S,p] and curvature [S,p,p] from residuals inside and outside delta.
+
+    The outside part only damps, so an older one will do: it is None where it was not asked for.
+    """
 
     cost: Floats
     gradient: Floats
     inside: Floats
-    outside: Floats
+    outside: Floats | None
 
 
-NormalFn = Callable[[Floats, Floats], Normal]
+class NormalFn(Protocol):
+    """Normal equations of rows of parameters [S,p] under row weights [S,n] or [1,n]."""
+
+    def __call__(self, theta: Floats, w: Floats, /, damping: bool = True) -> Normal: ...
+
+
+_STALE_ABOVE, _STALE_SHARE = 0.1, 0.2  # the damping part is renewed while this share of rows is damped by more than this
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,11 @@ def cholesky_solve(matrix: Floats, right: Floats) -> tuple[Floats, npt.NDArray[n
     return out, fine
 
 
-def _step(normal: Normal, damping: Floats, theta: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+def _step(normal: Normal, outside: Floats, damping: Floats, theta: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Trial step [S,p], the decrease it promises [S], and whether it could be computed; parameters held at a bound stay."""
     share = np.minimum(damping, 1.0)[:, None, None]
-    curvature = (normal.inside + share * normal.outside) * np.maximum(damping, 1.0)[:, None, None]
-    scale = np.einsum("sii->si", normal.inside + normal.outside)
+    curvature = (normal.inside + share * outside) * np.maximum(damping, 1.0)[:, None, None]
+    scale = np.einsum("sii->si", normal.inside + outside)
     diagonal = np.einsum("sii->si", curvature)  # a view
     diagonal += 1e-13 * scale + 1e-300
     held = ((theta <= bounds[0]) & (normal.gradient < 0)) | ((theta >= bounds[1]) & (normal.gradient > 0))
@@ -81,35 +89,38 @@ def solve(normal_at: NormalFn, start: Floats, weights: Floats, bounds: tuple[Flo
           max_iterations: int = 100, damping: float = 1.0) -> Solution:
     """Minimise every row of `start` [S,p] with row weights [S,n] or [1,n]; a row stops once a step promises < tolerance x cost."""
     theta = np.clip(start, *bounds)
-    state = normal_at(theta, weights)
+    first = normal_at(theta, weights)
+    cost, gradient, inside = first.cost, first.gradient, first.inside
+    outside = first.outside if first.outside is not None else np.zeros_like(inside)
     lam = np.full(len(theta), damping)
     converged = np.zeros(len(theta), bool)
     live = np.arange(len(theta))
     shared = len(weights) == 1
+    w = weights
     iteration = 0
     for iteration in range(1, max_iterations + 1):  # noqa: B007
-        here = Normal(*(part[live] for part in state)) if len(live) < len(theta) else state
-        step, promised, fine = _step(here, lam, theta[live], bounds)
+        here = Normal(cost[live], gradient[live], inside[live], None)
+        step, promised, fine = _step(here, outside[live], lam, theta[live], bounds)
         trial = np.clip(theta[live] + step, *bounds)
-        new = normal_at(trial, weights if shared else weights[live])
+        new = normal_at(trial, w, damping=bool(np.mean(lam > _STALE_ABOVE) > _STALE_SHARE))
         gained = here.cost - new.cost
         better = fine & (gained > 0)
-        ratio = gained / np.maximum(promised, 1e-300)
         to = live[better]
-        theta[to] = trial[better]
-        for old, fresh in zip(state, new, strict=True):
-            old[to] = fresh[better]
+        theta[to], cost[to], gradient[to], inside[to] = trial[better], new.cost[better], new.gradient[better], new.inside[better]
+        if new.outside is not None:
+            outside[to] = new.outside[better]
         tiny = fine & (promised <= tolerance * np.abs(here.cost) + 1e-26)
         # A full step that promises nothing means arrival; a damped one only after damping has made it useless.
         done = tiny & ((lam < 0.5) | (promised <= 1e-4 * tolerance * here.cost + 1e-28))
         stuck = lam > 1e10
         converged[live[done]] = True
-        grown = np.maximum(lam * 4, 1e-3)
-        lam = np.where(better, np.where(ratio > 0.5, lam * 0.2, np.where(ratio < 0.1, lam * 2, lam)), grown)
+        ratio = gained / np.maximum(promised, 1e-300)
+        lam = np.where(better, np.where(ratio > 0.5, lam * 0.2, np.where(ratio < 0.1, lam * 2, lam)), np.maximum(lam * 4, 1e-3))
         lam = np.maximum(lam, 1e-5)
         keep = ~(done | stuck)
         if not keep.all():
             live, lam = live[keep], lam[keep]
+            w = w if shared else w[keep]
             if not len(live):
                 break
-    return Solution(theta, state.cost, converged, iteration)
+    return Solution(theta, cost, converged, iteration)

@@ -60,9 +60,9 @@ class PenalisedObjective(Objective):
         self.mean = np.array([p[1] for p in member.parameters])
         self.precision = strength / np.array([p[2] for p in member.parameters]) ** 2
 
-    def normal(self, theta: Floats, w: Floats) -> Normal:
+    def normal(self, theta: Floats, w: Floats, /, damping: bool = True) -> Normal:
         """Normal equations with the prior's share added."""
-        found = super().normal(theta, w)
+        found = super().normal(theta, w, damping)
         off = theta - self.mean
         return Normal(found.cost + 0.5 * (self.precision * off * off).sum(1), found.gradient - self.precision * off,
                       found.inside + np.diag(self.precision), found.outside)

@@ -19,7 +19,11 @@ from tools.fitting.spec import FitForm, starting_points
 Floats = npt.NDArray[np.float64]
 N_STARTS = 64
 SEARCH_ROWS = 4000  # starts are searched on at most this many rows; the best are finished on all
-_CHUNK_CELLS = 60_000  # resamples x rows solved together: the working arrays stay in a core's cache
+WIDE_ROWS = 100
+WIDE_DELTA = 20.0  # the wide search's Huber over the real one's
+MAX_PLACES = 24  # ends of the wide search that are followed to the real optimum, best first
+_SAME_PLACE = 1e-3  # relative difference of wide cost below which two searches ended at one place
+_CHUNK_CELLS = 120_000  # resamples x rows solved together: the working arrays stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -81,40 +85,52 @@ def start_rows(objective: Objective, n_starts: int) -> Floats:
     return theta[np.isfinite(theta).all(1)]
 
 
-def _thin(objective: Objective, cap: int) -> Objective:
+def _thin(objective: Objective, cap: int, copy: bool = False) -> Objective:
     """The objective on an even sample of its rows in order of the target, for searching only."""
     if objective.n <= cap:
-        return objective
+        return objective_for(objective.spec, {k: v[0] for k, v in objective.inputs.items()}, objective.target, objective.delta) if copy else objective
     rows = np.argsort(objective.target, kind="stable")[np.linspace(0, objective.n - 1, cap).astype(int)]
     return objective_for(objective.spec, {k: v[0][rows] for k, v in objective.inputs.items()}, objective.target[rows], objective.delta)
 
 
-def find_optimum(objective: Objective, n_starts: int = N_STARTS, weights: Floats | None = None) -> Optimum:
+def find_optimum(objective: Objective, n_starts: int = N_STARTS) -> Optimum:
     """Global optimum from many starts solved together: first with a wide Huber (smooth, few traps), then the real one."""
     search = _thin(objective, SEARCH_ROWS)
-    ones = np.ones((1, search.n)) if weights is None or search is not objective else weights[None, :]
-    starts = start_rows(search, n_starts)
-    if not len(starts):
-        raise InputError("runs", "no start of the search has a finite loss", "check the columns and their units")
-    delta = search.delta
-    search.delta = 20 * delta
-    try:
-        wide = solve(search.normal, starts, ones, search.bounds, tolerance=1e-3, max_iterations=25)
-    finally:
-        search.delta = delta
-    rough = solve(search.normal, wide.theta, ones, search.bounds, tolerance=1e-8, max_iterations=60)
+    n, heads, followers = _wide_search(search, n_starts)
+    rough = solve(search.normal, heads, np.ones((1, search.n)), search.bounds, tolerance=1e-8, max_iterations=60)
     order = np.argsort(rough.cost, kind="stable")
     if not np.isfinite(rough.cost[order[0]]):
         raise InputError("runs", "the form has no finite loss on these runs", "check the columns and their units, or try another --form")
-    front = order[: 4 if search is objective else 1]
-    theta = objective.internal(search.natural(rough.theta[front]))
-    full = np.ones((1, objective.n)) if weights is None else weights[None, :]
-    last = solve(objective.normal, theta, full, objective.bounds, tolerance=max(1e-14, 1e-16 * objective.n), max_iterations=200)
+    front = objective.internal(search.natural(rough.theta[order[: 3 if search is objective else 1]]))
+    last = solve(objective.normal, front, np.ones((1, objective.n)), objective.bounds, tolerance=max(1e-14, 1e-16 * objective.n),
+                 max_iterations=200)
     best = int(np.argmin(last.cost))
-    reach = rough.cost[order[0]]
-    agree = int(np.sum(rough.cost <= reach * (1 + 1e-6) + 1e-18))
-    return Optimum(last.theta[best], float(last.cost[best]), len(starts), agree, bool(last.converged[best]),
-                   tuple(float(c) for c in rough.cost[order[:8]]))
+    agree = int(np.sum(followers[rough.cost <= rough.cost[order[0]] * (1 + 1e-6) + 1e-18]))
+    return Optimum(last.theta[best], float(last.cost[best]), n, agree, bool(last.converged[best]), tuple(float(c) for c in rough.cost[order]))
+
+
+def _wide_search(objective: Objective, n_starts: int) -> tuple[int, Floats, npt.NDArray[np.intp]]:
+    """How many starts were tried, the places they ended at [k,p], best first, and how many ended at each.
+
+    Done on a sample of the rows: it only has to find the right valley.
+    """
+    sample = _thin(objective, max(WIDE_ROWS, 10 * objective.p), copy=True)
+    starts = start_rows(sample, n_starts)
+    sample.delta = WIDE_DELTA * objective.delta
+    found = solve(sample.normal, starts, np.ones((1, sample.n)), sample.bounds, tolerance=1e-3, max_iterations=14) if len(starts) else None
+    heads, followers = _distinct(found) if found is not None else (np.zeros(0, np.intp), np.zeros(0, np.intp))
+    if found is None or not len(heads):
+        raise InputError("runs", "no start of the search has a finite loss", "check the columns and their units")
+    return len(starts), objective.internal(sample.natural(found.theta[heads[:MAX_PLACES]])), followers[:MAX_PLACES]
+
+
+def _distinct(found: Solution) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """One row for each place the searches ended at, best first, and how many searches ended there."""
+    order = np.argsort(found.cost, kind="stable")
+    order = order[np.isfinite(found.cost[order])]
+    steps = np.diff(np.log(np.maximum(found.cost[order], 1e-300))) > _SAME_PLACE
+    heads = np.concatenate([[0], np.flatnonzero(steps) + 1]).astype(np.intp) if len(order) else np.zeros(0, np.intp)
+    return order[heads], np.diff(np.append(heads, len(order)))
 
 
 def workers() -> int:

@@ -24,19 +24,22 @@ def link(residual: str, value: Any) -> Any:
     return value if residual == "linear" else np.log(value) - np.log(1.0 - value)
 
 
-def _weights(r: Floats, w: Floats, delta: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Cost [S], w psi(r), and the weights of curvature inside and outside delta [S,n]."""
+def _weights(r: Floats, w: Floats, delta: float, damping: bool) -> tuple[Floats, Floats, Floats, Floats | None]:
+    """Cost [S], w psi(r), and the weights of curvature inside and (for damping) outside delta [S,n]."""
     size = np.abs(r)
     inner = np.minimum(size, delta)
     psi = np.copysign(inner, r)
     psi *= w
     is_in = size <= delta
-    w_in = np.where(is_in, w, 0.0)
-    w_out = np.divide(delta, size, out=np.zeros_like(size), where=~is_in)
-    w_out *= w
-    size -= 0.5 * inner
-    size *= inner
-    cost = np.einsum("sn,sn->s", size, np.broadcast_to(w, size.shape))
+    w_in = is_in * w
+    w_out = None
+    if damping:
+        w_out = w - w_in
+        w_out *= delta
+        w_out /= np.maximum(size, delta)
+    inner *= -0.5
+    inner += size
+    cost = np.einsum("sn,sn->s", np.abs(psi), inner)  # |psi| (|r| - min(|r|, delta)/2): psi carries the weight
     return cost, psi, w_in, w_out
 
 
@@ -100,20 +103,28 @@ class Objective:
         with np.errstate(all="ignore"):
             return self.y - link(self.spec.residual, self.predict(theta))
 
-    def normal(self, theta: Floats, w: Floats) -> Normal:
+    def normal(self, theta: Floats, w: Floats, /, damping: bool = True) -> Normal:
         """Normal equations of all rows of theta; a row with no finite value has infinite cost."""
         with np.errstate(all="ignore"):
             f, jacobian = self.linearise(theta)
-            cost, psi, w_in, w_out = _weights(self.y - f, w, self.delta)
+            cost, psi, w_in, w_out = _weights(self.y - f, w, self.delta, damping)
             gradient = np.matmul(jacobian, psi[:, :, None])[:, :, 0]
             swapped = jacobian.transpose(0, 2, 1)
             inside = np.matmul(jacobian * w_in[:, None, :], swapped)
-            outside = np.matmul(jacobian * w_out[:, None, :], swapped)
-        sound = np.isfinite(cost) & np.isfinite(gradient).all(1) & np.isfinite(inside).all((1, 2)) & np.isfinite(outside).all((1, 2))
-        if not sound.all():
-            cost = np.where(sound, cost, np.inf)
-            gradient, inside, outside = (np.where(sound.reshape(-1, *([1] * (a.ndim - 1))), a, 0.0) for a in (gradient, inside, outside))
+            outside = None if w_out is None else np.matmul(jacobian * w_out[:, None, :], swapped)
+        return _guarded(cost, gradient, inside, outside)
+
+
+def _guarded(cost: Floats, gradient: Floats, inside: Floats, outside: Floats | None) -> Normal:
+    """Normal equations in which a row with anything not finite has infinite cost and zeros."""
+    with np.errstate(all="ignore"):
+        total = cost + gradient.sum(1) + inside.sum((1, 2)) + (0.0 if outside is None else outside.sum((1, 2)))
+    sound = np.isfinite(total)
+    if sound.all():
         return Normal(cost, gradient, inside, outside)
+    cost = np.where(sound, cost, np.inf)
+    gradient, inside = np.where(sound[:, None], gradient, 0.0), np.where(sound[:, None, None], inside, 0.0)
+    return Normal(cost, gradient, inside, None if outside is None else np.where(sound[:, None, None], outside, 0.0))
 
 
 def _moment_matrix(w: Floats, p2: Floats, p3: Floats, X: Floats) -> Floats:
@@ -171,7 +182,7 @@ class ChinchillaObjective(Objective):
         p2, p3 = t2 / total, t3 / total
         return np.log(total), np.stack([t1 / total, p2, p3, -p2 * x, -p3 * y], 1)
 
-    def normal(self, theta: Floats, w: Floats) -> Normal:
+    def normal(self, theta: Floats, w: Floats, /, damping: bool = True) -> Normal:
         """Normal equations from moments of the three terms' shares; no [S,p,n] array is made."""
         e, a, b, alpha, beta = (theta[:, k : k + 1] for k in range(5))
         with np.errstate(all="ignore"):
@@ -187,17 +198,14 @@ class ChinchillaObjective(Objective):
             p3 /= r
             np.log(r, out=r)
             np.subtract(self.y, r, out=r)
-            cost, psi, w_in, w_out = _weights(r, w, self.delta)
-            inside, outside = _moment_matrix(w_in, p2, p3, self._X), _moment_matrix(w_out, p2, p3, self._X)
+            cost, psi, w_in, w_out = _weights(r, w, self.delta, damping)
+            inside = _moment_matrix(w_in, p2, p3, self._X)
+            outside = None if w_out is None else _moment_matrix(w_out, p2, p3, self._X)
             p2 *= psi
             p3 *= psi
             g2, g3 = p2 @ self._X[:, :2], p3 @ self._X[:, 0:3:2]
         gradient = np.stack([psi.sum(1) - g2[:, 0] - g3[:, 0], g2[:, 0], g3[:, 0], -g2[:, 1], -g3[:, 1]], 1)
-        sound = np.isfinite(cost) & np.isfinite(inside).all((1, 2)) & np.isfinite(outside).all((1, 2))
-        if not sound.all():
-            cost = np.where(sound, cost, np.inf)
-            gradient, inside, outside = (np.where(sound.reshape(-1, *([1] * (v.ndim - 1))), v, 0.0) for v in (gradient, inside, outside))
-        return Normal(cost, gradient, inside, outside)
+        return _guarded(cost, gradient, inside, outside)
 
 
 def objective_for(spec: FitForm, inputs: Mapping[str, Floats], target: Floats, delta: float = HUBER_DELTA) -> Objective:

@@ -28,7 +28,9 @@ from tools.systems.serving_rows import case_of
 Array = NDArray[np.float64]
 _STEP = 1e-4  # of a log efficiency, for its derivative
 _SCALE = 0.15  # residuals well beyond this count linearly
-_ITERATIONS = 15
+_ITERATIONS = 20
+_STEPS = (1.0, 0.5, 0.25, 0.1, 0.03)
+_TOLERANCE = 2e-4  # relative fall of the loss below which a fit has arrived
 _SOURCES = 4  # new sources from which on a regime speaks for itself
 _ENOUGH = 100  # rows of known cells from other sources, from which on they say something about unseen sources
 
@@ -109,9 +111,17 @@ def fit(data: Data, iterations: int = _ITERATIONS, start: Mapping[str, float] | 
     weight = np.concatenate([_balance(data.source)] * 2) * np.concatenate([np.ones(len(data.cases)), np.full(len(data.cases), 0.5)])
     reread = flat(data.cases)
     values = prior.copy() if start is None else np.array([start.get(key, 0.0) for key in keys])
+
+    def loss(at: Array, residual: Array) -> float:
+        """Pseudo-Huber loss of the residuals and the prior."""
+        return float(weight @ (seen * (np.sqrt(1.0 + (residual / _SCALE) ** 2) - 1.0)) + 0.5 * np.sum(((at - prior) / spread) ** 2))
+
+    def residuals(at: Array) -> tuple[Array, Array]:
+        base = predict(data, dict(zip(keys, at, strict=True)), None, reread)
+        return base, np.where(seen, base - np.where(seen, observed, 0.0), 0.0)
+
+    base, residual = residuals(values)
     for _ in range(iterations):
-        base = predict(data, dict(zip(keys, values, strict=True)), None, reread)
-        residual = np.where(seen, base - np.where(seen, observed, 0.0), 0.0)
         jacobian = np.zeros((len(base), len(keys)))
         for name in PRIORS:
             slope = (predict(data, dict(zip(keys, values, strict=True)), name, reread) - base) / _STEP
@@ -119,8 +129,16 @@ def fit(data: Data, iterations: int = _ITERATIONS, start: Mapping[str, float] | 
         robust = weight * seen / np.sqrt(1.0 + (residual / _SCALE) ** 2) / _SCALE**2
         normal = (jacobian * robust[:, None]).T @ jacobian + np.diag(spread**-2.0)
         move = -np.linalg.solve(normal, (jacobian * robust[:, None]).T @ residual + (values - prior) / spread**2)
-        values += np.clip(move, -0.5, 0.5)
-        if np.abs(move).max() < 3e-3:
+        before = loss(values, residual)
+        for share in _STEPS:  # the fastest layout may change on the way: go only as far as the loss falls
+            trial = values + share * np.clip(move, -0.5, 0.5)
+            new_base, new_residual = residuals(trial)
+            if loss(trial, new_residual) < before:
+                break
+        else:
+            break
+        values, base, residual = trial, new_base, new_residual
+        if before - loss(values, residual) < _TOLERANCE * before:
             break
     return dict(zip(keys, values.tolist(), strict=True))
 

@@ -72,10 +72,8 @@ def _cell(values: Array) -> str:
     return f"{np.median(values):.1%} / {np.quantile(values, 0.9):.1%}" if len(values) else "-"
 
 
-def report(rows: Sequence[Mapping[str, Any]]) -> str:
-    """All figures as text."""
-    data = read(rows)
-    sources, inner = leave_out(data, data.source), leave_out(data, configurations(data))
+def report(rows: Sequence[Mapping[str, Any]], data: Data, sources: HeldOut, inner: HeldOut) -> str:
+    """All figures as text, from predictions of unseen sources and of unseen configurations."""
     seen = np.isfinite(data.rate)
     regime = np.array([case.regime for case in data.cases])
     kept = {(str(row["id"])): row for row in rows}
@@ -116,5 +114,12 @@ def _target(name: str, held: Array, naive: Array, limit: float) -> str:
     return f"{name}: median {median:.1%} (at most {limit:.0%}){better}: {'met' if median <= limit else 'MISSED'}"
 
 
+def main() -> None:
+    """Hold out, predict, print."""
+    rows = read_csv(Path(sys.argv[1]))
+    data = read(rows)
+    print(report(rows, data, leave_out(data, data.source), leave_out(data, configurations(data))))
+
+
 if __name__ == "__main__":
-    print(report(read_csv(Path(sys.argv[1]))))
+    main()

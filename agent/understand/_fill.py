@@ -21,6 +21,7 @@ _RATIO = re.compile(
     r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
 )
 _TRAINS = re.compile(r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to")
+_DATA_LEAD = frozenset({"on", "for", "with", "at", "@", "/", ",", "over", "after", "through", "seeing", "saw", "and", "+", "&", "auf", "mit", "sur", "avec", "con", "about", "around", "only", "x", "×", "|", "-"})
 _ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
 _LETTER = {"n": "params_total", "d": "tokens", "c": "compute_flops"}
 _NO_BITS = frozenset({"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"})
@@ -120,6 +121,9 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
     for one, two in itertools.pairwise(found):
         if one.dim == "plain" and one.value >= 1e6 and two.dim == "tokens" and two.first - one.after == 1 and place.atoms[one.after].text == "/":
             one.dim = "params"
+        # "1時間2ドル", "每小时 2 美元": the hour stands before its price.
+        if one.dim == "time" and one.value == 3600.0 and two.dim == "usd" and two.first - one.after <= 1:
+            one.dim, two.dim = "used", "usd_per_hour"
     for number, measure in enumerate(found):
         if measure.dim == "params" and measure.value < 1000:
             # "6 active per token": a count, and "active" a word about it.
@@ -183,7 +187,8 @@ def _settle(filled: Filled) -> None:
             continue
         if slot.field != "none" and not slot.discounted and not slot.measure.euro:
             fields.setdefault(slot.field, []).append(slot)
-    _balance(fields)
+    _balance(filled, fields)
+    _lone_size(filled, fields)
     if not _EXPERTS.search(filled.text):
         fields = {name: slots for name, slots in fields.items() if name not in ("n_experts", "experts_per_token")}
     for name, slots in fields.items():
@@ -194,18 +199,31 @@ def _settle(filled: Filled) -> None:
         filled.spans += [(slot.measure.start, slot.measure.end, name) for slot in chosen]
 
 
-def _balance(fields: dict[str, list[Slot]]) -> None:
+def _balance(filled: Filled, fields: dict[str, list[Slot]]) -> None:
     """Two bare sizes and no tokens: the larger, later one is the data ("7B on 140B")."""
     params = fields.get("params_total", [])
     loose = [slot for slot in params if slot.measure.dim == "plain" and slot.runner_up[0] == "tokens"]
     if "tokens" not in fields and len({slot.group for slot in params}) > 1 and loose:
         last = max(loose, key=lambda slot: (slot.measure.value, slot.measure.first))
-        if last.measure.value >= 5 * min(slot.measure.value for slot in params):
+        before = filled.place.atoms[last.measure.first - 1].text if last.measure.first else ""
+        least = min(slot.measure.value for slot in params)
+        if last.measure.value >= max(5 * least, 1e9) and least >= 1e6 and (before in _DATA_LEAD or last.measure.value >= 100 * least):
             group = [slot for slot in params if slot.group == last.group]
             fields["params_total"] = [slot for slot in params if slot.group != last.group]
             fields["tokens"] = group
             for slot in group:
                 slot.field, slot.runner_up, slot.score = "tokens", ("params_total", slot.score - 0.1), slot.score
+
+
+def _lone_size(filled: Filled, fields: dict[str, list[Slot]]) -> None:
+    """A bare "on 6.7B" with nothing else that could be the model is the model, unless something was trained on it."""
+    tokens = fields.get("tokens", [])
+    if "params_total" in fields or "params_active" in fields or len(tokens) != 1 or tokens[0].measure.dim != "plain" or any(n.kind == "model" for n in filled.spotted):
+        return
+    before = filled.text[max(0, tokens[0].measure.start - 24) : tokens[0].measure.start]
+    if tokens[0].measure.value <= 8e11 and not re.search(r"(?:train|see|saw|data|corpus|tok)\w*(?: \w+)? (?:on|over|with|for|after|through) (?:\w+ )?$", before):
+        fields["params_total"] = fields.pop("tokens")
+        fields["params_total"][0].field = "params_total"
 
 
 def _choose(filled: Filled, slots: list[Slot]) -> list[Slot]:
@@ -234,7 +252,9 @@ def _compared(filled: Filled, one: Slot, two: Slot) -> bool:
     words = {atom.text for atom in filled.place.atoms[low.after : high.first]}
     if high.first - low.after > 7 or words & {".", "?", "!", ";"}:
         return False
-    return bool(words & {"vs", "versus", "or", "against", "oder", "ou", "o", "还是", "compared", "gegen", "contre", "than"})
+    if one.field == two.field and {"and", "at"} <= words and len(words) <= 3:
+        return True
+    return bool(words & {"beat", "beats", "outperform", "outperforms", "match", "vs", "versus", "or", "against", "oder", "ou", "o", "还是", "compared", "gegen", "contre", "than"})
 
 
 def _place_of(filled: Filled, name: names.Name) -> tuple[int, int]:
@@ -276,6 +296,8 @@ def _accelerators(filled: Filled) -> None:
             words = {atom.text for atom in filled.place.atoms[place + 1 : where]}
             if where - place <= 6 and words & {"vs", "versus", "or", "against", "oder", "ou", "o", "and", ",", "/", "还是", "und", "et", "y", "than", "か", "と", "compared"}:
                 compared.append(name.id)
+        if len(ids) == 2 and len(live) == 2 and re.search(r"(?:faster|slower|cheaper|better|worse|quicker|more|less|longer) than|compared? (?:to|with)", filled.text):
+            compared = ids
         counted = [m.accelerator for m in filled.measures if m.accelerator and m.dim == "acc" and any(s.measure is m and not s.discounted for s in filled.slots)]
         ids = list(dict.fromkeys(compared)) if len(set(compared)) > 1 else (counted or ids)[:1]
     filled.values["accelerator"] = ids[0] if len(ids) == 1 else ids

@@ -44,6 +44,7 @@ measure: num                                   -> plain
     | num TIME PER TOK                         -> latency
     | num BYTE                                 -> bytes
     | num BIT                                  -> bits
+    | num NATS                                 -> nats
     | num PCT                                  -> percent
     | num PAR                                  -> params
     | num TOK                                  -> tokens
@@ -68,11 +69,12 @@ base: NUM | NUM scales | words | words scales | ONE scales | HALF scales | NUM A
     | NUM scales ANDHALF | words scales ANDHALF | ONE scales ANDHALF | words ANDHALF | NUM ANDHALF | HALF
 scales: SCALE+
 words: (WNUM | HUNDRED)+
-%declare NUM SCALE WNUM HUNDRED HALF ANDHALF ONE NEG FLOP FLOPX TIME BYTE BIT CUR PCT TOK PAR NODE USER STEP PER ACC TIMES OF WITH
+%declare NUM SCALE WNUM HUNDRED HALF ANDHALF ONE NEG FLOP FLOPX TIME BYTE BIT NATS CUR PCT TOK PAR NODE USER STEP PER ACC TIMES OF WITH
 """
 STARTERS = frozenset({"NUM", "WNUM", "HUNDRED", "HALF", "ONE", "CUR", "EUR", "NEG", "ACC"})
 # Units of one letter count only when written right behind their number ("72h", not "72 ... h").
 _TIGHT = frozenset({"s", "d", "w", "y", "mo", "g", "k", "m", "b", "t", "min"})
+_WITH = frozenset({"of", "à", "von", "de", "mit", "with", "avec", "con", "zu", "having", "je"})
 _CASED = frozenset({"k", "m", "b", "t"})
 
 
@@ -92,6 +94,7 @@ class Measure:
     accelerator: str | None = None
     euro: bool = False
     inner: tuple[int, ...] = ()
+    decimal: bool = False
 
 
 class _Atoms(Lexer):
@@ -135,11 +138,11 @@ def terminal(lang: Language, text: list[Atom], place: int) -> tuple[str, float, 
         return "NUM", float(atom.text), place + 1
     if atom.text == "minus":
         return "NEG", -1.0, place + 1
-    if atom.text in ("of", "à", "von", "de", "mit", "with", "avec", "con", "zu", "having", "je"):
-        return "WITH", 0.0, place + 1
     for end, (kind, value) in lang.terminals.all_at(text, place):
         if _allowed(text, place, end, kind):
             return kind, value, end
+    if atom.text in _WITH:
+        return "WITH", 0.0, place + 1
     return None
 
 
@@ -337,5 +340,6 @@ def _measure(tokens: list[Token], place: int, after: int, text: list[Atom], skip
         memory=extra.get("memory"),
         accelerator=parts[0] if parts else None,
         euro=any(token.type == "CUR" and token.end_pos == 1 for token in tokens),
+        decimal=any(text[i].kind == "number" and "." in text[i].text for i in range(place, after)),
         inner=tuple(i for i in skipped if i < after),
     )

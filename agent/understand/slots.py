@@ -95,7 +95,7 @@ def _kind(measure: Measure) -> str:
         return "flop"
     if measure.value >= 1e6 or (measure.scaled and measure.value >= 2.1e5):
         return "big"
-    return "tiny" if 0 < measure.value < 20 and measure.value != int(measure.value) else "small"
+    return "tiny" if 0 < measure.value < 20 and (measure.value != int(measure.value) or measure.decimal) else "small"
 
 
 def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -> float:
@@ -179,7 +179,21 @@ def assign(place: Scene, measures: list[Measure]) -> list[Slot]:
         if ranked and ranked[0][1] > 0.3:
             runner = ranked[1] if len(ranked) > 1 else ("none", 0.0)
             slots.append(Slot(measure, ranked[0][0], ranked[0][1], runner, group=groups[number]))
+    _share(place, slots)
     return slots
+
+
+def _share(place: Scene, slots: list[Slot]) -> None:
+    """Two bare numbers compared with each other have one field: that of the surer ("vocab 32k vs 256k", "64k context against 4k")."""
+    for one, two in itertools.pairwise(slots):
+        between = {atom.text for atom in place.atoms[one.measure.after : two.measure.first]}
+        near = two.measure.first - one.measure.after <= 4 and not between & {".", "?", ";", ","}
+        alike = one.measure.dim == two.measure.dim == "plain" and one.measure.scaled == two.measure.scaled
+        if near and alike and between & (_STRONG_JOIN | {"than"}) and one.field != two.field and 1 / 200 < one.measure.value / max(two.measure.value, 1e-9) < 200:
+            best = max((one, two), key=lambda slot: slot.score if slot.field != "none" else 0.0)
+            if best.field not in ("none", "tokens", "params_total"):
+                one.field = two.field = best.field
+                one.group = two.group = best.group
 
 
 def _by_value(measure: Measure, name: str) -> float:
@@ -230,7 +244,12 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
         swapped = [a.text for a in place.atoms[one.after : two.first]] in (["instead", "of"], ["rather", "than"], ["not"], [",", "not"], ["statt"])
         if bare and swapped and two.dim in ("acc", "bits", "plain") and (two.dim != "plain" or two.scaled):
             _take_unit(one, two, place.atoms)
+        if one.dim == "plain" and one.scaled and two.dim in ("tokens", "params") and joined(place, one, two) and two.value < 15 * one.value:
+            if between & _STRONG_JOIN or _chained(place, one, measures):
+                one.dim = two.dim
         if bare and joined(place, one, two) and (two.dim != "plain" or two.scaled) and two.dim in ("plain", "bits", "acc", "bytes", "tokens", "params", "time"):
+            if two.dim == "acc" and (one.value < 1 or one.value != int(one.value) or not between & (_STRONG_JOIN | {"to", "-"})):
+                continue
             if between & (_JOIN - {",", "/"}) or two.dim == "bits" or (two.value >= 1e6 and two.dim == "plain" and one.value < 1000 and _listed(place, two, measures)):
                 _take_unit(one, two, place.atoms)
 
@@ -241,6 +260,15 @@ def _listed(place: Scene, measure: Measure, measures: list[Measure]) -> bool:
     if not later:
         return False
     return bool({"or", "and", "vs", "oder", "und", "ou", "et"} & {a.text for a in place.atoms[measure.after : later[0].first]}) and joined(place, measure, later[0])
+
+
+def _chained(place: Scene, measure: Measure, measures: list[Measure]) -> bool:
+    """Whether another bare amount stands before this one in the same list ("1M, 10M and 100M tokens")."""
+    earlier = [other for other in measures if other.after <= measure.first]
+    if earlier and earlier[-1].dim == "plain" and earlier[-1].scaled and joined(place, earlier[-1], measure):
+        return True
+    later = [other for other in measures if other.first >= measure.after]
+    return bool(later) and later[0].dim in ("tokens", "params") and place.atoms[measure.after].text == "," and len(later) > 1 and later[1].dim == later[0].dim and joined(place, later[0], later[1])
 
 
 def _take_unit(one: Measure, two: Measure, text: list[Atom]) -> None:
@@ -259,7 +287,7 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
         # "2T tokens last time, now 500B": the bare number is of the kind just replaced.
         if one.discounted and not two.discounted and two.measure.dim == "plain" and two.field in ("params_total", "tokens") and one.measure.dim in ("tokens", "params"):
             if two.measure.after >= len(place.atoms) or place.atoms[two.measure.after].text in ",.;?!":
-                two.field = one.field
+                two.field, two.measure.dim = one.field, one.measure.dim
     for one, two in itertools.combinations(slots, 2):
         if one.field == two.field and corrected(place, one.measure.after, two.measure.first):
             one.discounted = True

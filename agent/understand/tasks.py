@@ -150,6 +150,9 @@ class Decision:
 
 # When the first is asked, a mention of the second is part of it and no task of its own.
 _ABSORBS: dict[str, frozenset[str]] = {
+    "explain": frozenset({"compare_laws", "moe", "allocate", "batch_size", "repeat_data", "distill", "downstream"}),
+    "compare_laws": frozenset({"allocate", "predict_loss"}),
+    "design_experiments": frozenset({"allocate", "fit", "predict_loss"}),
     "allocate": frozenset({"repeat_data"}),
     "serve": frozenset({"cost", "quantize", "memory", "allocate", "wall_clock"}),
 }
@@ -194,6 +197,8 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
     if task != "out_of_scope" and score < 2.4 and not values and not laws_named and not any(item.asks for item in found):
         return Decision("out_of_scope", [], 0.5, [task], score)
     also = [] if task == "out_of_scope" else _also(text, found, asked, task, score, table)
+    if "batch_tokens" in values:
+        also = [name for name in also if name != "batch_size"]
     if also and _first(found, also[0], asked) < _first(found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
         task, also = also[0], [task, *also[1:]]
     near = [name for name, other in ranked[1:4] if name != task and name not in also and other > 0.8 * score and name != "out_of_scope"]
@@ -233,7 +238,11 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
         add("wall_clock", 0.7)
     laws = {name.id for name in getattr(filled, "spotted") if name.kind in ("law", "author")}  # noqa: B009
     if len(laws) > 1:
-        add("compare_laws", 2.0)
+        add("compare_laws", 3.5 if _CORE & values.keys() else 2.0)
+    if (_CORE | {"duration_seconds", "accelerator"}) & values.keys():
+        add("explain", -2.5)
+    if "runs" not in values and (_CORE & values.keys()):
+        add("fit", -2.5)
     if not values and _OPENS_EXPLANATION.match(text) and not _WANTS_VALUE.search(text):
         add("explain", 4.0)
     if "n_experts" in values:
@@ -249,7 +258,12 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
     if "runs" in values:
         add("fit", 4.0)
     if "observed_loss" in values:
-        add("predict_loss", 1.5)
+        add("predict_loss", 1.5 if "compute_flops" in values else 0.3)
+    if "weight_bits" in values and "accelerator" in values:
+        add("quantize", -1.5)
+        add("serve", 1.0)
+    if "parscale" in text or "stream" in text:
+        add("moe", -4.0)
     sized = "params_total" in values or "params_active" in values or "models" in values
     if "n_accelerators" in values and sized and "tokens" in values:
         add("wall_clock", 2.2)
@@ -300,15 +314,23 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
         if name in (task, "out_of_scope", "explain") or name in _ABSORBS.get(task, ()) or task in _SUBJECTS - {"repeat_data", "test_time", "lr_schedule", "moe"}:
             continue
         for item in found:
-            if item.task != name or not item.asks or item.weight < 4.0 or any(o.start < item.end and item.start < o.end for o in own):
+            if item.task != name or not item.asks or item.weight < 4.0 or any(_within(text, other, item) for other in own):
                 continue
             apart = asked and not any(start <= item.start < end for start, end in asked)
             if apart and not _FRESH.search(text, max(0, item.start - 8), item.start + 6):
                 continue
             low, high = min(item.end, best.end), max(item.start, best.start)
+            if low > high:
+                low, high = min(item.start, best.start), max(item.end, best.end)
             if _LEADING.search(text, low, high) and _connected(text, low, high) and name not in more and table[name] > 0.55 * score:
                 more.append(name)
     return more[:2]
+
+
+def _within(text: str, own: Evidence, item: Evidence) -> bool:
+    """Whether a phrase is part of another and not a second thing asked ("time and $ to train")."""
+    overlap = own.start < item.end and item.start < own.end
+    return overlap and not _CONNECT.search(text, min(own.start, item.start), max(own.start, item.start) + 1)
 
 
 _FRESH = re.compile(r"\b(?:and|also|plus|und|et|y)\b|&|\+")

@@ -381,6 +381,8 @@ def memory_only(plan: Plan) -> Result:
                 f"{values['kv_cache_bytes'].number / 1e9:.4g} GB, buffers), {limit / 1e9:.4g} GB are stated.",
             )
         )
+        needed = math.ceil(need / (limit / count))
+        values["n_accelerators_that_fit"] = Value(value=needed, label="devices of this memory that hold it", quantity="count")
     fitting = [bits for bits in (16, 8, 6, 5, 4, 3) if _needs(plan, bits) <= limit]
     if fitting:
         values["weight_bits_that_fit"] = Value(value=float(fitting[0]), unit="bits", label="most weight bits that fit", quantity="bits")

@@ -191,6 +191,8 @@ def test_serve_memory_question_without_a_part() -> None:
         16 * 32_000 * 2 * 8 * 128 * 2 * 70, rel=0.2
     )  # about 70 layers of 8 kv heads
     assert "output_tokens_per_second" not in result.values
+    need = result.values["memory_bytes_needed"].number
+    assert result.values["n_accelerators_that_fit"].number == math.ceil(need / 80e9)
 
 
 def test_serve_names_the_accelerators_for_a_rate_and_a_latency() -> None:

@@ -18,6 +18,7 @@ from tools.surface import DEFAULT_LAW
 
 _LEVERAGE_BUDGETS = (1e20, 1e21, 1e22, 1e23, 1e24)
 _TYPICAL_EXPANSION = 8.0
+_MOST_SPARSE = 1e4  # total over active beyond which a law fitted to 95% sparsity has nothing to say
 
 
 def for_model(request: MoeRequest, laws: LawBook, draft: Draft) -> None:
@@ -87,7 +88,7 @@ def _other_laws(request: MoeRequest, laws: LawBook, case: _Case) -> list[Alterna
     note = "at 130B tokens; finds a smaller benefit at larger sizes"
     found = [Alternative(name=ROUTED_LAW, values={"dense_equivalent_params": routed}, note=note)]
     total = request.params_total
-    if total is not None and total > case.active:
+    if total is not None and case.active < total < _MOST_SPARSE * case.active:
         point = {"N": total, "D": case.tokens, "S": 1 - case.active / total}
         loss, dense = (law_value(laws, SPARSE_LAW, "loss", at) for at in (point, {"N": case.active, "D": case.tokens, "S": 0.0}))
         gain = arithmetic(dense.number - loss.number, "loss below a dense model of the active size", "nats/token", "loss_difference",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BASIS = "residuals of measurements the calibration had not seen"
 _HEADLINE = (
     "feasibility",
+    "inference_cost_usd",
     "n_accelerators",
     "output_tokens_per_second",
     "latency_ms_per_token",
@@ -76,87 +77,73 @@ def _memory(plan: Plan, devices: float, sequences: float, copies: float = 1.0) -
 
 def answer(plan: Plan, served: Serving) -> Result:
     """The result for a deployment that fits."""
-    devices, request = served.devices, plan.request
-    low, high = served.factors
     level: dict[str, Any] = {"level": LEVEL, "interval_basis": f"{_BASIS} ({served.familiarity} hardware and software)", "source": SOURCE}
-    inputs: dict[str, Any] = {
-        "accelerator": plan.part.id,
-        "n_accelerators": devices,
-        "input_tokens": plan.load.prompt,
-        "output_tokens": plan.load.output,
-        "batch": served.batch,
-        "weight_bits": plan.how.weight_bits,
-        "framework": served.family,
-    }
-    rate = served.output_tokens_per_s
     values = {
         "feasibility": Value(value=_verdict(plan, served), label="verdict"),
-        "output_tokens_per_second": Value(
-            value=rate,
-            unit="tokens/s",
-            label="output of all users",
-            low=rate * low,
-            high=rate * high,
-            formula="batch x output / (prefill + output x step)",
-            inputs=inputs,
-            **level,
-        ),
-        "latency_ms_per_token": Value(
-            value=served.tpot_loaded_s * 1e3,
-            unit="ms",
-            label="per token and user, others' prompts included",
-            low=served.tpot_loaded_s * 1e3 / high,
-            high=served.tpot_loaded_s * 1e3 / low,
-            **level,
-        ),
-        "decode_ms_per_token": Value(
-            value=served.tpot_s * 1e3,
-            unit="ms",
-            label="one decode step",
-            formula="weights + cache + collectives + host",
-            inputs={name: seconds * 1e3 for name, seconds in served.parts.items() if name != "total"},
-            source=SOURCE,
-        ),
-        "time_to_first_token_ms": Value(
-            value=served.ttft_s * 1e3,
-            unit="ms",
-            label="one prompt, no queue",
-            low=served.ttft_s * 1e3 / high,
-            high=served.ttft_s * 1e3 / low,
-            **level,
-        ),
-        "n_accelerators": plan.values.pop("n_accelerators", Value(value=devices, label=plan.part.name, quantity="count")),
-        "max_concurrency": Value(
-            value=float(int(served.batch_limit)),
-            label="requests memory holds at once",
-            quantity="count",
-            formula="(memory x (1 - reserve) - weights) / cache of one sequence",
-        ),
+        **_speed(plan, served, level),
+        "n_accelerators": plan.values.pop("n_accelerators", Value(value=served.devices, label=plan.part.name, quantity="count")),
         "layout": Value(value=_layout(served), label="layout"),
-        **_memory(plan, devices, float(int(served.batch)), served.copies),
+        **_memory(plan, served.devices, float(int(served.batch)), served.copies),
         **plan.values,
+        **_money(plan, served, level),
+        **_energy(plan, served),
     }
-    values |= _money(plan, served, level) | _energy(plan, served)
-    alternatives = _options(plan, served)
     _say_load(plan, served)
-    plan.tables += [_load_table(plan, served), _bits_table(plan, devices)]
+    plan.tables += [_load_table(plan, served), _bits_table(plan, served.devices)]
+    reasons = ["Speed follows from bytes and arithmetic over what the part reaches in published measurements."]
+    if plan.request.n_accelerators != 1:
+        reasons.append("The layout is the fastest of those that fit.")
     return Result(
         tool="serve",
         task="serve",
         headline=[key for key in _HEADLINE if key in values],
         values=values,
         tables=plan.tables,
-        alternatives=alternatives,
+        alternatives=_options(plan, served),
         assumptions=plan.assumptions,
         warnings=plan.notices,
         feasible=plan.feasible,
-        reasons=[
-            "Speed follows from bytes and arithmetic over what the part reaches in published measurements.",
-            "The layout is the fastest of those that fit.",
-        ]
-        if request.n_accelerators != 1
-        else [],
+        reasons=reasons,
     )
+
+
+def _speed(plan: Plan, served: Serving, level: dict[str, Any]) -> dict[str, Value]:
+    """Throughput and latencies with their intervals."""
+    low, high = served.factors
+    rate = served.output_tokens_per_s
+
+    def milliseconds(seconds: float, label: str) -> Value:
+        bounds = {"low": seconds * 1e3 / high, "high": seconds * 1e3 / low}
+        return Value(value=seconds * 1e3, unit="ms", label=label, **bounds, **level)
+
+    inputs: dict[str, Any] = {
+        "accelerator": plan.part.id,
+        "n_accelerators": served.devices,
+        "input_tokens": plan.load.prompt,
+        "output_tokens": plan.load.output,
+        "batch": served.batch,
+        "weight_bits": plan.how.weight_bits,
+        "framework": served.family,
+    }
+    formula = "batch x output / (prefill + output x step)"
+    bounds = {"low": rate * low, "high": rate * high}
+    step = milliseconds(served.tpot_s, "one decode step")
+    step.formula = "weights + cache + collectives + host"
+    step.inputs = {name: seconds * 1e3 for name, seconds in served.parts.items() if name != "total"}
+    return {
+        "output_tokens_per_second": Value(
+            value=rate, unit="tokens/s", label="output of all users", formula=formula, inputs=inputs, **bounds, **level
+        ),
+        "latency_ms_per_token": milliseconds(served.tpot_loaded_s, "per token and user, others' prompts included"),
+        "decode_ms_per_token": step,
+        "time_to_first_token_ms": milliseconds(served.ttft_s, "one prompt, no queue"),
+        "max_concurrency": Value(
+            value=float(int(served.batch_limit)),
+            label="requests memory holds at once",
+            quantity="count",
+            formula="(memory x (1 - reserve) - weights) / cache of one sequence",
+        ),
+    }
 
 
 def _layout(served: Serving) -> str:

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from agent.compose import versions
 from server import errors
-from server.api import facts, laws, plans, tools
+from server.api import estimates, facts, laws, ops, plans, shares, threads, tools
+from server.auth import Keyring
+from server.gate import Gate, Metrics
+from server.plans import Plans
 from server.settings import Settings
+from server.store.engine import Store
+
+ROUTERS = (plans, shares, threads, estimates, laws, tools, facts)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The app with its settings in `app.state.settings`."""
-    settings = settings or Settings()
+    """The app. While it runs, `app.state` holds settings, store, plans, keyring and metrics."""
+    settings = settings or Settings.load()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with AsyncExitStack() as stack:
+            _start(app, settings, stack)
+            yield
+            app.state.stopping = True
 
-    app = FastAPI(title="flopwise", version=versions()["flopwise"], lifespan=lifespan, docs_url="/v1/docs", openapi_url="/v1/openapi.json", redoc_url=None)
-    app.state.settings = settings
+    app = FastAPI(title="flopwise", version=versions()["flopwise"], lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json",
+                  summary="Plans of training and serving models, with numbers from published scaling laws", responses=errors.RESPONSES)
+    app.state.settings, app.state.metrics, app.state.stopping = settings, Metrics(), False
     errors.install(app)
-    for router in (plans.router, laws.router, tools.router, facts.router):
-        app.include_router(router, prefix="/v1")
+    for module in ROUTERS:
+        app.include_router(module.router, prefix="/v1")
+    app.include_router(ops.router)
+    app.add_middleware(Gate, settings=settings, metrics=app.state.metrics)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
+                           expose_headers=["ETag", "Location", "X-Request-Id"])
     return app
+
+
+def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
+    store = Store(settings.store_url)
+    stack.callback(store.close)
+    app.state.store, app.state.keyring = store, Keyring(store)
+    app.state.plans = Plans(store, settings)
+    stack.callback(app.state.plans.close)

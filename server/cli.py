@@ -20,6 +20,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forecast": ("server.commands.fit", "predict larger runs from a table of smaller ones"),
     "design": ("server.commands.fit", "choose which small runs to do"),
     "estimate": ("server.commands.estimate", "predict tables of measured rows"),
+    "serve": ("server.commands.serve", "serve the API, the chat page, the OpenAI-compatible endpoint and MCP"),
+    "worker": ("server.commands.serve", "run jobs of the service on another machine"),
+    "keys": ("server.commands.keys", "create, list, rotate and revoke keys of the service"),
     "calibrate": ("server.commands.estimate", "make a profile of your own cluster"),
 }
 USAGE = """usage: flopwise "QUESTION" [--json] [--law ID|FILE] [--explain]

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from knowledge.errors import InputError
 
 
 def default_data_dir() -> Path:
     """Where a laptop keeps its store."""
     return Path.home() / ".local" / "share" / "flopwise"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine alone."""
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -21,29 +32,44 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8484, ge=0, le=65535)
+    allowed_hosts: list[str] = Field([], description="further names this server is called by; on loopback others are refused")
     database_url: str = Field("", description="SQLAlchemy URL; empty is SQLite in the data folder")
     data_dir: Path = Field(default_factory=default_data_dir)
     require_keys: bool | None = Field(None, description="whether requests need a key; by default only beyond loopback")
-    rate_per_minute: int = Field(600, ge=1, description="requests a key (or an address without one) may make a minute")
+    rate_per_minute: int = Field(600, ge=1, description="requests a key may make a minute; without keys there is no limit")
     max_body_bytes: int = Field(2_000_000, ge=1024)
     max_upload_bytes: int = Field(50_000_000, ge=1024)
+    plan_threads: int = Field(2, ge=1, description="questions answered at the same time")
+    plan_cache: int = Field(512, ge=0, description="plans kept in memory")
+    jobs_here: bool | None = Field(None, description="whether `serve` also runs jobs; by default only on SQLite")
+    job_concurrency: int = Field(2, ge=1, description="jobs a process runs at the same time")
+    job_attempts: int = Field(50, ge=1, description="how often a job is started again after a crash before it counts as failed")
+    takeover_seconds: float = Field(15.0, gt=0, description="a worker silent for this long has its jobs taken over")
+    parallel_backend: Literal["loky", "dask", "ray", "threading", "sequential"] = Field("loky", description="joblib backend of fits")
+    parallel_address: str = Field("", description="address of a dask scheduler or ray head; empty starts one on this machine")
     model: str | None = Field(None, description="provider:name of a language model; none is needed")
     base_url: str | None = Field(None, description="base URL of an OpenAI-compatible server")
     api_key: SecretStr | None = Field(None, description="key of the language model's server")
     model_timeout_seconds: float = Field(20.0, gt=0)
-    parallel_backend: str = Field("loky", description="joblib backend of fits: loky, dask, ray or sequential")
     cors_origins: list[str] = []
+    shutdown_seconds: int = Field(20, ge=1, description="how long requests may take to end when the server stops")
     log_level: str = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    otel: bool = Field(False, description="send traces by OpenTelemetry (extra `otel`), configured by the OTEL_* variables")
+
+    @classmethod
+    def load(cls, **given: object) -> Settings:
+        """Settings from the environment and `given` (None values are left out); raises InputError naming the variable."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"FLOPWISE_{'_'.join(map(str, first['loc'])).upper()}", first["msg"]) from None
 
     @property
     def on_loopback(self) -> bool:
         """Whether the server is reachable from this machine alone."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def keys_required(self) -> bool:
@@ -57,3 +83,8 @@ class Settings(BaseSettings):
             return self.database_url
         self.data_dir.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{self.data_dir / 'flopwise.sqlite'}"
+
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether this server runs jobs as well as taking them."""
+        return self.store_url.startswith("sqlite") if self.jobs_here is None else self.jobs_here

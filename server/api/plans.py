@@ -2,65 +2,80 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import APIRouter, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from agent import ask
-from agent.answer import Answer
-from agent.brief import Brief
-from agent.compose import versions
-from agent.state import Context
-from knowledge.library import LawBook
+from server import sse
+from server.auth import Asker
+from server.idempotency import IdempotentRoute
+from server.paging import Cursor, Limit, Page, page
+from server.plans import Made, PlanIn, PlanLine, PlanOut, Plans, replayed
+from server.store.tables import Plan
 
-router = APIRouter(tags=["plans"])
-
-
-class PlanIn(BaseModel):
-    """A question, or a brief in its place."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    question: str = Field("", max_length=20_000)
-    brief: dict[str, Any] | None = None
-    law: str | None = Field(None, max_length=200)
-
-    @model_validator(mode="after")
-    def _one(self) -> PlanIn:
-        if bool(self.question.strip()) == (self.brief is not None):
-            raise ValueError("give a question or a brief, one of the two")
-        return self
+router = APIRouter(tags=["plans"], route_class=IdempotentRoute)
 
 
-class PlanOut(BaseModel):
-    """A plan with its id."""
+class PlanPage(Page):
+    """Plans, newest first."""
 
-    id: str
-    answer: Answer
-    text: str
+    items: list[PlanLine]
 
 
-def plan_id(asked: PlanIn) -> str:
-    """Id of a plan: the hash of what was asked, the law base and the program."""
-    content = json.dumps({"asked": asked.model_dump(), "versions": versions()}, sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:32]
+def plans_of(request: Request) -> Plans:
+    """The service's plans."""
+    return request.app.state.plans
 
 
-def compute(asked: PlanIn) -> PlanOut:
-    """The plan itself. Raises InputError."""
-    context = Context(laws=LawBook(), law=asked.law)
-    brief = Brief.read(asked.brief) if asked.brief is not None else None
-    answer = ask(asked.question, brief=brief, context=context)
-    return PlanOut(id=plan_id(asked), answer=answer, text=answer.text)
+def _answer(made: Made, status: int = 200) -> Response:
+    headers = {"ETag": f'"{made.id}"', "Cache-Control": "private, max-age=0", "Location": f"/v1/plans/{made.id}"}
+    return Response(made.body, status, headers, "application/json")
 
 
-@router.post("/plans")
-async def make_plan(asked: PlanIn, request: Request, response: Response) -> PlanOut:
-    """Make a plan."""
-    found = await run_in_threadpool(compute, asked)
-    response.headers["ETag"] = f'"{found.id}"'
-    return found
+@router.post("/plans", response_model=PlanOut, response_model_exclude_none=True, responses=sse.DOCUMENTED)
+async def make_plan(asked: PlanIn, request: Request, caller: Asker, stream: bool = False) -> Response:
+    """Make a plan. With `Accept: text/event-stream` (or `?stream=true`) every step as it happens, the plan last."""
+    plans = plans_of(request)
+    if sse.wants_events(request, stream):
+        return sse.response(sse.told(lambda tell: plans.make(caller.owner, asked, tell).body))
+    return _answer(plans.at_hand(caller.owner, asked) or await run_in_threadpool(plans.make, caller.owner, asked))
+
+
+@router.get("/plans")
+def list_plans(request: Request, caller: Asker, limit: Limit = 50, cursor: Cursor = None) -> PlanPage:
+    """Your plans, newest first."""
+    with request.app.state.store.read() as session:
+        columns = (Plan.id, Plan.created, Plan.question, Plan.headline)
+        items, more = page(session, Plan, [Plan.owner == caller.owner], limit, cursor, lambda row: PlanLine.model_validate(row, from_attributes=True),
+                           columns=columns)
+    return PlanPage(items=items, next=more)
+
+
+@router.get("/plans/{plan_id}", response_model=PlanOut, response_model_exclude_none=True, responses={304: {"description": "Unchanged"}})
+async def show_plan(plan_id: str, request: Request, caller: Asker, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    """A plan by its id; its ETag never changes."""
+    plans = plans_of(request)
+    if if_none_match and f'"{plan_id}"' in if_none_match and await run_in_threadpool(plans.holds, caller.owner, plan_id):
+        return Response(status_code=304, headers={"ETag": f'"{plan_id}"'})
+    return _answer(await run_in_threadpool(plans.get, caller.owner, plan_id))
+
+
+@router.delete("/plans/{plan_id}", status_code=204)
+def delete_plan(plan_id: str, request: Request, caller: Asker) -> None:
+    """Delete a plan and the links that share it."""
+    plans_of(request).forget(caller.owner, caller.key_id, plan_id)
+
+
+@router.get("/plans/{plan_id}/events", response_class=Response, responses=sse.DOCUMENTED)
+def plan_events(plan_id: str, request: Request, caller: Asker) -> Response:
+    """The steps that led to a plan as server-sent events (`step`), the plan last (`answer`)."""
+    made = plans_of(request).get(caller.owner, plan_id)
+
+    def events() -> Iterator[bytes]:
+        for number, step in enumerate(replayed(made)):
+            yield sse.event("step", step, str(number))
+        yield sse.event("answer", made.body)
+
+    return sse.response(events())

@@ -1,0 +1,64 @@
+"""`flopwise serve` and `flopwise worker`: the service and further workers for its jobs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def add(subparsers: Any) -> None:
+    """Add both commands to the parser."""
+    serve = subparsers.add_parser("serve", help="serve the API, the chat page, the OpenAI-compatible endpoint and MCP")
+    serve.add_argument("--host", help="address to bind (default 127.0.0.1, this machine alone; beyond it, keys are required)")
+    serve.add_argument("--port", type=int, help="port (default 8484; 0 takes a free one)")
+    serve.set_defaults(run=run_serve)
+    worker = subparsers.add_parser("worker", help="run jobs from the shared PostgreSQL (FLOPWISE_DATABASE_URL)")
+    worker.add_argument("--name", help="name of this worker; one that starts again under its name takes up its jobs at once (default: the host's name)")
+    worker.set_defaults(run=run_worker)
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    """Serve until told to stop. Refuses to bind beyond loopback while no key exists."""
+    import uvicorn
+
+    from server import logs
+    from server.app import create_app
+    from server.settings import Settings
+
+    settings = Settings.load(host=options.host, port=options.port)
+    logs.configure(settings.log_level, settings.log_format)
+    refuse_open(settings)
+    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
+                timeout_graceful_shutdown=settings.shutdown_seconds)
+    return 0
+
+
+def refuse_open(settings: Any) -> None:
+    """Raise InputError when the server would be open to others and nobody has a key."""
+    from knowledge.errors import InputError
+    from server.auth import list_keys
+    from server.store.engine import Store
+    from server.store.tables import now
+
+    if settings.on_loopback:
+        return
+    if not settings.keys_required:
+        raise InputError("host", f"{settings.host} is reachable by others and keys are switched off", "leave FLOPWISE_REQUIRE_KEYS unset")
+    store = Store(settings.store_url)
+    try:
+        if not any(key.revoked is None and (key.expires is None or key.expires > now()) for key in list_keys(store)):
+            raise InputError("host", f"{settings.host} is reachable by others and no key exists", "first: flopwise keys create --owner NAME")
+    finally:
+        store.close()
+
+
+def run_worker(options: argparse.Namespace) -> int:
+    """Run jobs until told to stop."""
+    from server import logs
+    from server.jobs import work
+    from server.settings import Settings
+
+    settings = Settings.load()
+    logs.configure(settings.log_level, settings.log_format)
+    work(settings, options.name)
+    return 0

@@ -1,0 +1,297 @@
+"""Making plans for whoever asks: one answer an id, from memory, the store or the graph, and the steps on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from agent import ask
+from agent.answer import Answer
+from agent.brief import Brief
+from agent.compose import versions
+from agent.state import Context
+from knowledge.errors import InputError
+from knowledge.library import LawBook
+from knowledge.schema import LawCard
+from server.errors import NotThere
+from server.settings import Settings
+from server.store.engine import Store, note
+from server.store.tables import Fit, Plan, Share
+
+Tell = Callable[[dict[str, Any]], None]
+FIT = "fit_"  # how the ids of fits begin
+
+
+class PlanIn(BaseModel):
+    """A question, or a brief in its place. `law`: an id of the base, or of a fit of your own; `previous`: the brief a follow-up refers to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field("", max_length=20_000)
+    brief: dict[str, Any] | None = None
+    law: str | None = Field(None, max_length=200)
+    previous: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> PlanIn:
+        if bool(self.question.strip()) == (self.brief is not None):
+            raise ValueError("give a question or a brief, one of the two")
+        return self
+
+
+class PlanOut(BaseModel):
+    """A plan with its id and when it was first made."""
+
+    id: str
+    answer: Answer
+    text: str
+
+
+class PlanLine(BaseModel):
+    """A plan in a listing."""
+
+    id: str
+    created: str
+    question: str
+    headline: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A plan as it is kept: the whole body as JSON bytes, and the steps that led to it."""
+
+    id: str
+    question: str
+    headline: str
+    body: bytes
+    events: list[dict[str, Any]]
+
+    @cached_property
+    def out(self) -> PlanOut:
+        """The plan as an object."""
+        return PlanOut.model_validate_json(self.body)
+
+
+class _Running:
+    """A plan in the making, which several may wait for; who joins late hears the steps so far first."""
+
+    def __init__(self) -> None:
+        self.future: Future[Made] = Future()
+        self._told: list[dict[str, Any]] = []
+        self._listeners: list[Tell] = []
+        self._lock = threading.Lock()
+
+    def listen(self, tell: Tell) -> None:
+        with self._lock:
+            for event in self._told:
+                tell(event)
+            self._listeners.append(tell)
+
+    def tell(self, event: dict[str, Any]) -> None:
+        with self._lock:
+            self._told.append(event)
+            for listener in self._listeners:
+                listener(event)
+
+
+class Plans:
+    """Every plan of the service. Equal questions under equal laws and versions are answered once."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store, self.settings = store, settings
+        self.pool = ThreadPoolExecutor(settings.plan_threads, thread_name_prefix="plan")
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, Made] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._running: dict[str, _Running] = {}
+
+    def make(self, owner: str, asked: PlanIn, tell: Tell | None = None) -> Made:
+        """The plan, kept for its owner; `tell` hears every step. Raises InputError; blocks until the plan is made."""
+        context, cards = self._context(owner, asked.law)
+        ident = plan_id(asked, cards, self.settings.model)
+        made = self.ready(owner, ident)
+        if made is None:
+            made = self._compute(ident, asked, context, tell)
+            self._keep(owner, made)
+        elif tell is not None:
+            for event in replayed(made):
+                tell(event)
+        return made
+
+    def at_hand(self, owner: str, asked: PlanIn) -> Made | None:
+        """A plan that is in memory and kept for its owner, found without waiting; None when it has to be made or looked up."""
+        if asked.law is not None and asked.law.startswith(FIT):
+            return None
+        ident = plan_id(asked, [], self.settings.model)
+        return self._remembered(ident) if (owner, ident) in self._kept else None
+
+    def ready(self, owner: str, ident: str) -> Made | None:
+        """A plan from memory or the store, kept for its owner."""
+        made = self._remembered(ident)
+        if made is not None:
+            self._keep(owner, made)
+            return made
+        with self.store.read() as session:
+            row = session.get(Plan, (owner, ident))
+        if row is None:
+            return None
+        made = Made(row.id, row.question, row.headline, row.body, row.events)
+        self._remember(made)
+        self._mark(owner, ident)
+        return made
+
+    def get(self, owner: str, ident: str) -> Made:
+        """A plan the owner has. Raises NotThere."""
+        found = self._remembered(ident) if (owner, ident) in self._kept else None
+        if found is None and self.holds(owner, ident):
+            found = self.ready(owner, ident)
+        if found is None:
+            raise NotThere("plan", ident)
+        return found
+
+    def holds(self, owner: str, ident: str) -> bool:
+        """Whether the owner has a plan of this id."""
+        if (owner, ident) in self._kept:
+            return True
+        with self.store.read() as session:
+            return session.exec(select(Plan.id).where(Plan.owner == owner, Plan.id == ident)).first() is not None
+
+    def forget(self, owner: str, actor: str, ident: str) -> None:
+        """Delete an owner's plan and close its links. Raises NotThere."""
+        with self.store.write() as session:
+            plan = session.get(Plan, (owner, ident))
+            if plan is None:
+                raise NotThere("plan", ident)
+            for share in session.exec(select(Share).where(Share.owner == owner, Share.plan_id == ident)):
+                session.delete(share)
+            session.delete(plan)
+            note(session, owner, actor, "plan.deleted", ident)
+        self._kept.pop((owner, ident), None)
+
+    def close(self) -> None:
+        """Let plans in the making end."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def _context(self, owner: str, law: str | None) -> tuple[Context, list[LawCard]]:
+        cards: list[LawCard] = []
+        if law is not None and law.startswith(FIT):
+            cards = [own_law(self.store, owner, law)]
+            law = cards[0].id
+        settings, book = self.settings, LawBook().with_laws(cards)
+        if law is not None:
+            book.get(law)
+        return Context(laws=book, law=law, model=settings.model, base_url=settings.base_url, model_timeout_seconds=settings.model_timeout_seconds), cards
+
+    def _remembered(self, ident: str) -> Made | None:
+        with self._lock:
+            made = self._made.get(ident)
+            if made is not None:
+                self._made.move_to_end(ident)
+        return made
+
+    def _compute(self, ident: str, asked: PlanIn, context: Context, tell: Tell | None) -> Made:
+        with self._lock:
+            running = self._running.get(ident)
+            first = running is None
+            if running is None:
+                running = self._running[ident] = _Running()
+        if tell is not None:
+            running.listen(tell)
+        if not first:
+            return running.future.result()
+        try:
+            made = self.pool.submit(answer_plan, ident, asked, context, running.tell).result()
+        except BaseException as error:
+            running.future.set_exception(error)
+            raise
+        else:
+            self._remember(made)
+            running.future.set_result(made)
+            return made
+        finally:
+            with self._lock:
+                self._running.pop(ident, None)
+
+    def _remember(self, made: Made) -> None:
+        with self._lock:
+            self._made[made.id] = made
+            while len(self._made) > self.settings.plan_cache:
+                self._made.popitem(last=False)
+
+    def _keep(self, owner: str, made: Made) -> None:
+        if (owner, made.id) in self._kept:
+            return
+        try:
+            with self.store.write() as session:
+                if session.get(Plan, (owner, made.id)) is None:
+                    session.add(Plan(owner=owner, id=made.id, question=made.question, headline=made.headline, body=made.body, events=made.events))
+        except IntegrityError:  # another server kept the same plan between the look and the write
+            pass
+        self._mark(owner, made.id)
+
+    def _mark(self, owner: str, ident: str) -> None:
+        with self._lock:
+            self._kept[(owner, ident)] = None
+            while len(self._kept) > 50_000:
+                self._kept.popitem(last=False)
+
+
+def plan_id(asked: PlanIn, cards: list[LawCard], model: str | None) -> str:
+    """Id of a plan: the hash of what was asked, the law base, the program and the owner's own laws in play."""
+    own = [card.model_dump(mode="json", exclude_defaults=True) for card in cards]
+    # A fit's own id is left out: its card says what the law is, and the same law makes the same plan.
+    given = asked.model_dump(exclude={"law"} if own else None)
+    content = json.dumps({"asked": given, "laws": own, "model": model, "versions": versions()}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def answer_plan(ident: str, asked: PlanIn, context: Context, tell: Tell | None = None) -> Made:
+    """The plan itself, by the graph. Raises InputError."""
+    events: list[dict[str, Any]] = []
+
+    def heard(event: dict[str, Any]) -> None:
+        done = sum(1 for kept in events if kept["status"] == "done")
+        # Kept without the result, which the answer holds already.
+        events.append({**{k: v for k, v in event.items() if k != "result"}, **({"result": done} if "result" in event else {})})
+        if tell is not None:
+            tell(plain(event))
+
+    brief = Brief.read(asked.brief) if asked.brief is not None else None
+    previous = Brief.read(asked.previous) if asked.previous is not None else None
+    answer = ask(asked.question, brief=brief, previous=previous, context=context, on_event=heard)
+    out = PlanOut(id=ident, answer=answer, text=answer.text)
+    return Made(ident, asked.question, answer.headline, out.model_dump_json(exclude_none=True).encode(), events)
+
+
+def plain(event: dict[str, Any]) -> dict[str, Any]:
+    """A step of the graph as plain data."""
+    result = event.get("result")
+    return {**event, "result": result.model_dump(mode="json", exclude_none=True)} if result is not None else event
+
+
+def replayed(made: Made) -> list[dict[str, Any]]:
+    """The steps of a kept plan, each with its result."""
+    results = made.out.answer.results
+    return [plain({**event, "result": results[event["result"]]}) if "result" in event else event for event in made.events]
+
+
+def own_law(store: Store, owner: str, fit_id: str) -> LawCard:
+    """The law card of a fit of the owner's. Raises NotThere, or InputError where the fit determined no law."""
+    with store.read() as session:
+        fit = session.get(Fit, fit_id)
+    if fit is None or fit.owner != owner:
+        raise NotThere("fit", fit_id)
+    if fit.card is None:
+        raise InputError("law", f"{fit_id} determined no law", "its report says why")
+    return LawCard.model_validate(fit.card)

@@ -1,0 +1,82 @@
+"""Conversations: a message is read against the brief of the turn before and answered by a plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.errors import Conflict
+from server.paging import own
+from server.plans import PlanIn, PlanOut, Plans, Tell
+from server.store.engine import Store, note
+from server.store.tables import Message, Thread, now
+
+
+class MessageIn(BaseModel):
+    """What a person says; `law`: an id of the base, or of a fit of their own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(min_length=1, max_length=20_000)
+    law: str | None = Field(None, max_length=200)
+
+
+class MessageLine(BaseModel):
+    """A message; an answer names its plan."""
+
+    id: str
+    role: str
+    text: str
+    plan_id: str | None = None
+    created: str
+
+
+class Reply(BaseModel):
+    """The answer to a message: both messages and the plan."""
+
+    question: MessageLine
+    message: MessageLine
+    plan: PlanOut
+
+
+def title_of(text: str) -> str:
+    """A thread's title from its first message."""
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else line[:79].rsplit(" ", 1)[0] + "…"
+
+
+def post(store: Store, plans: Plans, owner: str, thread_id: str, said: MessageIn, tell: Tell | None = None) -> Reply:
+    """Answer a message within its thread; both are kept together or not at all. Raises InputError, NotThere."""
+    with store.read() as session:
+        thread: Thread = own(session, Thread, thread_id, owner)
+        brief = thread.brief
+    asked_at = now()
+    made = plans.make(owner, PlanIn(question=said.text, law=said.law, previous=brief), tell)
+    question = Message(thread_id=thread_id, owner=owner, role="user", text=said.text, created=asked_at)
+    answer = Message(thread_id=thread_id, owner=owner, role="assistant", text=made.out.text, plan_id=made.id, created=max(now(), asked_at + "1"))
+    with store.write() as session:
+        thread = own(session, Thread, thread_id, owner)
+        if thread.brief != brief:
+            raise Conflict("another message of this thread was answered meanwhile; send this one again")
+        thread.title = thread.title or title_of(said.text)
+        thread.brief, thread.updated = _next_brief(made.out, brief), answer.created
+        session.add_all([thread, question, answer])
+    return Reply(question=line(question), message=line(answer), plan=made.out)
+
+
+def _next_brief(plan: PlanOut, before: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the next turn is read against: a question outside planning leaves the brief as it was."""
+    return before if plan.answer.brief.task == "out_of_scope" else plan.answer.brief.stated()
+
+
+def line(message: Message) -> MessageLine:
+    """A message as the API shows it."""
+    return MessageLine.model_validate(message, from_attributes=True)
+
+
+def delete(store: Store, owner: str, actor: str, thread_id: str) -> None:
+    """Delete a thread with its messages; the plans they led to stay. Raises NotThere."""
+    with store.write() as session:
+        session.delete(own(session, Thread, thread_id, owner))
+        note(session, owner, actor, "thread.deleted", thread_id)

@@ -14,13 +14,15 @@ from agent.understand.slots import Scene, Slot, assign, corrected, discount, inh
 
 _SPANS = frozenset({"in", "within", "for", "under", "over", "have", "only", "than", "just", "of", "takes", "about", "around", "inside", "got"})
 _EXPERTS = re.compile(r"expert|moe|mixture|routed|top[ -]?k|activ|专家|エキスパート")
-_WH = re.compile(r"\b(?:what|how|which|when|can|could|should|would|will|predict|expect|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b")
+_WH = re.compile(r"\b(?:what|how|which|when|can|could|should|would|will|predict|expect|extrapolate|forecast|project|estimate|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b")
 _INTEGER = frozenset({"n_accelerators", "n_experts", "experts_per_token", "input_tokens", "output_tokens", "concurrency", "sequence_length", "vocab_size", "samples", "weight_bits"})
 _PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])")
 _RATIO = re.compile(
     r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
 )
 _TRAINS = re.compile(r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to")
+_GPU_BEHIND = re.compile(r"(?:-| de | d'| )(?:gpus?|tpus?|cartes?|tarjetas?|accélérateurs?|aceleradores)(?!\w)(?! ?[\d])")
+_HOUR_BEFORE = re.compile(r"(?:每|1|一)\s*(?:个)?(?:小时|時間|时)(?:あたり|につき)?[ :]*$|(?:pro stunde|por hora|par heure|per hour|hourly|stündlich)[ :]*$")
 _DATA_LEAD = frozenset({"on", "for", "with", "at", "@", "/", ",", "over", "after", "through", "seeing", "saw", "and", "+", "&", "auf", "mit", "sur", "avec", "con", "about", "around", "only", "x", "×", "|", "-"})
 _ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
 _LETTER = {"n": "params_total", "d": "tokens", "c": "compute_flops"}
@@ -142,7 +144,9 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim, measure.value = "acc_hours", measure.value * cards
             if nodes_of and not per_node:
                 nodes_of.dim = "used"
-        elif measure.dim == "usd" and measure.value < 100 and _hourly(place, measure):
+        elif measure.dim == "time" and _GPU_BEHIND.match(text, measure.end):
+            measure.dim, measure.value = "acc_hours", measure.value / 3600.0
+        elif measure.dim == "usd" and measure.value < 100 and (_hourly(place, measure) or _HOUR_BEFORE.search(text, 0, measure.start)):
             measure.dim = "usd_per_hour"
         elif measure.dim == "usd_per_item" and measure.value < 100:
             measure.dim = "usd_per_hour"
@@ -172,7 +176,10 @@ def _each(place: Scene, nodes: Measure, cards: Measure) -> bool:
 
 def _hourly(place: Scene, measure: Measure) -> bool:
     before = place.atoms[max(0, measure.first - 3) : measure.first]
-    return bool(before) and before[-1].text in ("at", "@", "for", "a") and any(atom.entity and atom.entity[0] == "accelerator" for atom in before)
+    if not before or before[-1].text not in ("at", "@", "for", "a", "à", "zu", "bei"):
+        return False
+    hardware = any(atom.entity and atom.entity[0] == "accelerator" for atom in before)
+    return hardware or any(atom.text in ("hours", "gpus", "gpu", "hour", "stunden") for atom in before)
 
 
 def _settle(filled: Filled) -> None:

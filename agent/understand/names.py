@@ -130,7 +130,7 @@ def _authors() -> tuple[re.Pattern[str], dict[str, list[str]]]:
         for author in entry["by"]:
             by.setdefault(author, []).append(law)
     names = "|".join(sorted((re.escape(name) for name in by), key=len, reverse=True))
-    marks = r"(?P<mark>\s*(?:,\s*)?(?:et\.? al\.?|and others|& co\b\.?|and co\b\.?|und kollegen|等人|等|ら)|'s?\s+(?:[\w-]+\s+){0,4}?(?:law|rule|formula|fit|paper|scaling|exponent|curve|equation)s?)?"
+    marks = r"(?P<mark>\s*(?:,\s*)?(?:et\.? al\.?|and others|& co\b\.?|and co\b\.?|und kollegen|等人|等|ら)|(?:'s?)?\s+(?:[\w-]+\s+){0,3}?(?:law|rule|formula|fit|paper|scaling|exponent|curve|equation)s?)?"
     return re.compile(rf"(?<!\w)(?P<author>{names})(?![\w-]){marks}(?:\s*\(?(?P<year>20[12]\d)\)?)?"), by
 
 

@@ -13,6 +13,7 @@ from agent.understand._lexicon import guess_language, language
 from agent.understand._text import Atom, atoms, fold, script
 from agent.understand._typos import correct, correct_text
 from agent.understand.context import merge
+from agent.understand.details import details
 from agent.understand.quantities import Measure, measures
 from agent.understand.slots import scene
 from knowledge.errors import InputError
@@ -111,6 +112,8 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     if context is not None:
         merged = merge(text, decided, filled, context)
         if merged is not None:
+            told = {**(context.details or {}), **details(question, merged.task)} if merged.task == context.task else details(question, merged.task)
+            merged = merged.changed(details=told or None)
             return _understanding(merged, filled, {"task": 0.9}, [], lang_name)
     values: dict[str, Any] = {"task": decided.task}
     if decided.also:
@@ -118,6 +121,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     if decided.task != "out_of_scope":
         values |= filled.values
         values |= _missing(decided.task, filled.values)
+        values |= {"details": told} if (told := details(question, decided.task)) else {}
     confidence = {"task": decided.confidence}
     readings = [{**values, "task": other, "also": None} for other in decided.others]
     return _understanding(values, filled, confidence, readings, lang_name)

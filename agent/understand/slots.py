@@ -16,8 +16,8 @@ _STOPS = frozenset(".?!;\n()")
 _SENTENCE_STOPS = frozenset(".?!;\n")
 _WINDOW = 7
 _JOIN = frozenset({"or", "vs", "versus", "and", "oder", "ou", "o", "/", ",", "against", "und", "et", "y", "e", "还是", "-", "&", "to", "gegen", "contre", "contra", "compared", "v", ".", "than", "和", "か", "と", "bis", "à", "a"})
-_LEFT_ONLY = frozenset({"data_prep", "data_weak", "from", "article"})
-_CLOSE = frozenset({"data_prep", "data_weak", "article"})
+_LEFT_ONLY = frozenset({"data_prep", "data_weak", "from", "article", "at_level"})
+_CLOSE = frozenset({"data_prep", "data_weak", "article", "at_level"})
 _FILLERS = frozenset({"about", "roughly", "approximately", "~", "around", "only", "just", "some", "nearly", "almost", "exactly", "-", "=", ":", "of", "is", "de", "von", "d", "'", "etwa", "rund", "environ", "unos", "unas", "circa", "≈", "say", "maybe", "perhaps", "or", "so", "total", "another", "at", "least", "most", "up", "to", "over"})
 _LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "und", "et", "y"})
 # Between a head noun and a number these start a phrase of their own: the batch "for 1B" is no batch of a billion.
@@ -78,7 +78,7 @@ def scene(lang: Language, text: list[Atom]) -> Scene:
     hits: dict[str, list[Cue]] = {}
     for cue in cues:
         hits.setdefault(cue.name, []).append(cue)
-    starts = {cue.first for cue in hits.get("present", [])}
+    starts = {cue.first for name in ("present", "restart") for cue in hits.get(name, [])}
     clause, sentence, number, outer = [], [], 0, 0
     for place, atom in enumerate(text):
         number += place in starts or atom.text in _STOPS
@@ -154,7 +154,7 @@ def _candidates(place: Scene, measures: list[Measure]) -> Iterable[tuple[float, 
 
 
 def _exclusive(cue: Cue) -> bool:
-    return cue.name not in ("data_prep", "training", "memory", "loss", "total", "lr", "observed_loss", "target_loss", "article", "data_weak", "unique")
+    return cue.name not in ("data_prep", "training", "memory", "loss", "total", "lr", "observed_loss", "target_loss", "article", "data_weak", "unique", "at_level")
 
 
 def assign(place: Scene, measures: list[Measure]) -> list[Slot]:

@@ -165,7 +165,7 @@ _WORLDLY = frozenset({"video", "science", "translation", "multimodal", "time_ser
 _SPECIFIC = frozenset({
     "qat", "distill", "moe", "sparsity", "vocabulary", "parallel_scaling", "repeat_data", "filter_data", "mix_data", "synthetic_data",
     "finetune", "rl", "test_time", "diffusion", "video", "multimodal", "translation", "time_series", "science", "fit", "design_experiments",
-    "lr_schedule", "quantize", "serve", "memory", "downstream", "compare_laws", "explain", "out_of_scope",
+    "lr_schedule", "quantize", "serve", "memory", "downstream", "explain", "out_of_scope",
 })
 _OPENS_EXPLANATION = re.compile(r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|(?:(?:can|could|would) you )?explain|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b")
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
@@ -182,6 +182,8 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
     if (_CORE & values.keys() or laws_named) and table.get("out_of_scope", 9.0) < 9.0:
         table["out_of_scope"] *= 0.5
     if not values and not laws_named and not _domain().search(text):
+        table = {"out_of_scope": 9.0}
+    elif not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not _domain().search(text):
         table = {"out_of_scope": 9.0}
     elif not _domain().search(text):
         table = {name: score for name, score in table.items() if name not in _WORLDLY}
@@ -273,6 +275,15 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
         add("allocate", 1.5)
     if "compute_flops" in values and "n_accelerators" in values and not sized:
         add("wall_clock", 0.8)
+    if not sized and "compute_flops" not in values:
+        if "duration_seconds" in values:
+            add("wall_clock", -3.0)
+            add("allocate", 1.5)
+        if "budget_usd" in values:
+            add("cost", -2.0)
+            add("allocate", 2.0)
+        if "accelerator_hours" in values:
+            add("cost", 2.5 if "price_per_accelerator_hour_usd" in values else -1.0)
     if sized and "tokens" in values and "price_per_accelerator_hour_usd" in values:
         add("cost", 0.8)
     if "accelerator" in values and "unique_tokens" not in values and sized and "tokens" not in values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from agent import wording
+from agent import figures, wording
 from agent.advice import raise_advice
 from agent.answer import Answer, Section
 from agent.brief import Brief
@@ -12,6 +12,7 @@ from agent.checker import strings_of, ungrounded
 from agent.format import quantity
 from agent.state import AskState, Context
 from knowledge.library import base_version
+from tools.curves import FIGURE_TABLES
 from tools.result import Assumption, Notice, Result
 
 WHAT_TO_ASK = ("best model for 1e22 FLOPs on 8 H100s", "how long for 70B on 15T tokens with 1024 H100s?", "what loss will a 7B model reach on 2T tokens?",
@@ -37,7 +38,7 @@ def answer(state: AskState, context: Context) -> Answer:
         question=state.get("question", ""), brief=brief, headline=_headline(brief, results, state), sections=_sections(brief, results, assumptions, notices, advice),
         results=results, assumptions=assumptions, notices=notices, advice=advice, sources=wording.references(results, context.laws),
         needs=[wording.need(field) for field in dict.fromkeys(field for way in state.get("needs", []) for field in way)], needs_any_of=state.get("needs", []),
-        understood_by=state.get("understood_by", "built-in"), versions=versions())
+        figures=figures.specs(results), understood_by=state.get("understood_by", "built-in"), versions=versions())
     draft.sections += _source_section(draft)
     stray = ungrounded(draft.headline, _grounds(draft))
     if stray:
@@ -73,7 +74,7 @@ def _sections(brief: Brief, results: list[Result], assumptions: list[Assumption]
     for result in results:
         if result in asked and (other := wording.alternatives_section(result)):
             sections.append(other)
-        sections += [wording.table_section(result, table, detail=result not in asked) for table in result.tables]
+        sections += [wording.table_section(result, table, detail=result not in asked) for table in result.tables if table.name not in FIGURE_TABLES]
         sections.append(wording.result_section(result))
     if rest := [notice for notice in [*notices, *advice] if notice.level != "conflict"]:
         sections.append(Section(key="notices", title="What to watch", lines=list(dict.fromkeys(wording.notice_lines(rest)))))

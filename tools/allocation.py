@@ -13,10 +13,11 @@ from knowledge.errors import InputError, MissingInput
 from knowledge.library import LawBook
 from tools.budget import Budget, resolve_budget
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
+from tools.curves import frontier, valley
 from tools.forms import get_form
 from tools.other_laws import allocation_alternatives, named_allocation
 from tools.registry import ToolRequest, tool
-from tools.result import Assumption, Notice, Result, Value
+from tools.result import Assumption, Notice, Result, Table, Value
 from tools.surface import REPETITION_LAW, Coefficients, Outcome, Surface, repetition_scales, surface
 
 NEEDS = (("compute_flops",), ("budget_usd",), ("accelerator_hours",), ("n_accelerators", "duration_seconds"), ("params_total",), ("tokens",),
@@ -224,9 +225,14 @@ def _result(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBoo
         assumptions.append(Assumption(field="law", value=law.card.id, source="flopwise default: the replication that fits the published runs best and prints its errors"))
     if request.unique_tokens:
         assumptions.append(Assumption(field="repetition", value=REPETITION_LAW, source=f"worth of repeated tokens taken from {REPETITION_LAW} and composed with {law.card.id}: our composition, no paper tested it"))
-    return Result(tool="allocate", task="allocate", headline=["params_total", "tokens", "tokens_per_param", "loss"], values=values,
+    return Result(tool="allocate", task="allocate", headline=["params_total", "tokens", "tokens_per_param", "loss"], values=values, tables=_curves(law, values),
                   alternatives=allocation_alternatives(laws, law.card.id, values["compute_flops"].number), assumptions=assumptions,
                   warnings=[*budget.notices, *_notices(request, outcome, values)], reasons=[problem.why])
+
+
+def _curves(law: Surface, values: dict[str, Value]) -> list[Table]:
+    C = values["compute_flops"].number
+    return [valley(law, C, float(law.best_params(C))), frontier(law, C)]
 
 
 def _notices(request: AllocateRequest, outcome: Outcome, values: dict[str, Value]) -> list[Notice]:

@@ -181,7 +181,8 @@ def evaluate(card: LawCard, relation: str, inputs: Mapping[str, Any], variant: s
         name: Value(value=plain[name], unit=var.unit, quantity=var.quantity, label=var.note or name, law=card.id, relation=relation,
                     variant=key or "", formula=form.formula, inputs=dict(given), outside=outside, note=note,
                     source=f"{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else ""),
-                    **(dict(zip(("low", "high"), bounds[name], strict=True)) | {"level": level, "interval_basis": basis} if name in bounds else {}))
+                    low=bounds[name][0] if name in bounds else None, high=bounds[name][1] if name in bounds else None,
+                    level=level if name in bounds else None, interval_basis=basis if name in bounds else "")
         for name, var in rel.outputs.items()
     }
     used = {k: v for k, v in (chosen.values if chosen else {}).items() if k in {rel.rename.get(c, c) for c in (*form.coefficients, *form.inputs)}}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from pydantic import Field
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
+from knowledge.schema import LawCard
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.forms import get_form
 from tools.law import evaluate
@@ -76,14 +80,11 @@ def _by_compute(laws: LawBook, request: PredictLossRequest) -> Result | None:
                   warnings=_notices(request, values), reasons=[f"The loss of {card.id} along its own compute-efficient frontier."])
 
 
-def _loss_unit(card: object) -> str:
-    from knowledge.schema import LawCard
-
-    assert isinstance(card, LawCard)
+def _loss_unit(card: LawCard) -> str:
     return next(iter(card.relations["loss"].outputs.values())).unit
 
 
-def _point(request: PredictLossRequest, best_params: object) -> tuple[float, float, str]:
+def _point(request: PredictLossRequest, best_params: Callable[[float], Any]) -> tuple[float, float, str]:
     """(N, D) of a request and how they follow from what is stated."""
     N, D, C, r = request.params_total, request.tokens, request.compute_flops, request.tokens_per_param
     if N is not None and D is not None:
@@ -95,7 +96,6 @@ def _point(request: PredictLossRequest, best_params: object) -> tuple[float, flo
     if N is not None and r is not None:
         return N, r * N, "D = r N"
     if C is not None:
-        assert callable(best_params)
         n = float(best_params(C))
         return n, C / (K * n), "the compute-optimal size of the law"
     raise MissingInput(NEEDS[:4], "the loss")

@@ -73,13 +73,13 @@ def run_replay(options: argparse.Namespace) -> int:
 
 def _page(answer: Any) -> str:
     from agent.document import html
+    from agent.figures import svg
 
     try:
-        from agent.figures import svg_figures
+        return html(answer, {str(spec["description"]): svg(spec) for spec in answer.figures})
     except ImportError:
         print("flopwise: figures are left out of the page (pip install 'flopwise[figures]' adds them)", file=sys.stderr)
         return html(answer)
-    return html(answer, svg_figures(answer))
 
 
 def _change(item: str) -> tuple[str, Any]:

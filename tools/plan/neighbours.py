@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from math import log
 
+from knowledge.shapes import ModelShape, models
 from tools.plan.problem import PlanRequest
 
 _BUDGETS = ("compute_flops", "budget_usd", "accelerator_hours")
@@ -40,12 +41,8 @@ def _scaled(request: PlanRequest, names: list[str], factor: float, words: str) -
     return Change(words, request.model_copy(update={name: getattr(request, name) * factor for name in names}))
 
 
-def near_shapes(params: float, within: float = 2.0, keep: int = 4) -> list[tuple[str, Any]]:
-    """Known dense models whose size is within a factor of the optimum, nearest first."""
-    from math import log
-
-    from knowledge.shapes import models
-
-    dense = [(name, shape) for name, shape in models().items() if not shape.n_experts and shape.params_total]
-    near = sorted(dense, key=lambda item: abs(log(item[1].params_total / params)))
-    return [item for item in near[:keep] if max(item[1].params_total / params, params / item[1].params_total) <= within]
+def near_shapes(params: float, within: float = 2.0, keep: int = 4) -> list[tuple[str, float, ModelShape]]:
+    """Known dense models whose size is within a factor of the optimum, nearest first, with their size."""
+    sized = [(name, float(shape.params_total), shape) for name, shape in models().items() if shape.params_total and not shape.n_experts]
+    near = sorted(sized, key=lambda item: abs(log(item[1] / params)))
+    return [item for item in near[:keep] if abs(log(item[1] / params)) <= log(within)]

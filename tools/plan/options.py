@@ -34,7 +34,7 @@ class Option:
         """Expected MFU of a dense model of N params on this option, 0..1."""
         if self.stated_mfu is not None:
             return self.stated_mfu + 0.0 * np.asarray(N, float)
-        return _log_interpolate(N, _mfu_table(self.part.id, self.dtype, self.count)[0])
+        return _mfu_curve(self.part.id, self.dtype, self.count)(N)
 
     def mfu_log_spread(self) -> float:
         """Standard deviation of log MFU, from its 90% interval at a typical size; zero when MFU is stated."""
@@ -68,24 +68,32 @@ def _mfu_table(part: str, dtype: str, count: int | None) -> tuple[np.ndarray, np
     return rows[:, 0], rows[:, 1], rows[:, 2]
 
 
+@functools.lru_cache(256)
+def _mfu_curve(part: str, dtype: str, count: int | None) -> Callable[[Any], Any]:
+    return _curve(_SIZES, _mfu_table(part, dtype, count)[0])
+
+
 def mfu_source(part: str, dtype: str) -> str:
     """Where the MFU of an option comes from."""
     return typical_mfu(part, dtype, None)[3]
 
 
-def _log_interpolate(N: Any, table: np.ndarray) -> Any:
-    return np.exp(_smooth(np.log(np.asarray(N, float)), np.log(_SIZES), np.log(table)))
+def _curve(sizes: np.ndarray, values: np.ndarray) -> Callable[[Any], Any]:
+    """Cubic Hermite interpolation in logs: straight lines between knots would make every optimum sit on a knot."""
+    knots, heights = np.log(sizes), np.log(values)
+    if len(knots) == 1:
+        return lambda N: np.full(np.shape(N), values[0])
+    slopes, last = np.gradient(heights, knots), len(knots) - 2
 
+    def at(N: Any) -> Any:
+        x = np.minimum(np.maximum(np.log(np.asarray(N, float)), knots[0]), knots[-1])
+        i = np.minimum(np.searchsorted(knots, x, side="right") - 1, last)
+        width = knots[i + 1] - knots[i]
+        t = (x - knots[i]) / width
+        u, rise = 1 - t, heights[i + 1] * t * t * (3 - 2 * t)
+        return np.exp(heights[i] * (1 + 2 * t) * u * u + width * t * u * (slopes[i] * u - slopes[i + 1] * t) + rise)
 
-def _smooth(x: Any, knots: np.ndarray, values: np.ndarray) -> Any:
-    """Cubic Hermite interpolation: straight lines between knots would make every optimum sit on a knot."""
-    slopes = np.gradient(values, knots) if len(knots) > 1 else np.zeros(1)
-    x = np.clip(x, knots[0], knots[-1])
-    i = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, max(len(knots) - 2, 0))
-    j = np.minimum(i + 1, len(knots) - 1)
-    width = np.where(j > i, knots[j] - knots[i], 1.0)
-    t = (x - knots[i]) / width
-    return (values[i] * (1 + 2 * t) * (1 - t) ** 2 + width * slopes[i] * t * (1 - t) ** 2 + values[j] * t**2 * (3 - 2 * t) + width * slopes[j] * t**2 * (t - 1))
+    return at
 
 
 def over_sizes(fn: Callable[[float], float]) -> Callable[[Any], Any]:
@@ -95,10 +103,10 @@ def over_sizes(fn: Callable[[float], float]) -> Callable[[Any], Any]:
     if not finite.any():
         return lambda N: np.full(np.shape(N), np.inf)
     largest = float(_SIZES[finite][-1])
-    sizes, values = np.log(_SIZES[finite]), np.log(table[finite])
+    curve = _curve(_SIZES[finite], table[finite])
 
     def interpolated(N: Any) -> Any:
         N = np.asarray(N, float)
-        return np.where(largest * (1 + 1e-9) < N, np.inf, np.exp(_smooth(np.log(N), sizes, values)))
+        return np.where(largest * (1 + 1e-9) < N, np.inf, curve(N))
 
     return interpolated

@@ -10,6 +10,7 @@ from tools.plan.evaluate import Branch, Model
 from tools.plan.neighbours import changes, near_shapes
 from tools.plan.problem import PlanRequest
 from tools.plan.solve import Point, size_of, solve
+from tools.curves import frontier, valley
 from tools.law import region_flags
 from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Assumption, Column, Notice, Number, Table
@@ -49,7 +50,7 @@ def width_table(model: Model, branches: list[Branch]) -> list[Table]:
         return []
     rows: list[list[Number]] = []
     for bits in widths:
-        point = solve(model, [branch for branch in branches if branch.bits == bits])
+        point = solve(model, [branch for branch in branches if branch.bits == bits], refine=False)
         *shown, _, note = _row(f"{bits:g} bits", point)
         served = point.columns.get("price_per_million_tokens_usd") if point else None
         rows.append([*shown, point.columns["qat_fraction"] if point and bits < 8 else None, served,
@@ -64,7 +65,7 @@ def expert_table(model: Model, branches: list[Branch]) -> list[Table]:
     """The best plan at each number of experts, where that is a choice: dense or sparse."""
     if len(model.problem.experts) < 2:
         return []
-    rows = [_row("dense" if experts == 1 else f"{experts} experts", solve(model, [b for b in branches if b.experts == experts])) for experts in model.problem.experts]
+    rows = [_row("dense" if experts == 1 else f"{experts} experts", solve(model, [b for b in branches if b.experts == experts], refine=False)) for experts in model.problem.experts]
     return [Table(name="experts", title="Dense or mixture of experts", columns=_columns("architecture"), rows=rows,
                   note="One law prices them all (Ludziejewski et al.), at equal training compute; routing costs of real systems come on top.")]
 
@@ -74,9 +75,9 @@ def shape_table(model: Model, best: Point) -> list[Table]:
     if model.problem.params is not None or model.problem.sizes or model.routed:
         return []
     rows: list[list[Number]] = []
-    for name, shape in near_shapes(best.columns["params_total"]):
-        columns = model.columns(best.branch, [shape.params_total])
-        rows.append([name, shape.params_total, float(columns["tokens"][0]), float(columns["loss"][0]), shape.layers, shape.hidden])
+    for name, size, shape in near_shapes(best.columns["params_total"]):
+        columns = model.columns(best.branch, [size])
+        rows.append([name, size, float(columns["tokens"][0]), float(columns["loss"][0]), shape.layers, shape.hidden])
     titles = [Column(name="model"), Column(name="params_total", label="params", unit="params"), Column(name="tokens", label="tokens", unit="tokens"),
               Column(name="loss", label="loss", unit="nats/token"), Column(name="layers"), Column(name="hidden")]
     return [Table(name="shapes", title="Real shapes near the optimum, trained on this budget", columns=titles, rows=rows)] if rows else []
@@ -88,6 +89,14 @@ def dominance_table(around: Spread) -> list[Table]:
                                 for column, shares in around.shares.items() if shares]
     columns = [Column(name="outcome"), Column(name="dominated by"), Column(name="share of its variance"), Column(name="what would narrow it")]
     return [Table(name="dominance", title="What dominates the uncertainty", columns=columns, rows=rows)] if rows else []
+
+
+def curves(model: Model, best: Point) -> list[Table]:
+    """The valley at the plan's compute and the frontier around it, where one dense law prices the plan."""
+    if model.routed:
+        return []
+    C = best.columns["compute_flops"]
+    return [valley(model.surface, C, float(model.surface.best_params(C))), frontier(model.surface, C)]
 
 
 def assumptions(request: PlanRequest, model: Model, best: Point) -> list[Assumption]:

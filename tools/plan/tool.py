@@ -127,7 +127,7 @@ def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Po
     outcome = _runner(model.laws)
     return Result(tool="plan", task="allocate", headline=headline, values=_values(best, model, around),
                   tables=[report.change_table(request, best, outcome), *report.expert_table(model, branches), *report.width_table(model, branches), *report.shape_table(model, best),
-                          *report.dominance_table(around)],
+                          *report.dominance_table(around), *report.curves(model, best)],
                   alternatives=allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"]),
                   assumptions=report.assumptions(request, model, best), warnings=report.notices(model, best, around), reasons=_reasons(model, best))
 
@@ -136,7 +136,7 @@ def _runner(laws: LawBook) -> Callable[[PlanRequest], Point | None]:
     """Solve an altered request; None where it has no plan."""
     def run(request: PlanRequest) -> Point | None:
         model = Model(surface(laws, request.law), laws, resolve(request))
-        return solve(model, branches_of(model))
+        return solve(model, branches_of(model), refine=False)
 
     return run
 

@@ -1,0 +1,81 @@
+"""Figures as Vega-Lite specs, their data inside; one spec serves the page, Slack and documents."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from tools.curves import FRONTIER, VALLEY
+from tools.result import Result, Table
+
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # an identifier: nothing fetches it
+_SIZE = {"width": 460, "height": 260}
+
+
+def specs(results: list[Result]) -> list[dict[str, Any]]:
+    """A spec for every table that is drawn, in order of the results."""
+    drawn = {VALLEY: _valley, FRONTIER: _frontier}
+    return [drawn[table.name](table) for result in results for table in result.tables if table.name in drawn]
+
+
+def _records(table: Table) -> list[dict[str, Any]]:
+    names = [column.name for column in table.columns]
+    return [dict(zip(names, row, strict=True)) for row in table.rows]
+
+
+def _base(table: Table, description: str) -> dict[str, Any]:
+    return {"$schema": _SCHEMA, "title": table.title, "description": description, "data": {"values": _records(table)}, **_SIZE}
+
+
+def _log(field: str, title: str) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", "scale": {"type": "log"}, "title": title, "axis": {"format": "~e", "tickCount": 6}}
+
+
+def _loss(title: str) -> dict[str, Any]:
+    return {"field": "loss", "type": "quantitative", "scale": {"zero": False}, "title": title}
+
+
+def _valley(table: Table) -> dict[str, Any]:
+    unit = next(column.unit for column in table.columns if column.name == "loss")
+    tooltip = [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("params", "tokens", "loss")]
+    curve = {"mark": {"type": "line"}, "encoding": {"x": _log("params", "params"), "y": _loss(f"loss, {unit}"), "tooltip": tooltip}}
+    best = {"transform": [{"filter": "datum.best"}], "mark": {"type": "point", "filled": True, "size": 90, "color": "#d62728"},
+            "encoding": {"x": _log("params", "params"), "y": _loss(f"loss, {unit}"), "tooltip": tooltip}}
+    return _base(table, "Loss against the number of params at the plan's compute; the point marks the least.") | {"layer": [curve, best]}
+
+
+def _frontier(table: Table) -> dict[str, Any]:
+    unit = next(column.unit for column in table.columns if column.name == "loss")
+    layers: list[dict[str, Any]] = []
+    if any(row[2] is not None for row in table.rows):
+        layers.append({"mark": {"type": "area", "opacity": 0.25}, "encoding": {"x": _log("compute", "training FLOP"),
+                       "y": {"field": "low", "type": "quantitative", "scale": {"zero": False}, "title": f"loss, {unit}"}, "y2": {"field": "high"}}})
+    layers.append({"mark": {"type": "line"}, "encoding": {"x": _log("compute", "training FLOP"), "y": _loss(f"loss, {unit}"),
+                   "strokeDash": {"field": "fitted", "type": "nominal", "title": "inside the fit region", "sort": [True, False]},
+                   "tooltip": [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("compute", "loss", "low", "high")]}})
+    return _base(table, "Least loss against training compute, with its interval; dashed where the law is extrapolated.") | {"layer": layers}
+
+
+def data_csv(spec: dict[str, Any]) -> str:
+    """The data of a spec as CSV."""
+    rows: list[dict[str, Any]] = spec["data"]["values"]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def svg(spec: dict[str, Any]) -> str:
+    """A spec as SVG. Raises ImportError without the extra `figures`."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(spec))
+
+
+def png(spec: dict[str, Any], scale: float = 2.0) -> bytes:
+    """A spec as PNG. Raises ImportError without the extra `figures`."""
+    import vl_convert
+
+    return bytes(vl_convert.vegalite_to_png(spec, scale=scale))

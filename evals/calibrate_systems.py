@@ -34,7 +34,7 @@ from tools.systems.rows import RowJob, number, row_job
 from tools.systems.runs import OVERHEADS, overhead_flags, predict_run
 from tools.systems.step_time import step_seconds
 
-RUN_RIDGE = 0.5  # pull of a run overhead toward 0, in rows
+RUN_RIDGE = 0.3  # pull of a run overhead toward 0, in rows
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = ROOT.parent / "shared" / "measured" / "training_throughput.csv"
 RUNS = ROWS.with_name("training_runs.csv")
@@ -242,6 +242,26 @@ def _memory_residual(row: Mapping[str, str], parsed: RowJob, margins: Mapping[st
     return float(np.log(peak * 1e9 / training_memory(parsed.job, margins)["total"])) if peak else None
 
 
+def memory_left_out(parsed: Sequence[RowJob], peak: Array, source: NDArray[np.str_]) -> Array:
+    """Log(measured / predicted) peak memory of every row by margins fitted without its source."""
+    job = stack([item.job for item in parsed])
+    out = np.zeros(len(peak))
+    for name in sorted(set(source.tolist())):
+        held = source == name
+        margins = fit_memory([item for item, away in zip(parsed, held, strict=True) if not away], peak[~held], source[~held])
+        out[held] = np.log(peak[held]) - np.log(training_memory(job, margins)["total"])[held]
+    return out
+
+
+def memory_spread(path: Path = ROWS) -> list[float]:
+    """Central 90% of log(measured / predicted) peak with the source left out, of rows that tell the sequence length and the micro-batch."""
+    parsed, peak, source = memory_rows(path)
+    told = np.array([not any(item.startswith(("seq_len=", "micro_batch=")) for item in row.assumptions) for row in parsed])
+    left = memory_left_out(parsed, peak, source)[told]
+    _, inverse, counts = np.unique(source[told], return_inverse=True, return_counts=True)
+    return _quantiles(left, counts[inverse] ** -0.5)
+
+
 @dataclass
 class Runs:
     """Whole runs with tokens and hours: overhead flags and log(published / hours at the tuned step)."""
@@ -325,6 +345,8 @@ def write(
     lines += [f"  {name}: [{low}, {high}]" for name, (low, high) in group_intervals(groups, unseen, data.source).items()]
     lines += [f"profile_spread: {spread:.4f}  # half-width of a profile's 90% interval, in posterior standard deviations"]
     lines += ["memory: {" + ", ".join(f"{name}: {float(f'{value:.5g}')!r}" for name, value in margins.items()) + "}"]
+    low, high = memory_spread(rows_path)
+    lines += [f"memory_interval: [{low:.4f}, {high:.4f}]  # central 90% of log(measured / predicted) peak on sources left out"]
     (ROOT / "knowledge" / "calibration.yaml").write_text("\n".join(lines + _run_lines(None)), encoding="utf8")
     profiles = {}
     points = [point_of(item, row["framework"]) for item, row in zip(data.parsed, data.rows, strict=True)]

@@ -28,10 +28,10 @@ from evals.calibrate_systems import (
     Measured,
     error,
     fit,
-    fit_memory,
     group_intervals,
     leave_configuration_out,
     leave_source_out,
+    memory_left_out,
     memory_rows,
     predict,
     read,
@@ -39,15 +39,13 @@ from evals.calibrate_systems import (
     runs_left_out,
 )
 from knowledge.shapes import model
-from tools.systems.job import stack
 from tools.systems.layout import search
-from tools.systems.memory import training_memory
 from tools.systems.planning import cluster, shape_for
 from tools.systems.predict import FIT_TOLERANCE, interval_group, predict_training
 from tools.systems.rows import number
 from tools.systems.tables import predict_table
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 TARGETS: dict[str, tuple[float, float]] = {
     "source left out": (0.14, 0.42),
     "configuration left out": (0.06, 0.28),
@@ -111,12 +109,7 @@ def _covered_known(data: Measured, left: Array, variance: Array) -> NDArray[np.b
 def memory() -> dict[str, Any]:
     """Peak memory: the general model with its source left out, and the shipped estimate; rows that ran and are called impossible."""
     parsed, peak, source = memory_rows()
-    job = stack([item.job for item in parsed])
-    out = np.zeros(len(peak))
-    for name in sorted(set(source.tolist())):
-        held = source == name
-        margins = fit_memory([item for item, away in zip(parsed, held, strict=True) if not away], peak[~held], source[~held])
-        out[held] = np.log(peak[held]) - np.log(training_memory(job, margins)["total"])[held]
+    out = memory_left_out(parsed, peak, source)
     with ROWS.open(encoding="utf8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if number(row, "params_total")]
     shipped = [predict_training(row) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
+from tools.systems.efficiency import memory_interval
 from tools.systems.feasibility import refusal
 from tools.systems.flops import count_params
 from tools.systems.layout import USABLE, Layout, Search, search
@@ -138,6 +140,7 @@ def _name(shape: ModelShape) -> str:
 
 
 def _common(shape: ModelShape, part: Accelerator, devices: float, layout: Layout) -> dict[str, Value]:
+    low, high = memory_interval()
     return {
         "memory_bytes": Value(
             value=layout.memory_bytes,
@@ -145,10 +148,10 @@ def _common(shape: ModelShape, part: Accelerator, devices: float, layout: Layout
             label="peak memory per device",
             quantity="bytes",
             source=_SOURCE,
-            low=layout.memory_bytes * 0.85,
-            high=layout.memory_bytes * 1.2,
+            low=layout.memory_bytes * math.exp(low),
+            high=layout.memory_bytes * math.exp(high),
             level=0.9,
-            interval_basis="residuals on measured peaks",
+            interval_basis="measured peaks of sources left out of the calibration",
         ),
         "device_memory_bytes": Value(value=part.memory_bytes, unit="bytes", label="memory of the device", quantity="bytes"),
         "layout": Value(value=layout.describe(), label="layout"),

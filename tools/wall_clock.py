@@ -21,8 +21,9 @@ from tools.systems.frontier import frontier, plans
 from tools.systems.goodput import SOURCE as GOODPUT_SOURCE
 from tools.systems.goodput import goodput
 from tools.systems.layout import Layout, Search
-from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, estimate
+from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, estimate, on_known_cluster
 from tools.systems.planning import Cluster, cluster, shape_for
+from tools.systems.profile import profile_from
 
 DEFAULT_ACCELERATOR = "h100-sxm"
 NEEDS = (
@@ -57,6 +58,7 @@ class WallClockRequest(ToolRequest):
     batch_tokens: float | None = Field(None, gt=0)
     dtype: str = "bf16"
     optimizer: str = "adamw"
+    profile: dict[str, Any] | None = Field(None, description="profile of the user's cluster, as `flopwise calibrate` writes it")
 
 
 @dataclass
@@ -176,7 +178,13 @@ def _run(request: WallClockRequest, laws: LawBook) -> _Run:
 
 def _estimate(run: _Run, request: WallClockRequest, devices: float) -> Estimate | None:
     """Speed on a number of devices; the batch grows to one sequence a data rank when it was only assumed."""
-    return estimate(run.shape, run.on(devices, request.dtype), run.seq, run.batch, request.optimizer)
+    on = run.on(devices, request.dtype)
+    found = estimate(run.shape, on, run.seq, run.batch, request.optimizer)
+    return (
+        found
+        if found is None or request.profile is None
+        else on_known_cluster(found, profile_from(request.profile), run.shape, on, run.seq, run.batch)
+    )
 
 
 def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:

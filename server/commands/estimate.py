@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tools.systems.profile import Profile
 
 KINDS = ("training", "serving", "runs")
 
@@ -27,7 +30,6 @@ def add(subparsers: Any) -> None:
 
 def run_estimate(options: argparse.Namespace) -> int:
     """Predict every row of a table. Exit status 0 when at least one row was predicted, else 1."""
-    from tools.systems.profile import load_profile
     from tools.systems.tables import COLUMNS, predict_table
 
     header, rows = read_rows(options.csv)
@@ -42,6 +44,20 @@ def run_estimate(options: argparse.Namespace) -> int:
             + (f"; {failed} say why not in column `error`" if failed else "")
         )
     return 0 if failed < len(rows) or not rows else 1
+
+
+def load_profile(path: str) -> Profile:
+    """A profile written by `flopwise calibrate`. Raises InputError when the file is missing or is no profile."""
+    import json
+
+    from knowledge.errors import InputError
+    from tools.systems.profile import profile_from
+
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError("profile", f"cannot read {path}: {error}") from None
+    return profile_from(data if isinstance(data, dict) else {})
 
 
 def run_calibrate(options: argparse.Namespace) -> int:

@@ -78,7 +78,9 @@ def test_activations_follow_korthikanti() -> None:
     # plain GPT layer without flash: s b d (34 + 5 h s / d) bytes; our 32 leaves dropout masks out (arXiv:2205.05198, eq. 1)
     shape = model("gpt-3-175b")
     one = training_job(shape, cluster("a100-80gb", 1), 2048.0, 1.0, {"tensor": 1.0, "data": 1.0}).with_(flash=0.0, sequence_parallel=0.0)
-    kept = float(training_memory(one, {"states": 1.0, "activations": 1.0, "fixed_bytes": 0.0, "fixed_early_bytes": 0.0, "slack": 1.0})["activations"])
+    kept = float(
+        training_memory(one, {"states": 1.0, "activations": 1.0, "fixed_bytes": 0.0, "fixed_early_bytes": 0.0, "slack": 1.0})["activations"]
+    )
     expected = 96 * 2048 * 12288 * (34 + 5 * 96 * 2048 / 12288)
     assert kept == pytest.approx(expected, rel=0.03)
 

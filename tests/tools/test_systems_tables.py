@@ -6,22 +6,49 @@ import random
 
 import numpy as np
 import pytest
+from shared import shared_path
 
 from knowledge.errors import InputError
-from shared import shared_path
 from tools.systems.efficiency import calibration
 from tools.systems.predict import predict_training
-from tools.systems.profile import load_profile, profile_from
+from tools.systems.profile import profile_from
 from tools.systems.rows import ANSWERS, dtype_of, family_of, generation_of, network_bytes, number
 from tools.systems.tables import COLUMNS, calibrate, predict_table
 
 ROW = {
-    "id": "x", "source_group": "nobody", "model": "Mine-7B", "workload": "pretrain", "params_total": "6.7e9", "params_active": "6.7e9", "layers": "32", "hidden": "4096",
-    "heads": "32", "kv_heads": "32", "head_dim": "128", "ffn_hidden": "11008", "gated_mlp": "1", "vocab": "32000", "tied_embeddings": "0", "seq_len": "4096",
-    "global_batch_tokens": "4194304", "micro_batch": "2", "accelerator": "H100-SXM", "n_accelerators": "64", "interconnect": "400 Gb/s IB per GPU",
-    "framework": "torchtitan", "precision": "bf16", "tp": "1", "pp": "1", "dp": "64", "cp": "1", "sharding": "FSDP2", "activation_checkpointing": "none",
-    "step_time_s": "3.0", "mfu": "0.5", "peak_mem_gb": "60",
-}  # fmt: skip
+    "id": "x",
+    "source_group": "nobody",
+    "model": "Mine-7B",
+    "workload": "pretrain",
+    "params_total": "6.7e9",
+    "params_active": "6.7e9",
+    "layers": "32",
+    "hidden": "4096",
+    "heads": "32",
+    "kv_heads": "32",
+    "head_dim": "128",
+    "ffn_hidden": "11008",
+    "gated_mlp": "1",
+    "vocab": "32000",
+    "tied_embeddings": "0",
+    "seq_len": "4096",
+    "global_batch_tokens": "4194304",
+    "micro_batch": "2",
+    "accelerator": "H100-SXM",
+    "n_accelerators": "64",
+    "interconnect": "400 Gb/s IB per GPU",
+    "framework": "torchtitan",
+    "precision": "bf16",
+    "tp": "1",
+    "pp": "1",
+    "dp": "64",
+    "cp": "1",
+    "sharding": "FSDP2",
+    "activation_checkpointing": "none",
+    "step_time_s": "3.0",
+    "mfu": "0.5",
+    "peak_mem_gb": "60",
+}
 
 
 def test_answers_are_never_read() -> None:
@@ -86,7 +113,7 @@ def test_runs_are_predicted_without_cluster_size() -> None:
     assert float(cells["lo"]) < float(cells["predicted_accelerator_hours"]) < float(cells["hi"])
 
 
-def test_a_profile_learns_a_slow_cluster_and_survives_json(tmp_path) -> None:
+def test_a_profile_learns_a_slow_cluster_and_survives_json() -> None:
     base = predict_training(ROW).step_seconds
     rows = []
     for micro in ("1", "2", "4"):
@@ -96,12 +123,11 @@ def test_a_profile_learns_a_slow_cluster_and_survives_json(tmp_path) -> None:
     made = calibrate(rows, "mine")
     assert made.error_before == pytest.approx(0.3 / 1.3, rel=0.05)
     assert made.error_after < 0.03
-    path = tmp_path / "profile.json"
-    path.write_text(json.dumps(made.profile.to_json()))
-    known = predict_training(ROW, load_profile(path))
+    again = profile_from(json.loads(json.dumps(made.profile.to_json())))
+    known = predict_training(ROW, again)
     assert known.step_seconds == pytest.approx(1.3 * base, rel=0.03)
     assert known.high / known.low < predict_training(ROW).high / predict_training(ROW).low
-    far = predict_training({**ROW, "accelerator": "TPU-v5e", "framework": "MaxText"}, load_profile(path))
+    far = predict_training({**ROW, "accelerator": "TPU-v5e", "framework": "MaxText"}, again)
     assert far.high / far.low > known.high / known.low
 
 
@@ -123,9 +149,19 @@ def test_numbers_of_a_row() -> None:
 
 @pytest.mark.parametrize(
     ("framework", "family"),
-    [("Composer/FSDP", "composer"), ("Megatron-DeepSpeed", "deepspeed"), ("Megatron-LM", "megatron-lm"), ("NVIDIA NeMo Framework Release 24.04", "megatron-core"),
-     ("MaxText", "xla"), ("MaxText GPU", "xla-gpu"), ("torchtitan", "fsdp"), ("Neuron", "neuron"), ("DeepSpeed ZeRO-3", "zero3"), ("something new", "other")],
-)  # fmt: skip
+    [
+        ("Composer/FSDP", "composer"),
+        ("Megatron-DeepSpeed", "deepspeed"),
+        ("Megatron-LM", "megatron-lm"),
+        ("NVIDIA NeMo Framework Release 24.04", "megatron-core"),
+        ("MaxText", "xla"),
+        ("MaxText GPU", "xla-gpu"),
+        ("torchtitan", "fsdp"),
+        ("Neuron", "neuron"),
+        ("DeepSpeed ZeRO-3", "zero3"),
+        ("something new", "other"),
+    ],
+)
 def test_families(framework: str, family: str) -> None:
     assert family_of(framework) == family
 
@@ -139,7 +175,13 @@ def test_generations_and_precisions() -> None:
         "ampere",
     ]
     assert [dtype_of(label)[0] for label in ("bf16", "fp16 or bf16", "mxfp8", "nvfp4", "int8 (AQT)", "fp8 or fp4 (not resolved)")] == [
-        "bf16", "fp16", "fp8", "fp4", "int8", "fp8"]  # fmt: skip
+        "bf16",
+        "fp16",
+        "fp8",
+        "fp4",
+        "int8",
+        "fp8",
+    ]
 
 
 def test_interconnect_names() -> None:

@@ -5,6 +5,8 @@ import pytest
 from knowledge.errors import InputError, MissingInput
 from tools.registry import call
 from tools.systems.mfu import typical_mfu
+from tools.systems.predict import predict_training
+from tools.systems.tables import calibrate
 
 
 def test_days_follow_from_a_stated_mfu() -> None:
@@ -43,6 +45,24 @@ def test_a_contradiction_is_reported_with_both_numbers() -> None:
     conflicts = [notice.text for notice in result.warnings if notice.level == "conflict"]
     assert any("even at full peak" in text and "2 days" in text for text in conflicts)
     assert not result.feasible
+
+
+def test_a_profile_of_a_slow_cluster_lengthens_the_plan() -> None:
+    row = {
+        "params_total": "7e9",
+        "accelerator": "H100-SXM",
+        "framework": "Megatron-Core",
+        "precision": "bf16",
+        "seq_len": "4096",
+        "global_batch_tokens": "4e6",
+        "tp": "1",
+        "pp": "1",
+    }
+    rows = [{**row, "n_accelerators": str(n), "micro_batch": micro} for n in (64, 128, 256) for micro in ("1", "2")]
+    rows = [{**item, "step_time_s": str(1.4 * predict_training(item).step_seconds)} for item in rows]
+    asked = {"params_total": 7e9, "tokens": 1e12, "n_accelerators": 128, "accelerator": "h100-sxm", "batch_tokens": 4e6}
+    plain, known = call("wall_clock", asked), call("wall_clock", {**asked, "profile": calibrate(rows, "slow").profile.to_json()})
+    assert known.values["days"].value == pytest.approx(1.4 * plain.values["days"].value, rel=0.1)
 
 
 def test_an_open_question_shows_time_against_cost() -> None:

@@ -93,6 +93,12 @@ def efficiencies(generation: str, family: str) -> dict[str, float]:
     return resolve(calibration()["effects"], generation, family)
 
 
+def memory_interval() -> tuple[float, float]:
+    """Central 90% interval of log(measured / predicted) peak memory on clusters never seen."""
+    low, high = calibration()["memory_interval"]
+    return float(low), float(high)
+
+
 def interval(group: str) -> tuple[float, float]:
     """Central 90% interval of log(measured / predicted) step time for a cluster never seen: the group's, else the general one."""
     table = calibration()["interval"]

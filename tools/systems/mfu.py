@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from knowledge.hardware import accelerator
 from knowledge.shapes import ModelShape
 from tools.systems.design import design_shape
 from tools.systems.flops import count_params
-from tools.systems.layout import Layout, Search, search
+from tools.systems.layout import Layout, Search, as_job, search
 from tools.systems.planning import Cluster, cluster
+from tools.systems.profile import Profile, point_of
+from tools.systems.rows import RowJob
 from tools.systems.runs import overhead, overhead_flags, run_interval
 
 LEVEL = 0.9
@@ -59,6 +61,28 @@ def of_search(found: Search, shape: ModelShape, on: Cluster, seq: float, batch: 
     share = tuned / math.exp(overhead(overhead_flags(on.part, on.devices, "")))
     low, high = run_interval()
     return Estimate(share, share / math.exp(high), min(share / math.exp(low), 1.0), tuned, step, batch * seq / step, found)
+
+
+def on_known_cluster(found: Estimate, profile: Profile, shape: ModelShape, on: Cluster, seq: float, batch: float) -> Estimate:
+    """An estimate corrected by what measured rows of the cluster say of such a configuration (tools/systems/profile.py)."""
+    row = RowJob(
+        as_job(shape, on, seq, batch, found.layout),
+        on.generation,
+        on.family,
+        "16" if on.dtype in ("bf16", "fp16", "fp32") else on.dtype,
+        on.part,
+    )
+    mean, _ = profile.correct(point_of(row, profile.usual_framework(on.part.id)))
+    factor = math.exp(-mean)
+    return replace(
+        found,
+        mfu=found.mfu * factor,
+        low=found.low * factor,
+        high=min(found.high * factor, 1.0),
+        tuned=found.tuned * factor,
+        step_seconds=found.step_seconds / factor,
+        tokens_per_second=found.tokens_per_second * factor,
+    )
 
 
 @functools.lru_cache(512)

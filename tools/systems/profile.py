@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,6 +112,11 @@ class Profile:
         values = np.array([self.memory[i] for i in known], dtype=float)
         return float(_kernel((point,), points)[0] @ np.linalg.solve(covariance, values))
 
+    def usual_framework(self, part_id: str) -> str:
+        """Framework most of the rows of a part ran on; of all rows when none is of that part."""
+        named = [point.kind[2] for point in self.points if point.kind[1] == part_id] or [point.kind[2] for point in self.points]
+        return max(sorted(set(named)), key=named.count) if named else ""
+
     def to_json(self) -> dict[str, Any]:
         """The profile as plain data."""
         rows = [
@@ -159,17 +163,6 @@ def profile_from(data: Mapping[str, Any]) -> Profile:
         raise InputError(
             "profile", f"not a cluster profile: {error}", "make one with `flopwise calibrate ROWS --out PROFILE.json`"
         ) from None
-
-
-def load_profile(path: str | Path) -> Profile:
-    """A profile written by `flopwise calibrate`. Raises InputError when the file is missing or is no profile."""
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError("profile", f"cannot read {path}: {error}") from None
-    if not isinstance(data, dict):
-        raise InputError("profile", "not a cluster profile", "make one with `flopwise calibrate ROWS --out PROFILE.json`")
-    return profile_from(data)
 
 
 @lru_cache(1)

@@ -5,6 +5,7 @@ Columns that hold a measured answer are never looked at: `strip_answers` removes
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ import numpy as np
 
 from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
-from knowledge.shapes import model
+from knowledge.shapes import ModelShape, model
 from tools.systems.design import design_widths
 from tools.systems.flops import count_params
 from tools.systems.job import Job
@@ -208,11 +209,18 @@ def _assume(assumed: list[str], name: str, value: float) -> float:
     return value
 
 
+@functools.lru_cache(4096)
+def _known_shape(name: str) -> ModelShape | None:
+    try:
+        return model(name)
+    except InputError:
+        return None
+
+
 def _known_fields(row: Mapping[str, Any], assumed: list[str]) -> dict[str, float] | None:
     """Fields of a known model of the row's name, unless the row tells another shape or size."""
-    try:
-        shape = model(str(row.get("model") or ""))
-    except InputError:
+    shape = _known_shape(str(row.get("model") or ""))
+    if shape is None:
         return None
     told = [
         (number(row, "layers"), shape.layers),

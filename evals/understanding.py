@@ -17,7 +17,7 @@ from knowledge.library import parse_yaml
 
 # In counts of tokens people write k and M for 1024 and 1024**2 as often as for the decimal ones.
 BINARY_FIELDS = frozenset({"sequence_length", "input_tokens", "output_tokens", "batch_tokens", "vocab_size", "concurrency"})
-UNSCORED = frozenset({"missing", "language", "task", "also"})
+UNSCORED = frozenset({"missing", "language", "details", "task", "also"})
 REL_TOL = 1e-6
 
 
@@ -159,11 +159,17 @@ def report(cases: list[Case], verbose: bool) -> str:
     lines = [total.line("all")]
     for tag in sorted({tag for case in cases for tag in case.tags}):
         lines.append(score(case for case in cases if tag in case.tags).line(tag))
-    lines += [score(case for case in cases if case.gold["task"] == task).line(task) for task in sorted({case.gold["task"] for case in cases})]
-    lines.append(f"milliseconds a question: median {1e3 * statistics.median(times):.2f}, 99th percentile {1e3 * times[int(0.99 * (len(times) - 1))]:.2f}")
+    lines += [
+        score(case for case in cases if case.gold["task"] == task).line(task) for task in sorted({case.gold["task"] for case in cases})
+    ]
+    lines.append(
+        f"milliseconds a question: median {1e3 * statistics.median(times):.2f}, 99th percentile {1e3 * times[int(0.99 * (len(times) - 1))]:.2f}"
+    )
     for case in cases if verbose else []:
         if case.wrong:
-            lines.append(f"\n{case.id} {' '.join(case.question.split())}\n  wrong {', '.join(case.wrong)}\n  gold  {dict(case.gold)}\n  found {dict(case.found)}")
+            lines.append(
+                f"\n{case.id} {' '.join(case.question.split())}\n  wrong {', '.join(case.wrong)}\n  gold  {dict(case.gold)}\n  found {dict(case.found)}"
+            )
     return "\n".join(lines)
 
 

@@ -12,22 +12,77 @@ from agent.understand import names
 from agent.understand.quantities import Measure
 from agent.understand.slots import Scene, Slot, assign, corrected, discount, inherit, joined, taken_back
 
-_SPANS = frozenset({"in", "within", "for", "under", "over", "have", "only", "than", "just", "of", "takes", "about", "around", "inside", "got"})
+_SPANS = frozenset(
+    {"in", "within", "for", "under", "over", "have", "only", "than", "just", "of", "takes", "about", "around", "inside", "got"}
+)
 _EXPERTS = re.compile(r"expert|moe|mixture|routed|top[ -]?k|activ|专家|エキスパート")
-_WH = re.compile(r"\b(?:what|how|which|when|can|could|should|would|will|predict|expect|extrapolate|forecast|project|estimate|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b")
-_INTEGER = frozenset({"n_accelerators", "n_experts", "experts_per_token", "input_tokens", "output_tokens", "concurrency", "sequence_length", "vocab_size", "samples", "weight_bits"})
+_WH = re.compile(
+    r"\b(?:what|how|which|when|can|could|should|would|will|predict|expect|extrapolate|forecast|project|estimate|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b"
+)
+_INTEGER = frozenset(
+    {
+        "n_accelerators",
+        "n_experts",
+        "experts_per_token",
+        "input_tokens",
+        "output_tokens",
+        "concurrency",
+        "sequence_length",
+        "vocab_size",
+        "samples",
+        "weight_bits",
+    }
+)
 _PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])")
 _RATIO = re.compile(
     r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
 )
-_TRAINS = re.compile(r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to")
+_TRAINS = re.compile(
+    r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to"
+)
 _GPU_BEHIND = re.compile(r"(?:-| de | d'| )(?:gpus?|tpus?|cartes?|tarjetas?|accélérateurs?|aceleradores)(?!\w)(?! ?[\d])")
-_HOUR_BEFORE = re.compile(r"(?:每|1|一)\s*(?:个)?(?:小时|時間|时)(?:あたり|につき)?[ :]*$|(?:pro stunde|por hora|par heure|per hour|hourly|stündlich)[ :]*$")
-_DATA_LEAD = frozenset({"on", "for", "with", "at", "@", "/", ",", "over", "after", "through", "seeing", "saw", "and", "+", "&", "auf", "mit", "sur", "avec", "con", "about", "around", "only", "x", "×", "|", "-"})
+_HOUR_BEFORE = re.compile(
+    r"(?:每|1|一)\s*(?:个)?(?:小时|時間|时)(?:あたり|につき)?[ :]*$|(?:pro stunde|por hora|par heure|per hour|hourly|stündlich)[ :]*$"
+)
+_DATA_LEAD = frozenset(
+    {
+        "on",
+        "for",
+        "with",
+        "at",
+        "@",
+        "/",
+        ",",
+        "over",
+        "after",
+        "through",
+        "seeing",
+        "saw",
+        "and",
+        "+",
+        "&",
+        "auf",
+        "mit",
+        "sur",
+        "avec",
+        "con",
+        "about",
+        "around",
+        "only",
+        "x",
+        "×",
+        "|",
+        "-",
+    }
+)
 _ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
 _LETTER = {"n": "params_total", "d": "tokens", "c": "compute_flops"}
-_NO_BITS = frozenset({"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"})
-_TRAINING_FORMATS = re.compile(r"(?:gradients?|grads?|master|optimi[sz]er|adam\w*|activations?|accumulat\w+|mixed precision|momentum|states?)")
+_NO_BITS = frozenset(
+    {"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"}
+)
+_TRAINING_FORMATS = re.compile(
+    r"(?:gradients?|grads?|master|optimi[sz]er|adam\w*|activations?|accumulat\w+|mixed precision|momentum|states?)"
+)
 _MOE = re.compile(r"\b(?:moes?|mixtures?[ -]of[ -]experts|混合专家)\b|(?<![a-z])moe(?![a-z])|混合专家")
 _DENSE = re.compile(r"(?<![a-z-])(?:dense|dichtes?|denso|稠密|密な)(?![a-z])")
 _NOT_DENSE = re.compile(r"(?:than|over|vs\.?|versus|against|to|or|equivalent|as|beats?|same|a|the) (?:an? |the )?(?:\w+ )?$")
@@ -72,7 +127,6 @@ class Filled:
             if name in _INTEGER:
                 self.values[name] = [_whole(v) for v in value] if isinstance(value, list) else _whole(value)
 
-
     def _by_task(self, task: str) -> None:
         """Numbers whose field only the task shows: the size of a vocabulary, the pool of tokens that may be repeated."""
         if task == "vocabulary" and "vocab_size" not in self.values:
@@ -112,7 +166,7 @@ def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: st
 
 
 def _with_memory(found: list[Measure]) -> list[Measure]:
-    """"8 x 24 GB cards" holds a second quantity: the memory of one card."""
+    """ "8 x 24 GB cards" holds a second quantity: the memory of one card."""
     extra = [replace(m, dim="bytes", value=m.memory, memory=None) for m in found if m.memory]
     return sorted([*found, *extra], key=lambda m: m.first)
 
@@ -121,7 +175,13 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
     """Quantities whose dimension only their neighbours show: nodes times cards, "H100s at $2", "N = 7e9"."""
     per_node = next((m.value for m in found if m.dim == "per_node"), None)
     for one, two in itertools.pairwise(found):
-        if one.dim == "plain" and one.value >= 1e6 and two.dim == "tokens" and two.first - one.after == 1 and place.atoms[one.after].text == "/":
+        if (
+            one.dim == "plain"
+            and one.value >= 1e6
+            and two.dim == "tokens"
+            and two.first - one.after == 1
+            and place.atoms[one.after].text == "/"
+        ):
             one.dim = "params"
         # "1時間2ドル", "每小时 2 美元": the hour stands before its price.
         if one.dim == "time" and one.value == 3600.0 and two.dim == "usd" and two.first - one.after <= 1:
@@ -146,9 +206,7 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
                 nodes_of.dim = "used"
         elif measure.dim == "time" and _GPU_BEHIND.match(text, measure.end):
             measure.dim, measure.value = "acc_hours", measure.value / 3600.0
-        elif measure.dim == "usd" and measure.value < 100 and (_hourly(place, measure) or _HOUR_BEFORE.search(text, 0, measure.start)):
-            measure.dim = "usd_per_hour"
-        elif measure.dim == "usd_per_item" and measure.value < 100:
+        elif (measure.dim == "usd" and measure.value < 100 and (_hourly(place, measure) or _HOUR_BEFORE.search(text, 0, measure.start))) or (measure.dim == "usd_per_item" and measure.value < 100):
             measure.dim = "usd_per_hour"
         elif measure.dim in ("tokens", "plain") and _reference_amount(place, measure):
             measure.dim = "used"
@@ -164,7 +222,9 @@ def _reference_amount(place: Scene, measure: Measure) -> bool:
     before = place.atoms[measure.first - 1].text if measure.first else ""
     if measure.dim == "plain":
         return before == "@" and place.atoms[measure.first - 2].text in ("pass", "maj")
-    priced = any(atom.text in ("cost", "costs", "price", "cents", "bill") for atom in place.atoms[max(0, measure.first - 5) : measure.after + 4])
+    priced = any(
+        atom.text in ("cost", "costs", "price", "cents", "bill") for atom in place.atoms[max(0, measure.first - 5) : measure.after + 4]
+    )
     return measure.value in (1e6, 1e3) and (before in ("per", "/", "every", "each") or priced)
 
 
@@ -225,10 +285,18 @@ def _balance(filled: Filled, fields: dict[str, list[Slot]]) -> None:
 def _lone_size(filled: Filled, fields: dict[str, list[Slot]]) -> None:
     """A bare "on 6.7B" with nothing else that could be the model is the model, unless something was trained on it."""
     tokens = fields.get("tokens", [])
-    if "params_total" in fields or "params_active" in fields or len(tokens) != 1 or tokens[0].measure.dim != "plain" or any(n.kind == "model" for n in filled.spotted):
+    if (
+        "params_total" in fields
+        or "params_active" in fields
+        or len(tokens) != 1
+        or tokens[0].measure.dim != "plain"
+        or any(n.kind == "model" for n in filled.spotted)
+    ):
         return
     before = filled.text[max(0, tokens[0].measure.start - 24) : tokens[0].measure.start]
-    if tokens[0].measure.value <= 8e11 and not re.search(r"(?:train|see|saw|data|corpus|tok)\w*(?: \w+)? (?:on|over|with|for|after|through) (?:\w+ )?$", before):
+    if tokens[0].measure.value <= 8e11 and not re.search(
+        r"(?:train|see|saw|data|corpus|tok)\w*(?: \w+)? (?:on|over|with|for|after|through) (?:\w+ )?$", before
+    ):
         fields["params_total"] = fields.pop("tokens")
         fields["params_total"][0].field = "params_total"
 
@@ -239,7 +307,9 @@ def _choose(filled: Filled, slots: list[Slot]) -> list[Slot]:
     groups: dict[int, list[Slot]] = {}
     for slot in slots:
         groups.setdefault(slot.group, []).append(slot)
-    best = max(groups.values(), key=lambda group: (round(max(s.score for s in group), 1), _asked(filled, group[0]), -group[0].measure.first))
+    best = max(
+        groups.values(), key=lambda group: (round(max(s.score for s in group), 1), _asked(filled, group[0]), -group[0].measure.first)
+    )
     if len(best) > 1:
         return best
     rivals = [slot for slot in slots if slot is not best[0] and _compared(filled, best[0], slot)]
@@ -261,7 +331,28 @@ def _compared(filled: Filled, one: Slot, two: Slot) -> bool:
         return False
     if one.field == two.field and {"and", "at"} <= words and len(words) <= 3:
         return True
-    return bool(words & {"beat", "beats", "outperform", "outperforms", "match", "vs", "versus", "or", "against", "oder", "ou", "o", "还是", "compared", "gegen", "contre", "than"})
+    return bool(
+        words
+        & {
+            "beat",
+            "beats",
+            "outperform",
+            "outperforms",
+            "match",
+            "vs",
+            "versus",
+            "or",
+            "against",
+            "oder",
+            "ou",
+            "o",
+            "还是",
+            "compared",
+            "gegen",
+            "contre",
+            "than",
+        }
+    )
 
 
 def _place_of(filled: Filled, name: names.Name) -> tuple[int, int]:
@@ -301,11 +392,38 @@ def _accelerators(filled: Filled) -> None:
         compared = [live[0][0].id]
         for (_, place), (name, where) in zip(live, live[1:], strict=False):
             words = {atom.text for atom in filled.place.atoms[place + 1 : where]}
-            if where - place <= 6 and words & {"vs", "versus", "or", "against", "oder", "ou", "o", "and", ",", "/", "还是", "und", "et", "y", "than", "か", "と", "compared"}:
+            if where - place <= 6 and words & {
+                "vs",
+                "versus",
+                "or",
+                "against",
+                "oder",
+                "ou",
+                "o",
+                "and",
+                ",",
+                "/",
+                "还是",
+                "und",
+                "et",
+                "y",
+                "than",
+                "か",
+                "と",
+                "compared",
+            }:
                 compared.append(name.id)
-        if len(ids) == 2 and len(live) == 2 and re.search(r"(?:faster|slower|cheaper|better|worse|quicker|more|less|longer) than|compared? (?:to|with)", filled.text):
+        if (
+            len(ids) == 2
+            and len(live) == 2
+            and re.search(r"(?:faster|slower|cheaper|better|worse|quicker|more|less|longer) than|compared? (?:to|with)", filled.text)
+        ):
             compared = ids
-        counted = [m.accelerator for m in filled.measures if m.accelerator and m.dim == "acc" and any(s.measure is m and not s.discounted for s in filled.slots)]
+        counted = [
+            m.accelerator
+            for m in filled.measures
+            if m.accelerator and m.dim == "acc" and any(s.measure is m and not s.discounted for s in filled.slots)
+        ]
         ids = list(dict.fromkeys(compared)) if len(set(compared)) > 1 else (counted or ids)[:1]
     filled.values["accelerator"] = ids[0] if len(ids) == 1 else ids
     filled.confidence["accelerator"] = 0.97 if len(ids) == 1 else 0.85
@@ -347,12 +465,18 @@ def _architecture(filled: Filled) -> None:
     for name, match in (("moe", moe), ("dense", dense)):
         if match:
             first = next((i for i, atom in enumerate(filled.place.atoms) if atom.end > match.start()), 0)
-            lost = taken_back(filled.place, first, first + 1, filled.measures) or bool(re.match(r"[^?.]{0,12}\? ?(?:no|nope|nein|non)\b", filled.text[match.end() :]))
+            lost = taken_back(filled.place, first, first + 1, filled.measures) or bool(
+                re.match(r"[^?.]{0,12}\? ?(?:no|nope|nein|non)\b", filled.text[match.end() :])
+            )
             if name == "moe":
                 filled.moe_named, filled.moe_lost = not lost, lost
             else:
-                filled.dense_named = not lost and not re.search(r"\b(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()])
-    if filled.dense_named and re.search(r"parscale|streams?\b|(?:what|which|equivalent|equal) dense|dense[ -](?:equivalent|counterpart)", filled.text):
+                filled.dense_named = not lost and not re.search(
+                    r"\b(?:than|over|vs\.?|versus|against|or|to) (?:an? |the )?(?:\S+ )?$", filled.text[: match.start()]
+                )
+    if filled.dense_named and re.search(
+        r"parscale|streams?\b|(?:what|which|equivalent|equal) dense|dense[ -](?:equivalent|counterpart)", filled.text
+    ):
         filled.dense_named = False
     if filled.moe_named or filled.dense_named:
         filled.values["architecture"] = "moe" if filled.moe_named else "dense"
@@ -412,7 +536,11 @@ def _laws(filled: Filled, task: str) -> None:
             found.append(law)
             filled.spans.append((kind_name.start, kind_name.end, "laws"))
     laws = list(dict.fromkeys(found))
-    if "besiroglu2024" in laws and "hoffmann2022" in laws and re.search(r"(?:refit|replication|re-?fit|version|correction|re-?analysis) of (?:the )?(?:chinchilla|hoffmann)", filled.text):
+    if (
+        "besiroglu2024" in laws
+        and "hoffmann2022" in laws
+        and re.search(r"(?:refit|replication|re-?fit|version|correction|re-?analysis) of (?:the )?(?:chinchilla|hoffmann)", filled.text)
+    ):
         laws.remove("hoffmann2022")
     if laws:
         filled.values["laws"] = laws

@@ -20,9 +20,13 @@ _FOLD = str.maketrans(
     }
 )
 # The dot of an abbreviation ends no sentence.
-_ABBREVIATION = re.compile(r"(?<![a-z])(?:al|vs|e\.g|i\.e|approx|ca|mio|mrd|tsd|bzw|z\.b|ex|resp|etc|no|nr|incl|inkl|env|p\.ej|eq|fig|max|min|avg|params|std)(\.)(?!\s*$)(?=[\s,)])")
+_ABBREVIATION = re.compile(
+    r"(?<![a-z])(?:al|vs|e\.g|i\.e|approx|ca|mio|mrd|tsd|bzw|z\.b|ex|resp|etc|no|nr|incl|inkl|env|p\.ej|eq|fig|max|min|avg|params|std)(\.)(?!\s*$)(?=[\s,)])"
+)
 CJK = "\u3040-\u30ff\u3400-\u9fff々ー"
-_GROUPED = r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])|\d{1,3}(?:[ ']\d{3})+(?:[.,]\d+)?(?!\d)|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?(?!\d))"
+_GROUPED = (
+    r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])|\d{1,3}(?:[ ']\d{3})+(?:[.,]\d+)?(?!\d)|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?(?!\d))"
+)
 _PLAIN = r"\d+(?:\.\d+|,\d{1,2}(?!\d))?|(?<![\w)])\.\d+"
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺"
 _POWER = rf"(?:\^\s*\(?\{{?|\*\*\s*)(?P<exp>[+-]?\d+)|(?P<sup>[{_SUPERSCRIPT}]+)"
@@ -69,7 +73,9 @@ def _number(match: re.Match[str], european: bool) -> float:
             value *= 10.0 ** float(match["e"]) if abs(float(match["e"])) > 22 else 1.0
             value = float(f"{literal.replace(',', '')}e{match['e']}")
         elif exponent:
-            value = float(f"{match['mant'].replace(',', '.') if match['mant'] else 1}e{exponent}") if value == 10 else value ** float(exponent)
+            value = (
+                float(f"{match['mant'].replace(',', '.') if match['mant'] else 1}e{exponent}") if value == 10 else value ** float(exponent)
+            )
     except (OverflowError, ValueError):
         return float("inf")
     return value

@@ -12,9 +12,31 @@ if TYPE_CHECKING:
     from agent.understand.tasks import Decision
 
 _FACTORS = {
-    "half": 0.5, "halved": 0.5, "halve": 0.5, "double": 2.0, "doubled": 2.0, "twice": 2.0, "triple": 3.0, "three times": 3.0, "a quarter of": 0.25,
-    "quadruple": 4.0, "four times": 4.0, "ten times": 10.0, "a third of": 1 / 3, "die hälfte": 0.5, "halb": 0.5, "doppelt": 2.0, "la moitié": 0.5,
-    "le double": 2.0, "la mitad": 0.5, "el doble": 2.0, "一半": 0.5, "两倍": 2.0, "半分": 0.5, "2倍": 2.0, "倍": 2.0,
+    "half": 0.5,
+    "halved": 0.5,
+    "halve": 0.5,
+    "double": 2.0,
+    "doubled": 2.0,
+    "twice": 2.0,
+    "triple": 3.0,
+    "three times": 3.0,
+    "a quarter of": 0.25,
+    "quadruple": 4.0,
+    "four times": 4.0,
+    "ten times": 10.0,
+    "a third of": 1 / 3,
+    "die hälfte": 0.5,
+    "halb": 0.5,
+    "doppelt": 2.0,
+    "la moitié": 0.5,
+    "le double": 2.0,
+    "la mitad": 0.5,
+    "el doble": 2.0,
+    "一半": 0.5,
+    "两倍": 2.0,
+    "半分": 0.5,
+    "2倍": 2.0,
+    "倍": 2.0,
 }
 _TARGETS = {
     "tokens": r"data|tokens?|corpus|daten|données|datos|数据|データ|トークン",
@@ -59,7 +81,7 @@ def merge(text: str, decided: Decision, filled: Filled, context: Brief) -> dict[
 
 def _only_topic(decided: Decision, changes: dict[str, Any]) -> bool:
     """Whether the words only name a changed field ("use int4 instead") and ask nothing new."""
-    return decided.task == "quantize" and set(changes) <= {"weight_bits"} or decided.task == "compare_laws"
+    return (decided.task == "quantize" and set(changes) <= {"weight_bits"}) or decided.task == "compare_laws"
 
 
 def _scaled(text: str, factor: re.Match[str], context: Brief) -> str | None:

@@ -58,28 +58,6 @@ def _share(text: str, *patterns: str) -> float | None:
 _SHARE = r"(\d+(?:\.\d+)?|\.\d+)\s*(%|percent|per cent)?"
 
 
-def _diffusion(text: str) -> dict[str, Detail]:
-    steps = _first(
-        text,
-        r"(?:from|of) \d+ (?:sampling |denoising |inference |euler )?(?:steps )?(?:down )?to (\d+)\b(?! ?(?:px|pixels|b\b|m\b|flop))",
-        r"\b(\d+) (?:instead of|rather than|of|vs\.?|versus|against) (?:the )?\d+ (?:\w+ )?steps",
-        r"\b(\d+) (?:sampling|denoising|inference|euler|solver)[ -]steps",
-        r"\b(\d+)[ -]step (?:sampling|sampler|generation|inference)",
-        r"\b(?:with|in|at|only|using|takes?) (\d+) steps\b",
-        r"\b(\d+) steps? (?:instead|rather)",
-        r"\b(\d+) (?:nfe|network evaluations|function evaluations)",
-    )
-    return _only({"depth": _first(text, r"\bdepth[ -](?:of |= ?|is )?(\d+)", r"\b(\d+)[ -](?:blocks|layers)\b"), "sampling_steps": steps})
-
-
-def _video(text: str) -> dict[str, Detail]:
-    about_compute = re.search(r"\b(?:compute|flops?|budget)\b", text)
-    factor = _first(text, r"(\d+(?:\.\d+)?) ?(?:x|times|fold|-fold)\b", r"factor (?:of )?(\d+(?:\.\d+)?)\b") if about_compute else None
-    if factor is None and about_compute:
-        factor = next((value for word, value in _WORDS.items() if re.search(rf"\b{word}\b", text)), None)
-    return _only({"compute_ratio": factor})
-
-
 _MODALITIES: tuple[tuple[str, str], ...] = (
     (r"video", "video_vq_16x16x16"),
     (r"\bmath", "math_extrapolate"),
@@ -91,6 +69,45 @@ _MODALITIES: tuple[tuple[str, str], ...] = (
     (r"16 ?x ?16", "image_16x16"),
     (r"\b8 ?x ?8\b", "image_8x8"),
 )
+
+
+def _named(text: str, table: tuple[tuple[str, str], ...]) -> str | None:
+    return next((name for pattern, name in table if re.search(pattern, text)), None)
+
+
+def _modality(text: str) -> str | None:
+    """The data of an autoregressive transformer, read only where that law is named."""
+    return _named(text, _MODALITIES) if "henighan" in text or "autoregressive" in text else None
+
+
+def _diffusion(text: str) -> dict[str, Detail]:
+    steps = _first(
+        text,
+        r"(?:from|of) \d+ (?:sampling |denoising |inference |euler )?(?:steps )?(?:down )?to (\d+)\b(?! ?(?:px|pixels|b\b|m\b|flop))",
+        r"\b(\d+) (?:instead of|rather than|of|vs\.?|versus|against) (?:the )?\d+ (?:\w+ )?steps",
+        r"\b(\d+) (?:sampling|denoising|inference|euler|solver)[ -]steps",
+        r"\b(\d+)[ -]step (?:sampling|sampler|generation|inference)",
+        r"\b(?:with|in|at|only|using|takes?) (\d+) steps\b",
+        r"\b(\d+) steps? (?:instead|rather)",
+        r"\b(\d+) (?:nfe|network evaluations|function evaluations)",
+    )
+    return _only(
+        {
+            "modality": _modality(text),
+            "depth": _first(text, r"\bdepth[ -](?:of |= ?|is )?(\d+)", r"\b(\d+)[ -](?:blocks|layers)\b"),
+            "sampling_steps": steps,
+        }
+    )
+
+
+def _video(text: str) -> dict[str, Detail]:
+    about_compute = re.search(r"\b(?:compute|flops?|budget)\b", text)
+    factor = _first(text, r"(\d+(?:\.\d+)?) ?(?:x|times|fold|-fold)\b", r"factor (?:of )?(\d+(?:\.\d+)?)\b") if about_compute else None
+    if factor is None and about_compute:
+        factor = next((value for word, value in _WORDS.items() if re.search(rf"\b{word}\b", text)), None)
+    return _only({"compute_ratio": factor, "modality": _modality(text)})
+
+
 _BENCHMARKS: tuple[tuple[str, str], ...] = (
     (r"robust|distribution shift", "imagenet_robustness"),
     (r"coco", "mscoco_image_retrieval"),
@@ -98,10 +115,6 @@ _BENCHMARKS: tuple[tuple[str, str], ...] = (
     (r"vtab", "vtab"),
     (r"imagenet", "imagenet1k"),
 )
-
-
-def _named(text: str, table: tuple[tuple[str, str], ...]) -> str | None:
-    return next((name for pattern, name in table if re.search(pattern, text)), None)
 
 
 def _multimodal(text: str) -> dict[str, Detail]:

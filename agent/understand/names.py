@@ -21,7 +21,9 @@ _FORMAT = re.compile(
     r"(?<![a-z0-9])(?:w(?P<w>\d{1,2})(?:a\d{1,2})?(?:kv\d{1,2})?(?:g\d+)?|(?:nv|mx)?(?:int|fp|nf|uint)[ -]?(?P<f>\d{1,2})(?:[ _-]?e\dm\d)?"
     r"|bf[ -]?(?P<b>16)|float(?P<fl>16|32)|q(?P<q>[2-8])(?:_[k0-9]\w*)|(?<!in )(?<!by )(?<!of )i?q(?P<iq>[2-8])|(?P<half>half precision)|(?P<tern>ternary|1\.58[ -]?bits?|bitnet)|(?P<bin>binary weights))(?![a-z0-9])"
 )
-_UNKNOWN_PART = re.compile(r"(?:(?<![a-z0-9.])|(?<=\dx))(?:(?:[bh]|gb|gh)\d{3}|[al]\d{3}|mi\d{3}|rtx[ -]?\d{4}|tpu[ -]?v\d{1,2}|gaudi[ -]?\d)[a-z]{0,2}?(?:'?s)?(?![a-z0-9])")
+_UNKNOWN_PART = re.compile(
+    r"(?:(?<![a-z0-9.])|(?<=\dx))(?:(?:[bh]|gb|gh)\d{3}|[al]\d{3}|mi\d{3}|rtx[ -]?\d{4}|tpu[ -]?v\d{1,2}|gaudi[ -]?\d)[a-z]{0,2}?(?:'?s)?(?![a-z0-9])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _model_id(match: re.Match[str], data: dict[str, Any]) -> str | None:
 @functools.cache
 def _law_data() -> dict[str, Any]:
     text = (files("knowledge") / "aliases.yaml").read_text(encoding="utf8")
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a base loader: strings only
+    return yaml.load(text, Loader=_Loader)
 
 
 @functools.cache

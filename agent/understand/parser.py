@@ -112,8 +112,8 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     if context is not None:
         merged = merge(text, decided, filled, context)
         if merged is not None:
-            told = {**(context.details or {}), **details(question, merged.task)} if merged.task == context.task else details(question, merged.task)
-            merged = merged.changed(details=told or None)
+            before = context.details or {} if merged["task"] == context.task else {}
+            merged["details"] = {**before, **details(question, merged["task"])} or None
             return _understanding(merged, filled, {"task": 0.9}, [], lang_name)
     values: dict[str, Any] = {"task": decided.task}
     if decided.also:
@@ -127,7 +127,9 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     return _understanding(values, filled, confidence, readings, lang_name)
 
 
-def _understanding(values: dict[str, Any], filled: Filled, confidence: dict[str, float], others: list[dict[str, Any]], lang: str) -> Understanding:
+def _understanding(
+    values: dict[str, Any], filled: Filled, confidence: dict[str, float], others: list[dict[str, Any]], lang: str
+) -> Understanding:
     if lang != "en":
         values = {**values, "language": lang}
     brief = Brief.read(values)
@@ -142,7 +144,17 @@ def _understanding(values: dict[str, Any], filled: Filled, confidence: dict[str,
 
 
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "allocate": (("compute_flops",), ("budget_usd",), ("accelerator_hours",), ("n_accelerators", "duration_seconds"), ("params_total",), ("tokens",), ("target_loss",), ("models",), ("unique_tokens",)),
+    "allocate": (
+        ("compute_flops",),
+        ("budget_usd",),
+        ("accelerator_hours",),
+        ("n_accelerators", "duration_seconds"),
+        ("params_total",),
+        ("tokens",),
+        ("target_loss",),
+        ("models",),
+        ("unique_tokens",),
+    ),
     "wall_clock": (("compute_flops",), ("params_total",), ("models",), ("tokens",), ("accelerator_hours",)),
     "cost": (("compute_flops",), ("params_total",), ("models",), ("accelerator_hours",), ("tokens",)),
     "serve": (("params_total",), ("models",), ("params_active",)),

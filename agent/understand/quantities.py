@@ -216,7 +216,11 @@ def _value(rule: Tree[Token]) -> tuple[str, float, dict[str, Any]]:
     numbers = [_number(child) for child in rule.children if isinstance(child, Tree) and child.data in ("num", "negative")]
     value, scaled = numbers[0] if numbers else (0.0, False)
     extra: dict[str, Any] = {"scaled": scaled}
-    day = _unit(rule, "TIME") if name in ("flop_time", "time", "acc_hours", "node_hours", "token_rate", "user_rate", "latency", "bare_price") else 1.0
+    day = (
+        _unit(rule, "TIME")
+        if name in ("flop_time", "time", "acc_hours", "node_hours", "token_rate", "user_rate", "latency", "bare_price")
+        else 1.0
+    )
     unit = _unit(rule, "FLOP") * _unit(rule, "FLOPX")
     match name:
         case "flop" | "flop_rate":
@@ -274,7 +278,12 @@ def _window(lang: Language, text: list[Atom], place: int) -> tuple[list[Token], 
     skipped: list[int] = []
     at = place
     while at < len(text) and len(tokens) < 10:
-        if text[at].text == "-" and tokens and at + 1 < len(text) and tokens[-1].type in ("NUM", "SCALE", "ACC", "FLOP", "FLOPX", "NODE", "TOK", "WNUM", "TIME", "HUNDRED"):
+        if (
+            text[at].text == "-"
+            and tokens
+            and at + 1 < len(text)
+            and tokens[-1].type in ("NUM", "SCALE", "ACC", "FLOP", "FLOPX", "NODE", "TOK", "WNUM", "TIME", "HUNDRED")
+        ):
             if text[at].start == text[at - 1].end and text[at + 1].start == text[at].end and text[at + 1].kind != "number":
                 at += 1
                 continue

@@ -6,7 +6,6 @@ import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from agent.understand._lexicon import Language, read
 from agent.understand._text import Atom
@@ -15,15 +14,103 @@ from agent.understand.quantities import Measure
 _STOPS = frozenset(".?!;\n()")
 _SENTENCE_STOPS = frozenset(".?!;\n")
 _WINDOW = 7
-_JOIN = frozenset({"or", "vs", "versus", "and", "oder", "ou", "o", "/", ",", "against", "und", "et", "y", "e", "还是", "-", "&", "to", "gegen", "contre", "contra", "compared", "v", ".", "than", "和", "か", "と", "bis", "à", "a"})
+_JOIN = frozenset(
+    {
+        "or",
+        "vs",
+        "versus",
+        "and",
+        "oder",
+        "ou",
+        "o",
+        "/",
+        ",",
+        "against",
+        "und",
+        "et",
+        "y",
+        "e",
+        "还是",
+        "-",
+        "&",
+        "to",
+        "gegen",
+        "contre",
+        "contra",
+        "compared",
+        "v",
+        ".",
+        "than",
+        "和",
+        "か",
+        "と",
+        "bis",
+        "à",
+        "a",
+    }
+)
 _LEFT_ONLY = frozenset({"data_prep", "data_weak", "from", "article", "at_level"})
 _CLOSE = frozenset({"data_prep", "data_weak", "article", "at_level"})
-_FILLERS = frozenset({"about", "roughly", "approximately", "~", "around", "only", "just", "some", "nearly", "almost", "exactly", "-", "=", ":", "of", "is", "de", "von", "d", "'", "etwa", "rund", "environ", "unos", "unas", "circa", "≈", "say", "maybe", "perhaps", "or", "so", "total", "another", "at", "least", "most", "up", "to", "over"})
+_FILLERS = frozenset(
+    {
+        "about",
+        "roughly",
+        "approximately",
+        "~",
+        "around",
+        "only",
+        "just",
+        "some",
+        "nearly",
+        "almost",
+        "exactly",
+        "-",
+        "=",
+        ":",
+        "of",
+        "is",
+        "de",
+        "von",
+        "d",
+        "'",
+        "etwa",
+        "rund",
+        "environ",
+        "unos",
+        "unas",
+        "circa",
+        "≈",
+        "say",
+        "maybe",
+        "perhaps",
+        "or",
+        "so",
+        "total",
+        "another",
+        "at",
+        "least",
+        "most",
+        "up",
+        "to",
+        "over",
+    }
+)
 _LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "und", "et", "y"})
 # Between a head noun and a number these start a phrase of their own: the batch "for 1B" is no batch of a billion.
-_BARRIERS = frozenset({"for", "on", "after", "over", "with", "when", "if", "für", "auf", "mit", "pour", "sur", "avec", "para", "con", "does", "at"})
+_BARRIERS = frozenset(
+    {"for", "on", "after", "over", "with", "when", "if", "für", "auf", "mit", "pour", "sur", "avec", "para", "con", "does", "at"}
+)
 # More than this and the field is not meant, whatever words are near.
-_CEILING = {"vocab_size": 5e6, "batch_tokens": 2e9, "sequence_length": 1e8, "input_tokens": 1e8, "output_tokens": 1e8, "concurrency": 1e7, "experts_per_token": 1e4, "n_experts": 1e6}
+_CEILING = {
+    "vocab_size": 5e6,
+    "batch_tokens": 2e9,
+    "sequence_length": 1e8,
+    "input_tokens": 1e8,
+    "output_tokens": 1e8,
+    "concurrency": 1e7,
+    "experts_per_token": 1e4,
+    "n_experts": 1e6,
+}
 _STRONG_JOIN = frozenset({"or", "vs", "versus", "oder", "ou", "o", "against", "gegen", "contre", "contra", "v", "compared"})
 
 
@@ -154,7 +241,20 @@ def _candidates(place: Scene, measures: list[Measure]) -> Iterable[tuple[float, 
 
 
 def _exclusive(cue: Cue) -> bool:
-    return cue.name not in ("data_prep", "training", "memory", "loss", "total", "lr", "observed_loss", "target_loss", "article", "data_weak", "unique", "at_level")
+    return cue.name not in (
+        "data_prep",
+        "training",
+        "memory",
+        "loss",
+        "total",
+        "lr",
+        "observed_loss",
+        "target_loss",
+        "article",
+        "data_weak",
+        "unique",
+        "at_level",
+    )
 
 
 def assign(place: Scene, measures: list[Measure]) -> list[Slot]:
@@ -189,7 +289,13 @@ def _share(place: Scene, slots: list[Slot]) -> None:
         between = {atom.text for atom in place.atoms[one.measure.after : two.measure.first]}
         near = two.measure.first - one.measure.after <= 4 and not between & {".", "?", ";", ","}
         alike = one.measure.dim == two.measure.dim == "plain" and one.measure.scaled == two.measure.scaled
-        if near and alike and between & (_STRONG_JOIN | {"than"}) and one.field != two.field and 1 / 200 < one.measure.value / max(two.measure.value, 1e-9) < 200:
+        if (
+            near
+            and alike
+            and between & (_STRONG_JOIN | {"than"})
+            and one.field != two.field
+            and 1 / 200 < one.measure.value / max(two.measure.value, 1e-9) < 200
+        ):
             best = max((one, two), key=lambda slot: slot.score if slot.field != "none" else 0.0)
             if best.field not in ("none", "tokens", "params_total"):
                 one.field = two.field = best.field
@@ -219,7 +325,11 @@ def groups_of(place: Scene, measures: list[Measure]) -> list[int]:
     """Group numbers: measures listed side by side ("7B, 13B or 70B") share one."""
     groups = list(range(len(measures)))
     for number in range(1, len(measures)):
-        if joined(place, measures[number - 1], measures[number]) and not _size_and_data(place, measures[number - 1], measures[number]) and _kind(measures[number - 1]) == _kind(measures[number]):
+        if (
+            joined(place, measures[number - 1], measures[number])
+            and not _size_and_data(place, measures[number - 1], measures[number])
+            and _kind(measures[number - 1]) == _kind(measures[number])
+        ):
             groups[number] = groups[number - 1]
     return groups
 
@@ -241,16 +351,31 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
     for one, two in reversed(list(itertools.pairwise(measures))):
         between = {atom.text for atom in place.atoms[one.after : two.first]}
         bare = one.dim == "plain" and not one.scaled and one.value < 1e4
-        swapped = [a.text for a in place.atoms[one.after : two.first]] in (["instead", "of"], ["rather", "than"], ["not"], [",", "not"], ["statt"])
+        swapped = [a.text for a in place.atoms[one.after : two.first]] in (
+            ["instead", "of"],
+            ["rather", "than"],
+            ["not"],
+            [",", "not"],
+            ["statt"],
+        )
         if bare and swapped and two.dim in ("acc", "bits", "plain") and (two.dim != "plain" or two.scaled):
             _take_unit(one, two, place.atoms)
         if one.dim == "plain" and one.scaled and two.dim in ("tokens", "params") and joined(place, one, two) and two.value < 15 * one.value:
             if between & _STRONG_JOIN or _chained(place, one, measures):
                 one.dim = two.dim
-        if bare and joined(place, one, two) and (two.dim != "plain" or two.scaled) and two.dim in ("plain", "bits", "acc", "bytes", "tokens", "params", "time"):
+        if (
+            bare
+            and joined(place, one, two)
+            and (two.dim != "plain" or two.scaled)
+            and two.dim in ("plain", "bits", "acc", "bytes", "tokens", "params", "time")
+        ):
             if two.dim == "acc" and (one.value < 1 or one.value != int(one.value) or not between & (_STRONG_JOIN | {"to", "-"})):
                 continue
-            if between & (_JOIN - {",", "/"}) or two.dim == "bits" or (two.value >= 1e6 and two.dim == "plain" and one.value < 1000 and _listed(place, two, measures)):
+            if (
+                between & (_JOIN - {",", "/"})
+                or two.dim == "bits"
+                or (two.value >= 1e6 and two.dim == "plain" and one.value < 1000 and _listed(place, two, measures))
+            ):
                 _take_unit(one, two, place.atoms)
 
 
@@ -259,7 +384,9 @@ def _listed(place: Scene, measure: Measure, measures: list[Measure]) -> bool:
     later = [other for other in measures if other.first >= measure.after]
     if not later:
         return False
-    return bool({"or", "and", "vs", "oder", "und", "ou", "et"} & {a.text for a in place.atoms[measure.after : later[0].first]}) and joined(place, measure, later[0])
+    return bool({"or", "and", "vs", "oder", "und", "ou", "et"} & {a.text for a in place.atoms[measure.after : later[0].first]}) and joined(
+        place, measure, later[0]
+    )
 
 
 def _chained(place: Scene, measure: Measure, measures: list[Measure]) -> bool:
@@ -268,7 +395,14 @@ def _chained(place: Scene, measure: Measure, measures: list[Measure]) -> bool:
     if earlier and earlier[-1].dim == "plain" and earlier[-1].scaled and joined(place, earlier[-1], measure):
         return True
     later = [other for other in measures if other.first >= measure.after]
-    return bool(later) and later[0].dim in ("tokens", "params") and place.atoms[measure.after].text == "," and len(later) > 1 and later[1].dim == later[0].dim and joined(place, later[0], later[1])
+    return (
+        bool(later)
+        and later[0].dim in ("tokens", "params")
+        and place.atoms[measure.after].text == ","
+        and len(later) > 1
+        and later[1].dim == later[0].dim
+        and joined(place, later[0], later[1])
+    )
 
 
 def _take_unit(one: Measure, two: Measure, text: list[Atom]) -> None:
@@ -285,7 +419,13 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
         slot.discounted = taken_back(place, measure.first, measure.after, measures)
     for one, two in itertools.pairwise(slots):
         # "2T tokens last time, now 500B": the bare number is of the kind just replaced.
-        if one.discounted and not two.discounted and two.measure.dim == "plain" and two.field in ("params_total", "tokens") and one.measure.dim in ("tokens", "params"):
+        if (
+            one.discounted
+            and not two.discounted
+            and two.measure.dim == "plain"
+            and two.field in ("params_total", "tokens")
+            and one.measure.dim in ("tokens", "params")
+        ):
             if two.measure.after >= len(place.atoms) or place.atoms[two.measure.after].text in ",.;?!":
                 two.field, two.measure.dim = one.field, one.measure.dim
     for one, two in itertools.combinations(slots, 2):
@@ -305,7 +445,12 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
             return True
     for cue in place.hits.get("negate", ()):
         gap = place.atoms[cue.after : first]
-        if cue.after <= first and len(gap) <= 2 and not any(cue.after <= m.first < first for m in measures) and all(a.text not in ",.;:?!" for a in gap):
+        if (
+            cue.after <= first
+            and len(gap) <= 2
+            and not any(cue.after <= m.first < first for m in measures)
+            and all(a.text not in ",.;:?!" for a in gap)
+        ):
             if place.atoms[cue.first].text not in ("no", "never", "without"):
                 return True
     return _origin(place, first, after, measures)
@@ -321,7 +466,9 @@ def _origin(place: Scene, first: int, after: int, measures: list[Measure]) -> bo
     own = next((m for m in measures if m.first == first), None)
     alike = {"big": "data", "tokens": "data", "params": "data", "small": "small", "tiny": "small"}
     kind = alike.get(_kind(own), _kind(own)) if own else None
-    holders = {m.first for m in measures if own and alike.get(_kind(m), _kind(m)) == kind} | {i for i, atom in enumerate(place.atoms) if atom.entity and not own}
+    holders = {m.first for m in measures if own and alike.get(_kind(m), _kind(m)) == kind} | {
+        i for i, atom in enumerate(place.atoms) if atom.entity and not own
+    }
     return any(at + skip in holders for at in targets for skip in (0, 1))
 
 
@@ -330,4 +477,7 @@ def corrected(place: Scene, low: int, high: int) -> bool:
     if high - low > 9:
         return False
     strong = [cue for cue in place.hits.get("correction", ()) if low <= cue.first < high]
-    return any(place.atoms[cue.first].text not in ("no", "well", "wait", "mais", "doch", "edit") or place.atoms[cue.first - 1].text in ",.-(" for cue in strong)
+    return any(
+        place.atoms[cue.first].text not in ("no", "well", "wait", "mais", "doch", "edit") or place.atoms[cue.first - 1].text in ",.-("
+        for cue in strong
+    )

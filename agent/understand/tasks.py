@@ -12,7 +12,9 @@ from agent.understand._lexicon import LANGUAGES, read
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
 _WH = re.compile(r"(?:what|which|how|when|wie|was|welche\w*|wann|combien|quel\w*|cuánt\w*|qué|cuál)\b")
-_WH_BEFORE = re.compile(r"\b(?:what'?s?|which|how|when|wie|welche\w*|quel\w*|qué|cuál)(?: (?:is|are|would|the|a|should|be|our|my|size|does|will)){0,3} $")
+_WH_BEFORE = re.compile(
+    r"\b(?:what'?s?|which|how|when|wie|welche\w*|quel\w*|qué|cuál)(?: (?:is|are|would|the|a|should|be|our|my|size|does|will)){0,3} $"
+)
 _CIRCUMSTANCE = re.compile(r"\b(?:at|with|of|under|by|using|per|given|from)(?: (?:the|a|an|our|its|their|this|my))? $")
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
@@ -127,7 +129,9 @@ def scores(found: list[Evidence], asked: list[tuple[int, int]], given: Mapping[s
     best: dict[str, list[float]] = {}
     for item in found:
         inside = any(start <= item.start < end for start, end in asked) or not asked
-        best.setdefault(item.task, []).append(item.weight * (1.0 if inside else aside) * (1.2 if item.task in _SUBJECTS and item.asks else 1.0))
+        best.setdefault(item.task, []).append(
+            item.weight * (1.0 if inside else aside) * (1.2 if item.task in _SUBJECTS and item.asks else 1.0)
+        )
     total = {task: max(weights) + 0.25 * min(4.0, sum(sorted(weights)[:-1])) for task, weights in best.items()}
     for task, weight in given.items():
         if task in total:
@@ -156,20 +160,81 @@ _ABSORBS: dict[str, frozenset[str]] = {
     "allocate": frozenset({"repeat_data"}),
     "serve": frozenset({"cost", "quantize", "memory", "allocate", "wall_clock"}),
 }
-_SUBJECTS = frozenset({
-    "diffusion", "video", "multimodal", "translation", "time_series", "science", "rl", "sparsity", "distill", "qat", "moe", "vocabulary",
-    "parallel_scaling", "synthetic_data", "filter_data", "mix_data", "repeat_data", "test_time", "lr_schedule",
-})
+_SUBJECTS = frozenset(
+    {
+        "diffusion",
+        "video",
+        "multimodal",
+        "translation",
+        "time_series",
+        "science",
+        "rl",
+        "sparsity",
+        "distill",
+        "qat",
+        "moe",
+        "vocabulary",
+        "parallel_scaling",
+        "synthetic_data",
+        "filter_data",
+        "mix_data",
+        "repeat_data",
+        "test_time",
+        "lr_schedule",
+    }
+)
 # Subjects of the wider world: a question that merely mentions them is no planning question.
 _WORLDLY = frozenset({"video", "science", "translation", "multimodal", "time_series", "diffusion", "explain"})
-_SPECIFIC = frozenset({
-    "qat", "distill", "moe", "sparsity", "vocabulary", "parallel_scaling", "repeat_data", "filter_data", "mix_data", "synthetic_data",
-    "finetune", "rl", "test_time", "diffusion", "video", "multimodal", "translation", "time_series", "science", "fit", "design_experiments",
-    "lr_schedule", "quantize", "serve", "memory", "downstream", "explain", "out_of_scope",
-})
-_OPENS_EXPLANATION = re.compile(r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|(?:(?:can|could|would) you )?explain|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b")
+_SPECIFIC = frozenset(
+    {
+        "qat",
+        "distill",
+        "moe",
+        "sparsity",
+        "vocabulary",
+        "parallel_scaling",
+        "repeat_data",
+        "filter_data",
+        "mix_data",
+        "synthetic_data",
+        "finetune",
+        "rl",
+        "test_time",
+        "diffusion",
+        "video",
+        "multimodal",
+        "translation",
+        "time_series",
+        "science",
+        "fit",
+        "design_experiments",
+        "lr_schedule",
+        "quantize",
+        "serve",
+        "memory",
+        "downstream",
+        "explain",
+        "out_of_scope",
+    }
+)
+_OPENS_EXPLANATION = re.compile(
+    r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|(?:(?:can|could|would) you )?explain|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b"
+)
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
-_CORE = frozenset({"compute_flops", "params_total", "params_active", "tokens", "n_accelerators", "accelerator_hours", "unique_tokens", "target_loss", "models", "weight_bits"})
+_CORE = frozenset(
+    {
+        "compute_flops",
+        "params_total",
+        "params_active",
+        "tokens",
+        "n_accelerators",
+        "accelerator_hours",
+        "unique_tokens",
+        "target_loss",
+        "models",
+        "weight_bits",
+    }
+)
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
 
@@ -181,9 +246,7 @@ def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
     laws_named = any(name.kind in ("law", "author") for name in getattr(filled, "spotted"))  # noqa: B009
     if (_CORE & values.keys() or laws_named) and table.get("out_of_scope", 9.0) < 9.0:
         table["out_of_scope"] *= 0.5
-    if not values and not laws_named and not _domain().search(text):
-        table = {"out_of_scope": 9.0}
-    elif not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not _domain().search(text):
+    if (not values and not laws_named and not _domain().search(text)) or (not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not _domain().search(text)):
         table = {"out_of_scope": 9.0}
     elif not _domain().search(text):
         table = {name: score for name, score in table.items() if name not in _WORLDLY}
@@ -322,7 +385,11 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
     best = max(own, key=lambda item: item.weight)
     more: list[str] = []
     for name in table:
-        if name in (task, "out_of_scope", "explain") or name in _ABSORBS.get(task, ()) or task in _SUBJECTS - {"repeat_data", "test_time", "lr_schedule", "moe"}:
+        if (
+            name in (task, "out_of_scope", "explain")
+            or name in _ABSORBS.get(task, ())
+            or task in _SUBJECTS - {"repeat_data", "test_time", "lr_schedule", "moe"}
+        ):
             continue
         for item in found:
             if item.task != name or not item.asks or item.weight < 4.0 or any(_within(text, other, item) for other in own):
@@ -333,7 +400,12 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
             low, high = min(item.end, best.end), max(item.start, best.start)
             if low > high:
                 low, high = min(item.start, best.start), max(item.end, best.end)
-            if _LEADING.search(text, low, high) and _connected(text, low, high) and name not in more and table[name] > 0.55 * score:
+            if (
+                _LEADING.search(text, max(0, low - 4), high)
+                and _connected(text, low, high)
+                and name not in more
+                and table[name] > 0.55 * score
+            ):
                 more.append(name)
     return more[:2]
 
@@ -349,4 +421,4 @@ _CONNECT = re.compile(r"\b(?:and|also|plus|as well as|und|et|y|too)\b|&|\+|以�
 
 
 def _connected(text: str, low: int, high: int) -> bool:
-    return bool(_CONNECT.search(text, max(0, low - 1), high + 1))
+    return bool(_CONNECT.search(text, max(0, low - 4), high + 1))

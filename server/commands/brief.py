@@ -59,8 +59,8 @@ def _one(question: str, as_json: bool) -> int:
 
 
 def _public(brief: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the contract: the language is told beside the brief, not in it."""
-    return {name: value for name, value in brief.items() if name != "language"}
+    """The fields of the contract: the language and what only one tool reads are not among them."""
+    return {name: value for name, value in brief.items() if name not in ("language", "details")}
 
 
 def _plain(value: Any) -> str:

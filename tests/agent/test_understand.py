@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from agent.brief import LIMITS, TASKS, Brief
 from agent.understand import parse
 from agent.understand._lexicon import LANGUAGES, read
 from agent.understand._text import atoms, fold
 from agent.understand._typos import correct, distance
 from agent.understand.names import _law_data, spot
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from knowledge.errors import InputError
 
 
@@ -230,7 +231,12 @@ def test_any_text_is_a_brief_or_a_refusal(text: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 999), st.sampled_from(["M", "B", " million", " billion", "bn"]), st.integers(1, 900), st.sampled_from(["B", " billion", "T", " trillion"]))
+@given(
+    st.integers(1, 999),
+    st.sampled_from(["M", "B", " million", " billion", "bn"]),
+    st.integers(1, 900),
+    st.sampled_from(["B", " billion", "T", " trillion"]),
+)
 def test_sizes_and_data_of_any_amount(size: int, unit: str, data: int, scale: str) -> None:
     factor = {"M": 1e6, " million": 1e6}.get(unit, 1e9)
     times = 1e9 if scale in ("B", " billion") else 1e12
@@ -256,7 +262,14 @@ def test_typing_errors_are_put_right_and_words_left_alone() -> None:
         "pretrain",
         "minimum",
     ]
-    assert [correct(word) for word in ("broken", "pilot", "patch", "prince", "dance", "later")] == ["broken", "pilot", "patch", "prince", "dance", "later"]
+    assert [correct(word) for word in ("broken", "pilot", "patch", "prince", "dance", "later")] == [
+        "broken",
+        "pilot",
+        "patch",
+        "prince",
+        "dance",
+        "later",
+    ]
     assert distance("trian", "train", 2) == 1
     assert distance("abcdef", "uvwxyz", 2) == 3
 

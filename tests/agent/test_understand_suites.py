@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 
 import pytest
+from shared import shared_path
+
 from agent.understand import parse
 from evals.understanding import Case, Score, compare, equal, load, run, score
-from shared import shared_path
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from server.cli import main
 
 
@@ -25,7 +26,14 @@ def test_language_is_told_beside_the_brief(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_many_questions_and_a_bad_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = ['{"id": "a", "question": "best model for 1e22 FLOPs"}', "not json", '{"id": "c", "question": ""}', "", '{"question": "what is mfu"}', "[1]"]
+    lines = [
+        '{"id": "a", "question": "best model for 1e22 FLOPs"}',
+        "not json",
+        '{"id": "c", "question": ""}',
+        "",
+        '{"question": "what is mfu"}',
+        "[1]",
+    ]
     path = tmp_path / "q.jsonl"
     path.write_text("\n".join(lines), encoding="utf8")
     assert main(["brief", "--jsonl", str(path)]) == 2
@@ -40,7 +48,10 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["brief"]["task"] == "cost"
 
 
-@pytest.mark.parametrize("arguments", [["brief", ""], ["brief"], ["brief", "--jsonl", "/nowhere/q.jsonl"], ["brief", "loss of 1e40 params"], ["brief", "x" * 100_000]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["brief", ""], ["brief"], ["brief", "--jsonl", "/nowhere/q.jsonl"], ["brief", "loss of 1e40 params"], ["brief", "x" * 100_000]],
+)
 def test_bad_input_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     error = capsys.readouterr().err

@@ -86,7 +86,7 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
     takes = get_tool(step.tool).request.model_fields
     stated = {name: value[0] if isinstance(value, list) and value and not _accepts_list(step.tool, name) else value
               for name, value in brief.stated().items()}
-    fields = {**stated, **step.case, **step.fields}
+    fields = {**(brief.details or {}), **stated, **step.case, **step.fields}
     law = step.case.get("laws") or context.law or (brief.laws[0] if brief.laws else None)
     if law is not None:
         fields["law"] = law

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
+from tools._autoregressive import autoregressive
 from tools._law_values import law_value
 from tools._modality import ModalityRequest, budget_of, extrapolated, grid_table, other, plain
 from tools.budget import Budget
@@ -28,6 +29,7 @@ _FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 class DiffusionRequest(ModalityRequest):
     """A diffusion question: fields of the brief, and the sampler's where they are known."""
 
+    modality: str | None = Field(None, description="variant of Henighan et al. 2020, where that law is asked for")
     depth: float | None = Field(None, gt=0, description="blocks of the MM-DiT")
     sampling_steps: float | None = Field(None, ge=1)
     architecture: str | None = None
@@ -43,6 +45,8 @@ def diffusion(request: DiffusionRequest, laws: LawBook) -> Result:
     if request.law in (SAMPLING, FEW_STEPS) or request.sampling_steps is not None or request.depth is not None:
         return _sampling(request, laws)
     budget = budget_of(request)
+    if request.law == PIXELS:
+        return autoregressive("diffusion", request.modality, "image_32x32", budget, request.params_total, laws)
     if budget.flops is not None:
         return _for_budget(request, budget, laws)
     if request.params_total is not None:

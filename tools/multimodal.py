@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
-from knowledge.errors import InputError, MissingInput
+from knowledge.errors import InputError
 from knowledge.library import LawBook
+from tools._autoregressive import LAW as AUTOREGRESSIVE
+from tools._autoregressive import autoregressive
 from tools._law_values import law_value
-from tools._modality import ModalityRequest, budget_of, extrapolated, grid_table, other, plain
+from tools._modality import ModalityRequest, budget_of, extrapolated, other, plain
 from tools.budget import Budget
-from tools.convert import flops_to_pf_days
 from tools.registry import tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 
-CLIP, COMPARE, AUTOREGRESSIVE = "cherti2023_clip", "nezhurina2025_clip_mammut", "henighan2020"
+CLIP, COMPARE = "cherti2023_clip", "nezhurina2025_clip_mammut"
 _GMAC_FLOPS = 6e9  # training FLOP per forward GMAC: 2 per multiply-accumulate, backward twice the forward pass
 _GFLOP_FLOPS = 3e9  # training FLOP per forward GFLOP
 _DEFAULT_GMAC = 1e12  # a round budget inside both fits
-_DEFAULT_MODALITY = "image_32x32"
 _GRID_GFLOP = (1e9, 3e9, 1e10, 3e10, 1e11, 3e11, 1e12)
 _TASKS = ("imagenet1k", "imagenet_robustness", "mscoco_image_retrieval", "flickr30k_image_retrieval", "vtab")
 
@@ -32,6 +33,8 @@ class MultimodalRequest(ModalityRequest):
     gmac_per_sample: float | None = Field(None, gt=0)
     samples_seen: float | None = Field(None, gt=0, description="image-text pairs, repetitions counted")
     target_error: float | None = Field(None, gt=0, lt=1, description="zero-shot ImageNet error to reach")
+    benchmark: Literal["imagenet1k", "imagenet_robustness", "mscoco_image_retrieval", "flickr30k_image_retrieval", "vtab"] | None = None
+    training_data: Literal["openclip", "openai"] | None = Field(None, description="LAION (openclip) unless OpenAI's data is named")
     architecture: str | None = None
 
 
@@ -43,13 +46,13 @@ def multimodal(request: MultimodalRequest, laws: LawBook) -> Result:
     """
     budget = budget_of(request)
     if request.law == AUTOREGRESSIVE or request.modality is not None:
-        return _autoregressive(request, budget, laws)
+        return autoregressive("multimodal", request.modality, "image_32x32", budget, request.params_total, laws)
     if request.target_error is not None:
-        return _compute_for(request.target_error, laws)
+        return _compute_for(request, request.target_error, laws)
     gmac, assumed = _forward_gmac(request, budget)
     if gmac is None or request.law == COMPARE:
         return _compare(gmac, assumed, laws)
-    return _clip_error(gmac, [*assumed, *budget.assumptions], budget, laws)
+    return _clip_error(request, gmac, [*assumed, *budget.assumptions], budget, laws)
 
 
 def _forward_gmac(request: MultimodalRequest, budget: Budget) -> tuple[float | None, list[Assumption]]:
@@ -76,50 +79,66 @@ def _forward_gmac(request: MultimodalRequest, budget: Budget) -> tuple[float | N
     return None, []
 
 
-def _clip_error(gmac: float, assumed: list[Assumption], budget: Budget, laws: LawBook) -> Result:
+_NAMES = {
+    "imagenet1k": "ImageNet", "imagenet_robustness": "ImageNet robustness", "mscoco_image_retrieval": "COCO image retrieval (recall@5)",
+    "flickr30k_image_retrieval": "Flickr30k image retrieval (recall@5)", "vtab": "VTAB+",
+}  # fmt: skip
+_DATA = {"openclip": "LAION", "openai": "OpenAI's data"}
+_COMPARED = {"imagenet1k": "imagenet1k", "mscoco_image_retrieval": "mscoco"}  # benchmarks that the comparison of architectures has too
+
+
+def _clip_error(request: MultimodalRequest, gmac: float, assumed: list[Assumption], budget: Budget, laws: LawBook) -> Result:
+    data, benchmark = request.training_data or "openclip", request.benchmark or "imagenet1k"
+    variant, where = f"{data}_{benchmark}", f"{_NAMES[benchmark]}, trained on {_DATA[data]}"
     at: Mapping[str, float] = {"C": gmac}
-    error = law_value(laws, CLIP, "error", at, "err", label="zero-shot ImageNet error, trained on LAION")
+    error = law_value(laws, CLIP, "error", at, "err", variant, f"zero-shot error on {where}")
     values = {
         "error": error,
-        "accuracy": law_value(laws, CLIP, "error", at, "acc", label="zero-shot ImageNet accuracy, trained on LAION"),
+        "accuracy": law_value(laws, CLIP, "error", at, "acc", variant, f"zero-shot accuracy on {where}"),
         "forward_gmac": Value(value=gmac, unit="GMAC", label="forward compute of both towers", quantity="gmacs"),
-        "compute_flops": budget.flops
-        or Value(
-            value=gmac * _GMAC_FLOPS,
-            unit="FLOP",
-            label="training compute",
-            quantity="flops",
-            formula="6e9 FLOP per forward GMAC",
-            inputs={"C": gmac},
+        "compute_flops": budget.flops or _training_flops(gmac),
+        "compute_factor_to_halve": law_value(
+            laws, CLIP, "compute_factor", {"reduction": 2}, "factor", variant, "compute factor that halves the error"
         ),
-        "compute_factor_to_halve": law_value(laws, CLIP, "compute_factor", {"reduction": 2}, label="compute factor that halves the error"),
     }
-    gflop = 2 * gmac
-    rivals = [
-        other(
-            f"{COMPARE} {name} on DataComp",
-            "refit of best-of-sweep tables",
-            error=law_value(laws, COMPARE, "error", {"C": gflop}, "err", variant, "zero-shot ImageNet error"),
-            samples=law_value(laws, COMPARE, "optimum", {"C": gflop}, "D_opt", f"{variant}_samples", "pairs to see"),
-        )
-        for name, variant in (("CLIP", "clip_datacomp_imagenet1k"), ("MaMMUT", "mammut_datacomp_imagenet1k"))
-    ]
-    openai = other(f"{CLIP} OpenAI data", "three models only", error=law_value(laws, CLIP, "error", at, "err", "openai_imagenet1k"))
-    pools = [
-        other(f"{CLIP} {pool} pool", "all models of the pool, repeats included", error=law_value(laws, CLIP, "error", at, "err", variant))
-        for pool, variant in (("LAION-400M", "openclip_imagenet1k_laion400m"), ("LAION-80M", "openclip_imagenet1k_laion80m"))
-    ]
     return Result(
         tool="multimodal",
         task="multimodal",
         headline=["error", "accuracy"],
         values=values,
         tables=[_by_task(gmac, laws)],
-        alternatives=[openai, *rivals, *pools],
+        alternatives=_other_errors(gmac, data, benchmark, laws),
         assumptions=assumed,
         warnings=[*budget.notices, *extrapolated(error, CLIP)],
         reasons=["The line is the frontier of many open models; a single run with many repeats lies above it."],
     )
+
+
+def _training_flops(gmac: float) -> Value:
+    return Value(
+        value=gmac * _GMAC_FLOPS,
+        unit="FLOP",
+        label="training compute",
+        quantity="flops",
+        formula="6e9 FLOP per forward GMAC",
+        inputs={"C": gmac},
+    )
+
+
+def _other_errors(gmac: float, data: str, benchmark: str, laws: LawBook) -> list[Alternative]:
+    """The same error with the other training data, a smaller pool of pairs, and the architectures compared on DataComp."""
+    at = {"C": gmac}
+    rival = "openai" if data == "openclip" else "openclip"
+    found = [other(f"{CLIP} {_DATA[rival]}", "", error=law_value(laws, CLIP, "error", at, "err", f"{rival}_{benchmark}"))]
+    for name, kind in (("CLIP", "clip"), ("MaMMUT", "mammut")) if benchmark in _COMPARED else ():
+        variant = f"{kind}_datacomp_{_COMPARED[benchmark]}"
+        error = law_value(laws, COMPARE, "error", {"C": 2 * gmac}, "err", variant)
+        samples = law_value(laws, COMPARE, "optimum", {"C": 2 * gmac}, "D_opt", f"{variant}_samples", "pairs to see")
+        found.append(other(f"{COMPARE} {name} on DataComp", "refit of best-of-sweep tables", error=error, samples=samples))
+    for pool, variant in (("LAION-400M", "laion400m"), ("LAION-80M", "laion80m")) if benchmark == "imagenet1k" else ():
+        error = law_value(laws, CLIP, "error", at, "err", f"openclip_imagenet1k_{variant}")
+        found.append(other(f"{CLIP} {pool} pool", "all models of the pool, repeats included", error=error))
+    return found
 
 
 def _by_task(gmac: float, laws: LawBook) -> Table:
@@ -203,106 +222,28 @@ def _crossover(laws: LawBook) -> Value:
     )
 
 
-def _compute_for(error: float, laws: LawBook) -> Result:
+def _compute_for(request: MultimodalRequest, error: float, laws: LawBook) -> Result:
+    data, benchmark = request.training_data or "openclip", request.benchmark or "imagenet1k"
+    variant = f"{data}_{benchmark}"
+    label = f"training compute for the error on {_NAMES[benchmark]}, trained on {_DATA[data]}"
     values = {
-        "compute_flops": law_value(
-            laws, CLIP, "compute_for_error", {"err": error}, "training_FLOP", label="training compute for the error"
-        ),
-        "forward_gmac": law_value(laws, CLIP, "compute_for_error", {"err": error}, "C", label="forward compute"),
+        "compute_flops": law_value(laws, CLIP, "compute_for_error", {"err": error}, "training_FLOP", variant, label),
+        "forward_gmac": law_value(laws, CLIP, "compute_for_error", {"err": error}, "C", variant, "forward compute"),
     }
     found: list[Alternative] = []
-    for name, variant in (("CLIP", "clip_datacomp_imagenet1k"), ("MaMMUT", "mammut_datacomp_imagenet1k")):
+    for name, kind in (("CLIP", "clip"), ("MaMMUT", "mammut")) if benchmark in _COMPARED else ():
+        rival = f"{kind}_datacomp_{_COMPARED[benchmark]}"
         try:
-            gflop = law_value(laws, COMPARE, "compute_for_error", {"err": error}, "C", variant, "forward GFLOP")
+            gflop = law_value(laws, COMPARE, "compute_for_error", {"err": error}, "C", rival, "forward GFLOP")
         except InputError:
             continue  # below the floor of that curve
-        found.append(other(f"{COMPARE} {name}", "on DataComp", forward_gflop=gflop))
+        if plain(gflop) < float("inf"):
+            found.append(other(f"{COMPARE} {name}", "on DataComp", forward_gflop=gflop))
     return Result(
         tool="multimodal",
         task="multimodal",
         headline=["compute_flops"],
         values=values,
         alternatives=found,
-        warnings=extrapolated(values["compute_flops"], CLIP),
-    )
-
-
-def _autoregressive(request: MultimodalRequest, budget: Budget, laws: LawBook) -> Result:
-    modality = request.modality or _DEFAULT_MODALITY
-    known = laws.get(AUTOREGRESSIVE).variants_of("optimum")
-    if modality not in known:
-        raise InputError("modality", f"no law for {modality!r}", f"one of {', '.join(known)}")
-    assumed = (
-        []
-        if request.modality
-        else [Assumption(field="modality", value=modality, source="images of 32 x 32 pixels, the common case of the paper")]
-    )
-    if budget.flops is None and request.params_total is None:
-        raise MissingInput((("compute_flops",), ("params_total",)), "a size per modality")
-    values: dict[str, Value] = {}
-    tables: list[Table] = []
-    if budget.flops is not None:
-        C = flops_to_pf_days(plain(budget.flops))
-        values |= {
-            "params_nonembedding": law_value(laws, AUTOREGRESSIVE, "optimum", {"C": C}, "N_opt", modality, "size without embeddings"),
-            "tokens": law_value(laws, AUTOREGRESSIVE, "optimum", {"C": C}, "D_opt", modality, "training tokens"),
-            "loss": law_value(laws, AUTOREGRESSIVE, "loss_of_compute", {"C": C}, "L", modality, "loss on the compute frontier"),
-            "compute_flops": budget.flops,
-        }
-        rows: list[list[float | int | str | bool | None]] = [
-            [
-                name,
-                plain(law_value(laws, AUTOREGRESSIVE, "optimum", {"C": C}, "N_opt", name)),
-                plain(law_value(laws, AUTOREGRESSIVE, "loss_of_compute", {"C": C}, "L", name)),
-            ]
-            for name in known
-        ]
-        tables = [
-            Table(
-                name="modalities",
-                title="Optimal size and loss by modality at the same compute",
-                rows=rows,
-                columns=[
-                    Column(name="modality"),
-                    Column(name="params_nonembedding", unit="params"),
-                    Column(name="loss", unit="nats/token"),
-                ],
-                note="losses of different modalities do not compare",
-            )
-        ]
-    else:
-        N = request.params_total or 0.0
-        values |= {
-            "loss": law_value(laws, AUTOREGRESSIVE, "loss_of_params", {"N": N}, "L", modality, "converged loss"),
-            "reducible_loss": law_value(laws, AUTOREGRESSIVE, "loss_of_params", {"N": N}, "reducible", modality, "part above the floor"),
-        }
-        tables = [
-            grid_table(
-                laws,
-                "sizes",
-                f"Converged loss by size, {modality}",
-                AUTOREGRESSIVE,
-                "loss_of_params",
-                ("N", [N / 10, N / 3, N, 3 * N]),
-                ("L", "reducible"),
-                modality,
-            )
-        ]
-    first = next(iter(values.values()))
-    return Result(
-        tool="multimodal",
-        task="multimodal",
-        headline=[key for key in values if key != "compute_flops"][:3],
-        values=values,
-        tables=tables,
-        assumptions=[*assumed, *budget.assumptions],
-        warnings=[
-            *budget.notices,
-            *extrapolated(first, AUTOREGRESSIVE),
-            Notice(
-                level="caution",
-                source=AUTOREGRESSIVE,
-                text="The size exponents come from the Kaplan-style procedure, which favours large models and few tokens.",
-            ),
-        ],
+        warnings=extrapolated(values["forward_gmac"], CLIP),
     )

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
+from tools._autoregressive import LAW as AUTOREGRESSIVE
+from tools._autoregressive import autoregressive
 from tools._law_values import law_value
 from tools._modality import ModalityRequest, budget_of, extrapolated, grid_table, other, plain
 from tools.budget import Budget
@@ -13,7 +15,7 @@ from tools.convert import FLOPS_PER_PARAM_TOKEN, flops_to_pf_days
 from tools.registry import tool
 from tools.result import Assumption, Notice, Result, Value
 
-SIZE, HYPER, AUTOREGRESSIVE = "yin2024_videodit", "yin2024_video_hparams", "henighan2020"
+SIZE, HYPER = "yin2024_videodit", "yin2024_video_hparams"
 # The paper's own example, the one point where its size law meets a stated compute: 0.64B at 1e10 TFLOP.
 _EXAMPLE_FLOPS, _EXAMPLE_PARAMS = 1e22, 6.4e8
 _COMPUTE_RATIO = 10.0
@@ -23,6 +25,7 @@ _RATIOS = (2.0, 4.0, 10.0, 100.0)
 class VideoRequest(ModalityRequest):
     """A video question: fields of the brief, a factor of compute, and a tuned smaller run to scale from."""
 
+    modality: str | None = Field(None, description="variant of Henighan et al. 2020, where that law is asked for")
     compute_ratio: float | None = Field(None, gt=0, description="factor by which compute changes")
     anchor_params: float | None = Field(None, gt=0)
     anchor_tokens: float | None = Field(None, gt=0)
@@ -37,6 +40,8 @@ def video(request: VideoRequest, laws: LawBook) -> Result:
     Raises MissingInput when the question states neither.
     """
     budget = budget_of(request)
+    if request.law == AUTOREGRESSIVE:
+        return autoregressive("video", request.modality, "video_vq_16x16x16", budget, request.params_total, laws)
     if budget.flops is not None:
         return _for_budget(budget, laws)
     if request.params_total is not None and request.tokens is not None:

@@ -160,3 +160,18 @@ def test_what_cannot_be_computed_says_what_it_needs(task: str, fields: dict[str,
 def test_bad_input_names_the_field(task: str, fields: dict[str, object], word: str) -> None:
     with pytest.raises(InputError, match=word):
         call(task, fields)
+
+
+def test_henighan_answers_for_video_and_images_when_named() -> None:
+    video = call("video", {"law": "henighan2020", "compute_flops": 8.64e19})
+    assert number(video, "params_nonembedding") == pytest.approx(3.0e8, rel=0.03)  # one PF-day
+    image = call("diffusion", {"law": "henighan2020", "compute_flops": 8.64e19, "modality": "image_16x16"})
+    assert number(image, "params_nonembedding") == pytest.approx(3.08e8, rel=0.02)
+    assert number(call("multimodal", {"modality": "image_32x32", "params_total": 1e8}), "loss") == pytest.approx(2.2 + (1e8 / 63) ** -0.13)
+
+
+def test_the_benchmark_and_the_data_choose_the_clip_line() -> None:
+    openai = call("multimodal", {"forward_gmac": 1e12, "benchmark": "vtab", "training_data": "openai"})
+    assert number(openai, "error") == pytest.approx(5.5572 * 1e12**-0.0908)
+    wanted = call("multimodal", {"target_error": 0.25})
+    assert number(call("multimodal", {"forward_gmac": number(wanted, "forward_gmac")}), "error") == pytest.approx(0.25)

@@ -15,7 +15,7 @@ from knowledge.shapes import ModelShape
 from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Column, Notice, Result, Table, Value
-from tools.systems.batch import default_batch_tokens, most_data_ranks
+from tools.systems.batch import critical_batch_tokens, default_batch_tokens, most_data_ranks
 from tools.systems.flops import count_params, flops_per_token
 from tools.systems.frontier import frontier, plans
 from tools.systems.goodput import SOURCE as GOODPUT_SOURCE
@@ -170,6 +170,12 @@ def _run(request: WallClockRequest, laws: LawBook) -> _Run:
     if request.sequence_length is None:
         assumed.append(Assumption(field="sequence_length", value=seq, unit="tokens", source="usual pretraining context for the size"))
     batch_tokens = request.batch_tokens
+    if batch_tokens is not None and batch_tokens > 2.0 * critical_batch_tokens(tokens, laws):
+        text = (
+            f"A batch of {batch_tokens:.3g} tokens is far above the critical one of {critical_batch_tokens(tokens, laws):.3g}: "
+            "it saves few steps for the tokens it costs."
+        )
+        notices.append(Notice(level="caution", text=text, source="zhang2024_cbs"))
     if batch_tokens is None:
         batch_tokens, source = default_batch_tokens(tokens, laws)
         assumed.append(Assumption(field="batch_tokens", value=batch_tokens, unit="tokens/step", source=source))
@@ -419,14 +425,22 @@ def _shortfall(run: _Run, request: WallClockRequest, devices: float) -> tuple[Se
     return found, found.nearest
 
 
-def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
-    """Why the run cannot start, and the nearest plan that can: more of the same accelerators."""
-    run.notices.append(Notice(level="conflict" if devices > 1 else "warning", text=_misfit(run, request, devices)))
-    size = devices
+def _nearest_size(run: _Run, request: WallClockRequest, devices: float) -> tuple[float, Estimate | None]:
+    """Nearest number of devices a layout exists for: fewer where the batch cannot feed them, else more."""
+    found, _ = _shortfall(run, request, devices)
+    starved = found is not None and found.candidates == 0
+    size = 2.0 ** math.floor(math.log2(devices)) if starved else devices
     plan = _estimate(run, request, size)
-    while plan is None and size < 65536:
-        size *= 2
+    while plan is None and (size > 1 if starved else size <= 65536):
+        size *= 0.5 if starved else 2.0
         plan = _estimate(run, request, size)
+    return size, plan
+
+
+def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
+    """Why the run cannot start, and the nearest plan that can: another number of the same accelerators."""
+    run.notices.append(Notice(level="conflict" if devices > 1 else "warning", text=_misfit(run, request, devices)))
+    size, plan = _nearest_size(run, request, devices)
     values: dict[str, Value] = {
         "feasibility": Value(value=f"It cannot run on {devices:g} x {run.part.name}.", label="verdict"),
         "compute_flops": Value(value=run.flops, unit="FLOP", label="training compute", quantity="flops"),

@@ -137,6 +137,12 @@ def test_what_is_no_profile_is_refused(data: dict[str, object]) -> None:
         profile_from(data)
 
 
+def test_calibrating_takes_tokens_per_second_for_step_time() -> None:
+    seconds = predict_training(ROW).step_seconds
+    row = {**ROW, "step_time_s": "", "tokens_per_s_per_gpu": str(4194304 / 64 / seconds)}
+    assert calibrate([row], "rate").profile.residuals[0] == pytest.approx(0.0, abs=1e-6)
+
+
 def test_calibrating_without_measurements_is_refused() -> None:
     with pytest.raises(InputError, match="no row has a measured"):
         calibrate([{**ROW, "step_time_s": ""}], "empty")

@@ -81,6 +81,26 @@ def test_impossible_training_names_the_nearest_plan() -> None:
     assert "nearest_layout" in result.values
 
 
+def test_more_devices_than_the_batch_feeds_names_fewer() -> None:
+    result = call("wall_clock", {"params_total": 7e9, "tokens": 1e12, "n_accelerators": 1e6, "accelerator": "h100-sxm"})
+    assert not result.feasible
+    assert result.values["n_accelerators_needed"].value < 1e6
+
+
+def test_a_batch_above_the_critical_one_is_cautioned() -> None:
+    result = call(
+        "wall_clock", {"params_total": 1e9, "tokens": 2e10, "n_accelerators": 64, "accelerator": "h100-sxm", "batch_tokens": 6.4e7}
+    )
+    assert any("critical" in notice.text for notice in result.warnings)
+
+
+def test_a_mixture_by_size_alone_is_cut_over_experts() -> None:
+    fields = {"params_total": 671e9, "params_active": 37e9, "tokens": 14.8e12, "accelerator": "h800", "n_accelerators": 2048}
+    result = call("wall_clock", fields)
+    assert "ep " in str(result.values["layout"].value)
+    assert result.values["mfu_tuned"].value > 0.15
+
+
 def test_13b_on_eight_a100_40gb_fits_with_a_breakdown() -> None:
     result = call("memory", {"params_total": 13e9, "accelerator": "a100-40gb", "n_accelerators": 8})
     assert result.feasible

@@ -68,17 +68,27 @@ def design_shape(
     return ModelShape(**fields)
 
 
+_EXPERT_COUNTS = (8, 16, 32, 64, 96, 128, 160, 192, 256, 384, 512)  # divide over the usual expert-parallel groups
+
+
 def _routed(total: float, fields: dict[str, Any], mlp: float, n_experts: int | None, chosen: int | None) -> dict[str, Any]:
-    """Expert count and width: the active MLP is shared by `chosen` experts, the total decides how many there are."""
-    chosen = chosen or (8 if total > 2e10 else 2)
+    """Expert count and width: the total fixes experts x width, the active MLP the share of experts chosen, which should be whole."""
     hidden, layers = fields["hidden"], fields["layers"]
-    width = int(max(64, 64 * round(mlp / (3 * hidden * chosen) / 64)))
     tables = (1 if fields["tied_embeddings"] else 2) * fields["vocab"] * hidden
     attention = hidden * fields["head_dim"] * (2 * fields["heads"] + 2 * fields["kv_heads"])
-    room = (total - tables) / layers - attention
+    room = max((total - tables) / layers - attention, mlp)
+    count = n_experts or min(
+        _EXPERT_COUNTS, key=lambda n: (_rounding(n * mlp / room) > 0.04, _rounding(n * mlp / room) if n * mlp / room < 1 else 0, n)
+    )
+    width = int(max(64, 64 * round(room / (3 * hidden * count) / 64)))
     return {
-        "experts_per_token": chosen,
+        "experts_per_token": chosen or max(1, min(count, round(count * mlp / room))),
         "expert_ffn_hidden": width,
-        "n_experts": n_experts or max(chosen, round(room / (3 * hidden * width))),
+        "n_experts": count,
         "ffn_hidden": 0,
     }
+
+
+def _rounding(share: float) -> float:
+    """Relative change when a number of chosen experts is rounded to a whole one."""
+    return abs(max(1, round(share)) / share - 1.0)

@@ -105,7 +105,7 @@ def calibrate(rows: Sequence[Row], name: str) -> Calibration:
     """A profile from rows with a measured step_time_s (and peak_mem_gb where there is one). Raises InputError when no row can be used."""
     points, residuals, memory = [], [], []
     for row in rows:
-        measured = number(row, "step_time_s")
+        measured = _measured_seconds(row)
         if measured is None:
             continue
         try:
@@ -128,6 +128,12 @@ def calibrate(rows: Sequence[Row], name: str) -> Calibration:
     profile = Profile(name, tuple(points), tuple(residuals), f"{len(points)} rows", memory=tuple(memory))
     left = _each_by_the_others(profile)
     return Calibration(profile, len(points), len(rows) - len(points), _missed(residuals), _missed(left))
+
+
+def _measured_seconds(row: Row) -> float | None:
+    """Measured step time, or the one that follows from tokens per second and accelerator."""
+    rate, batch, devices = (number(row, key) for key in ("tokens_per_s_per_gpu", "global_batch_tokens", "n_accelerators"))
+    return number(row, "step_time_s") or (batch / (rate * devices) if rate and batch and devices else None)
 
 
 def _each_by_the_others(profile: Profile) -> list[float]:

@@ -98,7 +98,8 @@ def sandwich(objective: Objective, theta: Floats, clusters: npt.NDArray[np.int64
     width = max(objective.delta, 1.06 * float(np.median(np.abs(r))) / 0.6745 * len(r) ** -0.2)
     near = jacobian[0] * (np.abs(r) <= width)
     bread = np.linalg.pinv(near @ jacobian[0].T * (objective.delta / width))
-    return bread @ (scores @ scores.T) @ bread
+    covariance = bread @ (scores @ scores.T) @ bread
+    return (covariance + covariance.T) / 2
 
 
 def sandwich_draws(objective: Objective, optimum: Optimum, n: int, seed: int, clusters: npt.NDArray[np.int64] | None = None) -> Spread:

@@ -25,6 +25,7 @@ Z90 = 1.645
 _PRIOR_SD = 3.0  # of log coefficients: so weak that it only keeps an unfinished design's matrix invertible
 _RATIOS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)  # tokens per parameter offered; below 5 no form describes a run well
 _MOST_REPEATS = 2  # more repeats of one setting would trust the form too much
+SMALLEST = 2e7  # params: below this a model is mostly its embeddings, and laws of large ones stop describing it
 _LARGEST_SHARE = 0.35  # of the budget that one run may take
 
 
@@ -94,10 +95,10 @@ class _Candidates:
     gradient: Floats  # [p, n], divided by the noise
 
 
-def _candidates(problem: Problem, budget: float, sizes: int = 14) -> _Candidates:
+def _candidates(problem: Problem, budget: float, sizes: int = 16) -> _Candidates:
     """Settings on a grid of size and tokens per parameter whose single run takes at most a third of the budget."""
     largest = (_LARGEST_SHARE * budget / (FLOPS_PER_PARAM_TOKEN * 20.0)) ** 0.5 * 2.0
-    grid = np.exp(np.linspace(np.log(largest / 300.0), np.log(largest), sizes))
+    grid = np.exp(np.linspace(np.log(min(SMALLEST, largest / 30.0)), np.log(largest), sizes))
     N, ratio = (axis.ravel() for axis in np.meshgrid(grid, np.array(_RATIOS), indexing="ij"))
     D = N * ratio
     C = FLOPS_PER_PARAM_TOKEN * N * D
@@ -140,34 +141,41 @@ def _inverse(counts: Floats, gradient: Floats) -> Floats:
 def plan_runs(problem: Problem, budget: float, want: Want = "loss", most_runs: int = 30) -> Plan:
     """Greedy choice of the run that gains most for its share of the budget and of the number of runs, then exchanges of one run for others while they help."""
     options, criterion = _candidates(problem, budget), _Criterion(problem, want)
-    counts = np.zeros(len(options.flops))
-    _fill(counts, options, criterion, budget, most_runs)
-    for _ in range(40):
-        before = criterion.value(_inverse(counts, options.gradient))
-        best: tuple[float, Floats] = (before, counts)
-        for i in np.flatnonzero(counts):
-            trial = counts.copy()
-            trial[i] -= 1
-            _fill(trial, options, criterion, budget, most_runs)
-            value = criterion.value(_inverse(trial, options.gradient))
-            if value < best[0]:
-                best = (value, trial)
-        if best[0] >= before - 1e-4 * abs(before):
-            break
-        counts = best[1]
+    tried = [_exchange(options, criterion, budget, most_runs, thrift) for thrift in (0.0, 0.3, 1.0, 3.0)]
+    counts = min(tried, key=lambda chosen: criterion.value(_inverse(chosen, options.gradient)))
     chosen = [Planned(float(options.params[i]), float(options.tokens[i]), float(options.flops[i]), int(counts[i])) for i in np.flatnonzero(counts)]
     return assess(problem, chosen, criterion)
 
 
-def _fill(counts: Floats, options: _Candidates, criterion: _Criterion, budget: float, most_runs: int) -> None:
-    """Add runs in place until no affordable one is left."""
+def _exchange(options: _Candidates, criterion: _Criterion, budget: float, most_runs: int, thrift: float) -> Floats:
+    """Repeats of each candidate [n]: greedy, then the best replacement of one run while it improves the criterion."""
+    counts = np.zeros(len(options.flops))
+    _fill(counts, options, criterion, budget, most_runs, thrift)
+    value = criterion.value(_inverse(counts, options.gradient))
+    for _ in range(40):
+        before = value
+        for i in np.flatnonzero(counts):
+            trial = counts.copy()
+            trial[i] -= 1
+            _fill(trial, options, criterion, budget, most_runs, thrift)
+            found = criterion.value(_inverse(trial, options.gradient))
+            if found < value:
+                counts, value = trial, found
+                break
+        if value >= before - 1e-4 * abs(before):
+            break
+    return counts
+
+
+def _fill(counts: Floats, options: _Candidates, criterion: _Criterion, budget: float, most_runs: int, thrift: float) -> None:
+    """Add runs in place, the most gain for its price first, until no affordable one is left; `thrift` is how much FLOP weigh in it."""
     while counts.sum() < most_runs:
         left = budget - float(counts @ options.flops)
         affordable = (options.flops <= left) & (counts < _MOST_REPEATS)
         if not affordable.any():
             return
         gains = criterion.gains(_inverse(counts, options.gradient), options.gradient)
-        price = options.flops / budget + 1.0 / most_runs  # both limits are spent by a run
+        price = thrift * options.flops / budget + 1.0 / most_runs  # both limits are spent by a run
         worth = np.where(affordable, gains / price, -1.0)
         pick = int(np.argmax(worth))
         if gains[pick] <= 1e-12:

@@ -20,8 +20,9 @@ Floats = npt.NDArray[np.float64]
 N_STARTS = 64
 SEARCH_ROWS = 4000  # starts are searched on at most this many rows; the best are finished on all
 WIDE_ROWS = 100
+AGREEMENT = 0.2  # of the starts must end at the best optimum, or the search is widened
 WIDE_DELTA = 20.0  # the wide search's Huber over the real one's
-MAX_PLACES = 24  # ends of the wide search that are followed to the real optimum, best first
+MAX_PLACES = 8  # ends of the wide search that are followed to the real optimum, best first
 _SAME_PLACE = 1e-3  # relative difference of wide cost below which two searches ended at one place
 _CHUNK_CELLS = 120_000  # resamples x rows solved together: the working arrays stay in a core's cache
 
@@ -94,9 +95,20 @@ def _thin(objective: Objective, cap: int, copy: bool = False) -> Objective:
 
 
 def find_optimum(objective: Objective, n_starts: int = N_STARTS) -> Optimum:
-    """Global optimum from many starts solved together: first with a wide Huber (smooth, few traps), then the real one."""
+    """Global optimum from many starts solved together: first with a wide Huber (smooth, few traps), then the real one.
+
+    When few starts agree on it, the valley is hard to find and the search is repeated from eight times as many.
+    """
+    found = _search(objective, n_starts, WIDE_ROWS, MAX_PLACES)
+    if found.agree >= AGREEMENT * found.starts or n_starts < N_STARTS:
+        return found
+    again = _search(objective, 8 * n_starts, 4 * WIDE_ROWS, 16 * MAX_PLACES)
+    return again if again.cost <= found.cost * (1 + 1e-9) else found
+
+
+def _search(objective: Objective, n_starts: int, wide_rows: int, places: int) -> Optimum:
     search = _thin(objective, SEARCH_ROWS)
-    n, heads, followers = _wide_search(search, n_starts)
+    n, heads, followers = _wide_search(search, n_starts, wide_rows, places)
     rough = solve(search.normal, heads, np.ones((1, search.n)), search.bounds, tolerance=1e-8, max_iterations=60)
     order = np.argsort(rough.cost, kind="stable")
     if not np.isfinite(rough.cost[order[0]]):
@@ -109,19 +121,19 @@ def find_optimum(objective: Objective, n_starts: int = N_STARTS) -> Optimum:
     return Optimum(last.theta[best], float(last.cost[best]), n, agree, bool(last.converged[best]), tuple(float(c) for c in rough.cost[order]))
 
 
-def _wide_search(objective: Objective, n_starts: int) -> tuple[int, Floats, npt.NDArray[np.intp]]:
+def _wide_search(objective: Objective, n_starts: int, rows: int, places: int) -> tuple[int, Floats, npt.NDArray[np.intp]]:
     """How many starts were tried, the places they ended at [k,p], best first, and how many ended at each.
 
     Done on a sample of the rows: it only has to find the right valley.
     """
-    sample = _thin(objective, max(WIDE_ROWS, 10 * objective.p), copy=True)
+    sample = _thin(objective, max(rows, 10 * objective.p), copy=True)
     starts = start_rows(sample, n_starts)
     sample.delta = WIDE_DELTA * objective.delta
     found = solve(sample.normal, starts, np.ones((1, sample.n)), sample.bounds, tolerance=1e-3, max_iterations=14) if len(starts) else None
     heads, followers = _distinct(found) if found is not None else (np.zeros(0, np.intp), np.zeros(0, np.intp))
     if found is None or not len(heads):
         raise InputError("runs", "no start of the search has a finite loss", "check the columns and their units")
-    return len(starts), objective.internal(sample.natural(found.theta[heads[:MAX_PLACES]])), followers[:MAX_PLACES]
+    return len(starts), objective.internal(sample.natural(found.theta[heads[:places]])), followers[:places]
 
 
 def _distinct(found: Solution) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

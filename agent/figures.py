@@ -15,7 +15,7 @@ _SIZE = {"width": 460, "height": 260}
 
 def specs(results: list[Result]) -> list[dict[str, Any]]:
     """A spec for every table that is drawn, in order of the results."""
-    drawn = {VALLEY: _valley, FRONTIER: _frontier}
+    drawn = {VALLEY: _valley, FRONTIER: _frontier, "frontier": _pareto}
     return [drawn[table.name](table) for result in results for table in result.tables if table.name in drawn]
 
 
@@ -55,6 +55,14 @@ def _frontier(table: Table) -> dict[str, Any]:
                    "strokeDash": {"field": "fitted", "type": "nominal", "title": "inside the fit region", "sort": [True, False]},
                    "tooltip": [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("compute", "loss", "low", "high")]}})
     return _base(table, "Least loss against training compute, with its interval; dashed where the law is extrapolated.") | {"layer": layers}
+
+
+def _pareto(table: Table) -> dict[str, Any]:
+    axis = {"x": {"field": "days", "type": "quantitative", "scale": {"type": "log"}, "title": "days"},
+            "y": {"field": "accelerator_hours", "type": "quantitative", "scale": {"zero": False}, "title": "accelerator-hours"}}
+    tooltip = [{"field": column.name, "type": "nominal" if column.name == "layout" else "quantitative"} for column in table.columns]
+    return _base(table, "Training time against accelerator-hours: cluster sizes and batches that nothing beats on both.") | {
+        "layer": [{"mark": {"type": "line", "opacity": 0.5}, "encoding": axis}, {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": axis | {"tooltip": tooltip}}]}
 
 
 def data_csv(spec: dict[str, Any]) -> str:

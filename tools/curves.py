@@ -11,7 +11,7 @@ from tools.law import INTERVAL_LEVEL
 from tools.result import Column, Number, Table
 from tools.surface import Coefficients, Surface
 
-VALLEY, FRONTIER = "valley", "frontier"
+VALLEY, FRONTIER = "valley", "loss_frontier"
 FIGURE_TABLES = (VALLEY, FRONTIER)
 _POINTS = 41
 

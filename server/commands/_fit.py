@@ -15,7 +15,7 @@ import numpy as np
 from knowledge.errors import InputError
 from tools.fitting.fitted import Fitted, as_json, fit_runs
 from tools.fitting.runs import RunTable, describe_group, parse_group, read_runs
-from tools.fitting.spec import FIT_FORMS, fit_form
+from tools.fitting.spec import fit_form, fit_forms
 
 MAX_GROUPS = 40
 
@@ -73,7 +73,7 @@ def write_json(target: str, data: Any) -> None:
 def fit_command(options: argparse.Namespace) -> int:
     """Run `flopwise fit`."""
     if options.list_forms:
-        for spec in FIT_FORMS.values():
+        for spec in fit_forms().values():
             print(f"{spec.name:<20} {spec.title}; needs {', '.join(spec.inputs.values())}")
         return 0
     if not options.runs:

@@ -104,12 +104,17 @@ def register(spec: FitForm) -> None:
     FIT_FORMS[spec.name] = spec
 
 
-def fit_form(name: str) -> FitForm:
-    """A fit form by name or alias; raises InputError with the nearest names."""
+def fit_forms() -> dict[str, FitForm]:
+    """Every form that can be fitted, by name."""
     from tools.fitting import catalogue  # noqa: F401 - registers the forms
 
+    return FIT_FORMS
+
+
+def fit_form(name: str) -> FitForm:
+    """A fit form by name or alias; raises InputError with the nearest names."""
     key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    for spec in FIT_FORMS.values():
+    for spec in fit_forms().values():
         if key == spec.name or key in (alias.replace("-", "_") for alias in spec.aliases):
             return spec
     near = difflib.get_close_matches(key, FIT_FORMS, 3, 0.4)

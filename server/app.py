@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from agent.compose import versions
 from server import errors
-from server.api import estimates, facts, laws, ops, plans, shares, threads, tools
+from server.api import estimates, facts, jobs, laws, ops, plans, shares, threads, tools
 from server.auth import Keyring
 from server.gate import Gate, Metrics
+from server.jobs import Jobs, Runner, worker_name
 from server.plans import Plans
 from server.settings import Settings
 from server.store.engine import Store
 
-ROUTERS = (plans, shares, threads, estimates, laws, tools, facts)
+ROUTERS = (plans, shares, threads, jobs, estimates, laws, tools, facts)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -26,10 +28,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            _start(app, settings, stack)
+        stack = ExitStack()
+        try:
+            await run_in_threadpool(_start, app, settings, stack)  # in a thread: DBOS refuses to be started within an event loop
             yield
+        finally:
             app.state.stopping = True
+            await run_in_threadpool(stack.close)
 
     app = FastAPI(title="flopwise", version=versions()["flopwise"], lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json",
                   summary="Plans of training and serving models, with numbers from published scaling laws", responses=errors.RESPONSES)
@@ -45,9 +50,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _start(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
+def _start(app: FastAPI, settings: Settings, stack: ExitStack) -> None:
     store = Store(settings.store_url)
     stack.callback(store.close)
     app.state.store, app.state.keyring = store, Keyring(store)
     app.state.plans = Plans(store, settings)
     stack.callback(app.state.plans.close)
+    app.state.jobs = Jobs(store)
+    stack.callback(app.state.jobs.close)
+    if settings.runs_jobs:
+        # On SQLite this process is the only one, so after a restart its jobs are its own again at once.
+        runner = Runner(store, app.state.plans, settings, "serve" if store.is_sqlite else worker_name())
+        runner.start()
+        stack.callback(runner.stop)

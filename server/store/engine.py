@@ -50,7 +50,7 @@ class Store:
     def __init__(self, url: str, *, migrate: bool = True) -> None:
         self.url = url
         self.engine = make_engine(url)
-        self._writer = self.engine.execution_options(writes=True)
+        self.writer = self.engine.execution_options(writes=True)
         if migrate:
             upgrade(self.engine)
 
@@ -68,7 +68,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session whose changes are committed at the end of the block, or not at all."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with Session(self.writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def check(self) -> str:

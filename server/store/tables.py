@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, Text
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -83,11 +83,12 @@ class Fit(SQLModel, table=True):
     """A fitted law: the report of the fit and, where the runs determine one, the law card."""
 
     __tablename__ = "fits"  # pyright: ignore[reportAssignmentType]
-    __table_args__ = (Index("ix_fits_owner_created", "owner", "created", "id"),)
+    __table_args__ = (Index("ix_fits_owner_created", "owner", "created", "id"), UniqueConstraint("job_id", "place"))
 
     id: str = Field(default_factory=lambda: new_id("fit"), primary_key=True, max_length=64)
     owner: str = Field(max_length=64)
-    job_id: str = Field(max_length=64, unique=True)
+    job_id: str = Field(max_length=64)
+    place: int = Field(0, description="which of the job's fits, one for each group of runs")
     form: str = Field(max_length=64)
     report: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     card: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
@@ -108,7 +109,8 @@ class Job(SQLModel, table=True):
     done: int = 0
     total: int = 0
     note: str = Field("", max_length=400)
-    attempt: int = 1
+    attempts: int = Field(0, description="how often a worker has begun it: more than once after a crash")
+    retry_of: str | None = Field(None, max_length=64)
     result: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
     error: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
     created: str = Field(default_factory=now, max_length=32)

@@ -7,6 +7,8 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
+branch_labels = None
+depends_on = None
 
 
 def upgrade() -> None:
@@ -30,12 +32,13 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("owner", sa.String(64), nullable=False),
         sa.Column("job_id", sa.String(64), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("form", sa.String(64), nullable=False),
         sa.Column("report", sa.JSON(), nullable=False),
         sa.Column("card", sa.JSON(), nullable=True),
         sa.Column("created", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("job_id"),
+        sa.UniqueConstraint("job_id", "place"),
     )
     with op.batch_alter_table("fits", schema=None) as batch_op:
         batch_op.create_index("ix_fits_owner_created", ["owner", "created", "id"], unique=False)
@@ -61,7 +64,8 @@ def upgrade() -> None:
         sa.Column("done", sa.Integer(), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("note", sa.String(400), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("retry_of", sa.String(64), nullable=True),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("created", sa.String(32), nullable=False),

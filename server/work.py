@@ -1,0 +1,222 @@
+"""What each kind of job does, one step at a time. A step that has ended is not done again after a crash."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from knowledge.errors import InputError
+from knowledge.library import LawBook
+from server.errors import NotThere, of_input
+from server.paging import own
+from server.plans import PlanIn, Plans
+from server.store.engine import Store
+from server.store.tables import Fit, Runs
+
+MAX_GROUPS = 40
+Progress = Callable[[int], None]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _TableRequest(_Request):
+    """A table of runs and how to read it: units by role (`params: B`), the column of a role, C = k N D, which groups."""
+
+    runs: str = Field(max_length=64, description="id of an uploaded table")
+    units: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    group: dict[str, str] = {}
+    flops_per_param_token: float = Field(6.0, gt=0, le=1e6, allow_inf_nan=False)
+    seed: int = Field(0, ge=0, le=2**63 - 1)
+
+
+class FitIn(_TableRequest):
+    """A law to fit to each chosen group of runs."""
+
+    form: str = Field("chinchilla", max_length=64)
+    bootstrap: int = Field(1000, ge=0, le=10_000)
+    resample: Literal["row", "run", "residual", "sandwich"] | None = None
+
+
+class ForecastIn(_TableRequest):
+    """Larger runs to predict from a table of smaller ones; `at` is the table of the points."""
+
+    at: str = Field(max_length=64)
+    form: str | None = Field(None, max_length=64)
+
+
+class SweepIn(_Request):
+    """Many questions or briefs, each answered by a plan of its own."""
+
+    items: list[PlanIn] = Field(min_length=1, max_length=1000)
+
+
+class EvalIn(_Request):
+    """The law base checked against its published numbers; of one area where given."""
+
+    area: str | None = Field(None, max_length=64)
+
+
+class Kit(Protocol):
+    """What a job may use of the process it runs in."""
+
+    store: Store
+    plans: Plans
+
+
+# A job is a list of step names, a function that does one of them, and one that puts their outcomes together.
+class Kind(Protocol):
+    """One kind of job."""
+
+    request: type[_Request]
+
+    def steps(self, kit: Kit, owner: str, given: Any) -> list[Any]: ...
+
+    def weight(self, given: Any) -> int: ...
+
+    def do(self, kit: Kit, owner: str, given: Any, step: Any, progress: Progress) -> dict[str, Any]: ...
+
+    def gather(self, given: Any, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]: ...
+
+
+def read_table(store: Store, owner: str, given: _TableRequest, runs_id: str, *, points: bool = False) -> Any:
+    """An uploaded table, read as the request says. Raises NotThere, InputError."""
+    from tools.fitting.runs import read_runs
+
+    with store.read() as session:
+        row: Runs = own(session, Runs, runs_id, owner)
+    columns = {role: name for role, name in given.columns.items() if not (points and role == "loss")}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / row.name
+        path.write_bytes(row.content)
+        return read_runs(path, units=given.units, columns=columns, flops_per_param_token=given.flops_per_param_token, points=points)
+
+
+class _Fits:
+    request = FitIn
+
+    def steps(self, kit: Kit, owner: str, given: FitIn) -> list[dict[str, str]]:
+        from tools.fitting.spec import fit_form
+
+        fit_form(given.form)
+        table = read_table(kit.store, owner, given, given.runs)
+        groups = (table.choose(given.group) if given.group else table).groups()
+        if len(groups) > MAX_GROUPS:
+            raise InputError("group", f"the table holds {len(groups)} groups", f"choose with `group`, such as {groups[0]}")
+        return [{**given.group, **group} for group in groups]
+
+    def weight(self, given: FitIn) -> int:
+        return max(given.bootstrap, 1)
+
+    def do(self, kit: Kit, owner: str, given: FitIn, step: dict[str, str], progress: Progress) -> dict[str, Any]:
+        from tools.fitting.card import law_card
+        from tools.fitting.fitted import as_json, fit_runs
+        from tools.fitting.spec import fit_form
+
+        table = read_table(kit.store, owner, given, given.runs)
+        fit = fit_runs(table.choose(step) if step else table, fit_form(given.form), n_bootstrap=given.bootstrap, seed=given.seed,
+                       method=given.resample, progress=progress)
+        card = law_card(fit).model_dump(mode="json", exclude_defaults=True) if fit.params else None
+        return {"report": as_json(fit), "card": card}
+
+    def gather(self, given: FitIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
+        fits = [Fit(id=f"fit_{job_id.removeprefix('job_')}_{place}", owner=owner, job_id=job_id, place=place, form=given.form,
+                    report=part["report"], card=part["card"]) for place, part in enumerate(parts)]
+        return {"fits": [{"id": fit.id, "group": fit.report["group"], "status": fit.report["status"], "verdict": fit.report["verdict"],
+                          "params": fit.report["params"]} for fit in fits]}, fits
+
+
+class _Forecasts:
+    request = ForecastIn
+
+    def steps(self, kit: Kit, owner: str, given: ForecastIn) -> list[dict[str, Any]]:
+        from tools.fitting.forecast import matched_groups
+
+        table, points = self._tables(kit, owner, given)
+        return [{"group": group, "rows": [int(i) for i in rows]} for group, rows in matched_groups(table, points)]
+
+    def weight(self, given: ForecastIn) -> int:
+        return 1
+
+    def _tables(self, kit: Kit, owner: str, given: ForecastIn) -> tuple[Any, Any]:
+        table = read_table(kit.store, owner, given, given.runs)
+        return table.choose(given.group) if given.group else table, read_table(kit.store, owner, given, given.at, points=True)
+
+    def do(self, kit: Kit, owner: str, given: ForecastIn, step: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        import numpy as np
+
+        from tools.fitting.forecast import forecast_group, forecast_with_form
+        from tools.fitting.spec import fit_form
+
+        table, points = self._tables(kit, owner, given)
+        runs = table.choose(step["group"]) if step["group"] else table
+        mine = points.take(np.array(step["rows"], dtype=np.int64))
+        part = forecast_with_form(runs, mine, fit_form(given.form), seed=given.seed)[0] if given.form else forecast_group(runs, mine, seed=given.seed)
+        rows = [{"row": row, "loss": _finite(part.loss[i]), "lo": _finite(part.low[i]), "hi": _finite(part.high[i])} for i, row in enumerate(step["rows"])]
+        progress(1)
+        return {"rows": rows, "group": {"group": step["group"], "runs": len(part.table), "members_used": list(part.used), "notes": list(part.notes),
+                                        "problems": [str(problem) for problem in part.table.problems]}}
+
+    def gather(self, given: ForecastIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
+        rows = sorted((row for part in parts for row in part["rows"]), key=lambda row: row["row"])
+        return {"level": 0.9, "predictions": rows, "groups": [part["group"] for part in parts]}, []
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if abs(float(value)) < float("inf") else None
+
+
+class _Sweeps:
+    request = SweepIn
+
+    def steps(self, kit: Kit, owner: str, given: SweepIn) -> list[int]:
+        return list(range(len(given.items)))
+
+    def weight(self, given: SweepIn) -> int:
+        return 1
+
+    def do(self, kit: Kit, owner: str, given: SweepIn, step: int, progress: Progress) -> dict[str, Any]:
+        try:
+            made = kit.plans.make(owner, given.items[step])
+        except (InputError, NotThere) as error:
+            return {"problem": of_input(error).model_dump() if isinstance(error, InputError) else {"title": "Not there", "detail": str(error)}}
+        finally:
+            progress(1)
+        return {"plan": made.id, "headline": made.headline}
+
+    def gather(self, given: SweepIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
+        return {"plans": parts}, []
+
+
+class _Evals:
+    request = EvalIn
+
+    def steps(self, kit: Kit, owner: str, given: EvalIn) -> list[str]:
+        areas = sorted({card.area for card in LawBook()})
+        if given.area is not None and given.area not in areas:
+            raise InputError("area", f"no law is of the area {given.area!r}", f"areas: {', '.join(areas)}")
+        return areas if given.area is None else [given.area]
+
+    def weight(self, given: EvalIn) -> int:
+        return 1
+
+    def do(self, kit: Kit, owner: str, given: EvalIn, step: str, progress: Progress) -> dict[str, Any]:
+        from tools.law_checks import run_checks
+
+        cards = [card for card in LawBook() if card.area == step]
+        outcomes = list(run_checks(cards))
+        progress(1)
+        return {"area": step, "laws": len(cards), "checks": len(outcomes), "passed": sum(item.passed for item in outcomes),
+                "failed": [item.as_json() for item in outcomes if not item.passed][:50]}
+
+    def gather(self, given: EvalIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
+        return {"checks": sum(part["checks"] for part in parts), "passed": sum(part["passed"] for part in parts), "areas": parts}, []
+
+
+KINDS: dict[str, Kind] = {"fit": _Fits(), "forecast": _Forecasts(), "sweep": _Sweeps(), "eval": _Evals()}

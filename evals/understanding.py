@@ -162,13 +162,13 @@ def report(cases: list[Case], verbose: bool) -> str:
     lines += [
         score(case for case in cases if case.gold["task"] == task).line(task) for task in sorted({case.gold["task"] for case in cases})
     ]
-    lines.append(
-        f"milliseconds a question: median {1e3 * statistics.median(times):.2f}, 99th percentile {1e3 * times[int(0.99 * (len(times) - 1))]:.2f}"
-    )
+    late = 1e3 * times[int(0.99 * (len(times) - 1))]
+    lines.append(f"milliseconds a question: median {1e3 * statistics.median(times):.2f}, 99th percentile {late:.2f}")
     for case in cases if verbose else []:
         if case.wrong:
             lines.append(
-                f"\n{case.id} {' '.join(case.question.split())}\n  wrong {', '.join(case.wrong)}\n  gold  {dict(case.gold)}\n  found {dict(case.found)}"
+                f"\n{case.id} {' '.join(case.question.split())}\n  wrong {', '.join(case.wrong)}"
+                f"\n  gold  {dict(case.gold)}\n  found {dict(case.found)}"
             )
     return "\n".join(lines)
 

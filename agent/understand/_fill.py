@@ -35,7 +35,8 @@ _INTEGER = frozenset(
 )
 _PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])")
 _RATIO = re.compile(
-    r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
+    r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))"
+    r"|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
 )
 _TRAINS = re.compile(
     r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to"
@@ -206,7 +207,7 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
                 nodes_of.dim = "used"
         elif measure.dim == "time" and _GPU_BEHIND.match(text, measure.end):
             measure.dim, measure.value = "acc_hours", measure.value / 3600.0
-        elif (measure.dim == "usd" and measure.value < 100 and (_hourly(place, measure) or _HOUR_BEFORE.search(text, 0, measure.start))) or (measure.dim == "usd_per_item" and measure.value < 100):
+        elif measure.value < 100 and (measure.dim == "usd_per_item" or (measure.dim == "usd" and _hourly(place, measure, text))):
             measure.dim = "usd_per_hour"
         elif measure.dim in ("tokens", "plain") and _reference_amount(place, measure):
             measure.dim = "used"
@@ -234,7 +235,9 @@ def _each(place: Scene, nodes: Measure, cards: Measure) -> bool:
     return gap <= 3 or (gap <= 6 and bool({"each", "per", "jeweils", "je", "chacun", "cada"} & set(words)))
 
 
-def _hourly(place: Scene, measure: Measure) -> bool:
+def _hourly(place: Scene, measure: Measure, text: str) -> bool:
+    if _HOUR_BEFORE.search(text, 0, measure.start):
+        return True
     before = place.atoms[max(0, measure.first - 3) : measure.first]
     if not before or before[-1].text not in ("at", "@", "for", "a", "à", "zu", "bei"):
         return False
@@ -390,7 +393,7 @@ def _accelerators(filled: Filled) -> None:
     ids = list(dict.fromkeys(name.id for name, _ in live))
     if len(ids) > 1:
         compared = [live[0][0].id]
-        for (_, place), (name, where) in zip(live, live[1:], strict=False):
+        for (_, place), (name, where) in itertools.pairwise(live):
             words = {atom.text for atom in filled.place.atoms[place + 1 : where]}
             if where - place <= 6 and words & {
                 "vs",

@@ -30,7 +30,8 @@ _GROUPED = (
 _PLAIN = r"\d+(?:\.\d+|,\d{1,2}(?!\d))?|(?<![\w)])\.\d+"
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺"
 _POWER = rf"(?:\^\s*\(?\{{?|\*\*\s*)(?P<exp>[+-]?\d+)|(?P<sup>[{_SUPERSCRIPT}]+)"
-_NUMBER = rf"(?:(?P<mant>{_PLAIN})\s*(?:[×x*·]|times)\s*(?=10\s*[\^*{_SUPERSCRIPT}]))?(?P<num>{_GROUPED}|{_PLAIN})(?:e(?P<e>[+-]?\d+))?(?:\s*(?:{_POWER}))?"
+_MANTISSA = rf"(?:(?P<mant>{_PLAIN})\s*(?:[×x*·]|times)\s*(?=10\s*[\^*{_SUPERSCRIPT}]))?"
+_NUMBER = rf"{_MANTISSA}(?P<num>{_GROUPED}|{_PLAIN})(?:e(?P<e>[+-]?\d+))?(?:\s*(?:{_POWER}))?"
 _ATOM = re.compile(
     rf"(?P<number>(?<!\d){_NUMBER})|(?P<times>(?<=\d)[x×](?=\s?[a-z{CJK}]*\d)|(?<=\d\s)x(?=\s))"
     rf"|(?P<word>[^\W\d_{CJK}]+)|(?P<cjk>[{CJK}])|(?P<symbol>\S)",

@@ -50,7 +50,9 @@ _TARGETS = {
 }
 _FACTOR = re.compile("|".join(sorted(map(re.escape, _FACTORS), key=len, reverse=True)) + r"|(?P<times>\d+(?:\.\d+)?)\s?(?:x|×|times)")
 _FOLLOW = re.compile(
-    r"^\W*(?:and|also|same|what (?:about|if)|how about|now|ok(?:ay)?|then|instead|use|try|with|on|but|make (?:it|that)|why|und|dasselbe|gleich\w*|was wenn|et|même|la même|y|lo mismo|igual|那|如果|同样|では|同じ|じゃあ)\b|\binstead\b|\bsame\b|那么|呢[?？]?$"
+    r"^\W*(?:and|also|same|what (?:about|if)|how about|now|ok(?:ay)?|then|instead|use|try|with|on|but|make (?:it|that)|why"
+    r"|und|dasselbe|gleich\w*|was wenn|et|même|la même|y|lo mismo|igual|那|如果|同样|では|同じ|じゃあ)\b"
+    r"|\binstead\b|\bsame\b|那么|呢[?？]?$"
 )
 _SWITCH = frozenset({"params_total", "models"})
 

@@ -19,10 +19,13 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 _LINK = re.compile(r"https?://\S+|\S+@\S+\.\w+")
 _FORMAT = re.compile(
     r"(?<![a-z0-9])(?:w(?P<w>\d{1,2})(?:a\d{1,2})?(?:kv\d{1,2})?(?:g\d+)?|(?:nv|mx)?(?:int|fp|nf|uint)[ -]?(?P<f>\d{1,2})(?:[ _-]?e\dm\d)?"
-    r"|bf[ -]?(?P<b>16)|float(?P<fl>16|32)|q(?P<q>[2-8])(?:_[k0-9]\w*)|(?<!in )(?<!by )(?<!of )i?q(?P<iq>[2-8])|(?P<half>half precision)|(?P<tern>ternary|1\.58[ -]?bits?|bitnet)|(?P<bin>binary weights))(?![a-z0-9])"
+    r"|bf[ -]?(?P<b>16)|float(?P<fl>16|32)|q(?P<q>[2-8])(?:_[k0-9]\w*)"
+    r"|(?<!in )(?<!by )(?<!of )i?q(?P<iq>[2-8])"
+    r"|(?P<half>half precision)|(?P<tern>ternary|1\.58[ -]?bits?|bitnet)|(?P<bin>binary weights))(?![a-z0-9])"
 )
 _UNKNOWN_PART = re.compile(
-    r"(?:(?<![a-z0-9.])|(?<=\dx))(?:(?:[bh]|gb|gh)\d{3}|[al]\d{3}|mi\d{3}|rtx[ -]?\d{4}|tpu[ -]?v\d{1,2}|gaudi[ -]?\d)[a-z]{0,2}?(?:'?s)?(?![a-z0-9])"
+    r"(?:(?<![a-z0-9.])|(?<=\dx))(?:(?:[bh]|gb|gh)\d{3}|[al]\d{3}|mi\d{3}"
+    r"|rtx[ -]?\d{4}|tpu[ -]?v\d{1,2}|gaudi[ -]?\d)[a-z]{0,2}?(?:'?s)?(?![a-z0-9])"
 )
 
 
@@ -132,7 +135,10 @@ def _authors() -> tuple[re.Pattern[str], dict[str, list[str]]]:
         for author in entry["by"]:
             by.setdefault(author, []).append(law)
     names = "|".join(sorted((re.escape(name) for name in by), key=len, reverse=True))
-    marks = r"(?P<mark>\s*(?:,\s*)?(?:et\.? al\.?|and others|& co\b\.?|and co\b\.?|und kollegen|等人|等|ら)|(?:'s?)?\s+(?:[\w-]+\s+){0,3}?(?:law|rule|formula|fit|paper|scaling|exponent|curve|equation)s?)?"
+    marks = (
+        r"(?P<mark>\s*(?:,\s*)?(?:et\.? al\.?|and others|& co\b\.?|and co\b\.?|und kollegen|等人|等|ら)"
+        r"|(?:'s?)?\s+(?:[\w-]+\s+){0,3}?(?:law|rule|formula|fit|paper|scaling|exponent|curve|equation)s?)?"
+    )
     return re.compile(rf"(?<!\w)(?P<author>{names})(?![\w-]){marks}(?:\s*\(?(?P<year>20[12]\d)\)?)?"), by
 
 

@@ -1,4 +1,4 @@
-"""Quantities in a question: a lark grammar over typed words turns "2.5 billion params" or "$2.10/GPU-hr" into a measure with a dimension."""
+"""Quantities in a question: a lark grammar over typed words turns "2.5 billion params" or "$2.10/GPU-hr" into a measure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ measure: num                                   -> plain
     | num TOK PER USER                         -> user_tokens
     | num PER NODE                             -> plain
 join: OF | TIMES | WITH
-rate: per TIME | PER acc | per acc TIME | PER acc per TIME | per TIME PER acc | PER NODE TIME | PER TOK | PER SCALE TOK | PER num TOK | acc TIME | TIME
+rate: per TIME | PER acc | per acc TIME | PER acc per TIME | per TIME PER acc | PER NODE TIME
+    | PER TOK | PER SCALE TOK | PER num TOK | acc TIME | TIME
 per: PER | ONE
 hourly: PER acc TIME | PER acc per TIME
 money: CUR num | num CUR | CUR num CUR
@@ -193,13 +194,17 @@ def _number(tree: Tree[Token]) -> tuple[float, bool]:
     return float(f"{value + half:.15g}") * scale if scale == 1.0 else float(f"{(value + half) * scale:.15g}"), scale != 1.0
 
 
+def _tokens(tree: Tree[Token]) -> list[Token]:
+    return list(tree.scan_values(lambda _: True))
+
+
 def _unit(tree: Tree[Token], kind: str, default: float = 1.0) -> float:
-    found = [child.value for child in tree.scan_values(lambda token: token.type == kind)]
+    found = [token.value for token in _tokens(tree) if token.type == kind]
     return float(found[0]) if found else default
 
 
 def _rate(rate: Tree[Token], money: float) -> tuple[str, float]:
-    kinds = [token.type for token in rate.scan_values(lambda _: True)]
+    kinds = [token.type for token in _tokens(rate)]
     if "TOK" in kinds:
         numbers = [_number(child)[0] for child in rate.children if isinstance(child, Tree) and child.data in ("num", "negative")]
         amount = _unit(rate, "TOK") * (numbers[0] if numbers else _unit(rate, "SCALE"))
@@ -226,7 +231,7 @@ def _value(rule: Tree[Token]) -> tuple[str, float, dict[str, Any]]:
         case "flop" | "flop_rate":
             return name, value * unit, extra
         case "flop_time":
-            times = [t.value for t in rule.scan_values(lambda token: token.type == "TIME")]
+            times = [token.value for token in _tokens(rule) if token.type == "TIME"]
             return "flop", value * unit * times[-1], extra
         case "amount" | "money_rate":
             inner: Any = rule.children[0]
@@ -283,10 +288,12 @@ def _window(lang: Language, text: list[Atom], place: int) -> tuple[list[Token], 
             and tokens
             and at + 1 < len(text)
             and tokens[-1].type in ("NUM", "SCALE", "ACC", "FLOP", "FLOPX", "NODE", "TOK", "WNUM", "TIME", "HUNDRED")
+            and text[at].start == text[at - 1].end
+            and text[at + 1].start == text[at].end
+            and text[at + 1].kind != "number"
         ):
-            if text[at].start == text[at - 1].end and text[at + 1].start == text[at].end and text[at + 1].kind != "number":
-                at += 1
-                continue
+            at += 1
+            continue
         found = terminal(lang, text, at)
         if found and found[0] == "VAGUE":
             found = None

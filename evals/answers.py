@@ -26,8 +26,12 @@ _META = {"rel_tol", "law", "how", "note"}
 
 def numbers(answer: Any) -> list[tuple[str, float]]:
     """(key, value) of every numeric result value, alternatives aside."""
-    return [(key, float(value.value)) for result in answer.results for key, value in result.values.items()
-            if isinstance(value.value, int | float) and not isinstance(value.value, bool)]
+    return [
+        (key, float(value.value))
+        for result in answer.results
+        for key, value in result.values.items()
+        if isinstance(value.value, int | float) and not isinstance(value.value, bool)
+    ]
 
 
 def judge(answer: Any, gold: dict[str, Any]) -> dict[str, str]:

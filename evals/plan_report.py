@@ -1,7 +1,7 @@
 """What the joint planner reproduces, how close it comes to brute force, and how fast it is.
 
-    python -m evals.plan_report            the whole report (about a minute)
-    python -m evals.plan_report --problems 20
+python -m evals.plan_report            the whole report (about a minute)
+python -m evals.plan_report --problems 20
 """
 
 from __future__ import annotations
@@ -36,13 +36,17 @@ CHOICES: tuple[tuple[str, float, float, str], ...] = (
 def choices() -> None:
     """Published choices beside what flopwise would have said for their compute."""
     print("\nWhat flopwise would have said (default law, C = 6 N D)\n")
-    print(f"{'run':<16}{'theirs N':>10}{'D':>9}{'ours N':>10}{'D':>9}{'90% N':>18}{'loss above best':>17}{'their compute / ours at equal loss':>36}   why they differ")
+    print(
+        f"{'run':<16}{'theirs N':>10}{'D':>9}{'ours N':>10}{'D':>9}{'90% N':>18}{'loss above best':>17}{'their compute / ours at equal loss':>36}   why they differ"
+    )
     for name, params, tokens, wanted in CHOICES:
         judged = call("allocate", {"params_total": params, "tokens": tokens}).values
         best = call("allocate", {"compute_flops": 6 * params * tokens}).values
         size = best["params_total"]
-        print(f"{name:<16}{params:>10.3g}{tokens:>9.3g}{size.number:>10.3g}{best['tokens'].number:>9.3g}{f'{size.low:.3g}-{size.high:.3g}':>18}"
-              f"{judged['loss_above_optimum'].number:>17.4f}{judged['compute_ratio_to_optimum'].number:>36.3f}   {wanted}")
+        print(
+            f"{name:<16}{params:>10.3g}{tokens:>9.3g}{size.number:>10.3g}{best['tokens'].number:>9.3g}{f'{size.low:.3g}-{size.high:.3g}':>18}"
+            f"{judged['loss_above_optimum'].number:>17.4f}{judged['compute_ratio_to_optimum'].number:>36.3f}   {wanted}"
+        )
 
 
 def published() -> None:
@@ -51,14 +55,20 @@ def published() -> None:
     sardana = BOOK.get("sardana2024")
     failures = 0
     for check in sardana.checks:
-        got = evaluate(sardana, check.relation, {k: float(v) for k, v in check.given.items() if isinstance(v, int | float)}, check.variant).values
+        got = evaluate(
+            sardana, check.relation, {k: float(v) for k, v in check.given.items() if isinstance(v, int | float)}, check.variant
+        ).values
         for key, wanted in check.expect.items():
             error = got[key].number / wanted - 1
             failures += abs(error) > (check.rel_tol or 0.05)
-            print(f"  Sardana {check.relation} {dict(check.given)} {key}: published {wanted:.4g}, here {got[key].number:.4g} ({error:+.1%})")
+            print(
+                f"  Sardana {check.relation} {dict(check.given)} {key}: published {wanted:.4g}, here {got[key].number:.4g} ({error:+.1%})"
+            )
     limited = plan(PlanRequest(compute_flops=9.3e21, unique_tokens=25e9, draws=0), BOOK).values
-    print(f"  Muennighoff, 9.3e21 FLOP over 25B unique tokens (paper: 6.34B params, 9.7 epochs; with this loss surface instead of theirs): "
-          f"{limited['params_total'].number:.3g} params, {limited['epochs'].number:.1f} epochs")
+    print(
+        f"  Muennighoff, 9.3e21 FLOP over 25B unique tokens (paper: 6.34B params, 9.7 epochs; with this loss surface instead of theirs): "
+        f"{limited['params_total'].number:.3g} params, {limited['epochs'].number:.1f} epochs"
+    )
     for size, tokens, bits in ((86e6, 2.3e9, 6), (86e6, 1.4e12, 1), (759e6, 100e9, 4)):
         print(f"  QAT share, {size:.3g} params, {tokens:.3g} tokens, {bits} bits: {float(qat_share(BOOK, size, tokens, bits)):.3f}")
     print(f"  {failures} outside their tolerance")
@@ -66,7 +76,11 @@ def published() -> None:
 
 def random_problem(rng: np.random.Generator) -> dict[str, object]:
     """A plan problem with random budgets and limits; feasible or not."""
-    fields: dict[str, object] = {"accelerator": str(rng.choice(["h100-sxm", "a100-80gb", "b200"])), "draws": 0, "mfu": float(rng.uniform(0.2, 0.6))}
+    fields: dict[str, object] = {
+        "accelerator": str(rng.choice(["h100-sxm", "a100-80gb", "b200"])),
+        "draws": 0,
+        "mfu": float(rng.uniform(0.2, 0.6)),
+    }
     kind = int(rng.integers(0, 4))
     if kind == 0:
         fields["compute_flops"] = float(10 ** rng.uniform(19, 25))
@@ -99,7 +113,9 @@ def brute_force(problems: int) -> None:
             continue
         worst = max(worst, point.objective / best - 1)
         violated += any(float(ratio) > 1 + 1e-5 for ratio in violations(point.columns, model.problem.limits).values())
-    print(f"\nBrute force: {problems} random problems, {infeasible} infeasible by both; worst objective {worst:+.3%} of the grid's best; {violated} violate a limit")
+    print(
+        f"\nBrute force: {problems} random problems, {infeasible} infeasible by both; worst objective {worst:+.3%} of the grid's best; {violated} violate a limit"
+    )
 
 
 def timed(name: str, fn: Callable[[], object], repeats: int = 3) -> None:

@@ -28,7 +28,7 @@ class Variable(_Card):
     quantity: str
     note: str = ""
     default: float | None = None
-    corpus: str = Field("", description="data set and tokenizer a loss or score belongs to; losses of two corpora never mix")
+    corpus: str = Field(default="", description="data set and tokenizer a loss or score belongs to; losses of two corpora never mix")
 
     @model_validator(mode="after")
     def _known(self) -> Variable:
@@ -77,11 +77,11 @@ class Variant(_Card):
     interval: CoefficientInterval | None = None
     covariance: Covariance | None = None
     draws: Draws | None = None
-    draws_file: str = Field("", description="CSV in knowledge/draws with a header of coefficient names")
+    draws_file: str = Field(default="", description="CSV in knowledge/draws with a header of coefficient names")
     status: Status
     source: str
     note: str = ""
-    region: dict[str, Range] = Field({}, description="replaces the card's region for these variables")
+    region: dict[str, Range] = Field(default={}, description="replaces the card's region for these variables")
 
 
 class Relation(_Card):
@@ -91,13 +91,13 @@ class Relation(_Card):
     title: str = ""
     inputs: dict[str, VariableField]
     outputs: dict[str, VariableField]
-    variants: list[str] | None = Field(None, description="keys of the variants that carry its coefficients; all if absent")
+    variants: list[str] | None = Field(default=None, description="keys of the variants that carry its coefficients; all if absent")
     default_variant: str | None = None
-    constants: dict[str, float | int | str | bool | list[float]] = Field({}, description="fixed arguments of the form")
-    rename: dict[str, str] = Field({}, description="argument or output of the form -> name used on this card")
+    constants: dict[str, float | int | str | bool | list[float]] = Field(default={}, description="fixed arguments of the form")
+    rename: dict[str, str] = Field(default={}, description="argument or output of the form -> name used on this card")
     region: dict[str, Range] = {}
-    rises_with: list[str] = Field([], description="inputs in which the first output never falls (property-tested)")
-    falls_with: list[str] = Field([], description="inputs in which the first output never rises (property-tested)")
+    rises_with: list[str] = Field(default=[], description="inputs in which the first output never falls (property-tested)")
+    falls_with: list[str] = Field(default=[], description="inputs in which the first output never rises (property-tested)")
     note: str = ""
 
 
@@ -141,7 +141,7 @@ class LawCard(_Card):
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
-    titles: list[str] = Field([], description="titles of the mission's papers this card answers for, if not `title` alone")
+    titles: list[str] = Field(default=[], description="titles of the mission's papers this card answers for, if not `title` alone")
     authors: str
     year: int
     arxiv: str | None = None
@@ -150,15 +150,15 @@ class LawCard(_Card):
     summary: str = Field(description="one line: what it lets one compute or decide")
     answers: list[str] = []
     symbols: dict[str, str] = {}
-    setting: str = Field("", description="what the fit was made on: architecture, data, schedule")
+    setting: str = Field(default="", description="what the fit was made on: architecture, data, schedule")
     variants: dict[str, Variant] = {}
     default_variant: str | None = None
     relations: dict[str, Relation] = {}
-    region: dict[str, Range] = Field({}, description="fit region by variable name; null is an open end")
+    region: dict[str, Range] = Field(default={}, description="fit region by variable name; null is an open end")
     checks: list[Check] = []
     advice: list[Advice] = []
     caveats: list[str] = []
-    missing: str = Field("", description="what the paper has that the base lacks, and what it would take")
+    missing: str = Field(default="", description="what the paper has that the base lacks, and what it would take")
     uncertainty: str = ""
     sources: list[Source] = []
 

@@ -44,7 +44,9 @@ def _print_section(out: Console, section: Section) -> None:
 def _table(grid: Grid) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
     for position, title in enumerate(grid.header):
-        table.add_column(title, style="dim" if title in ("from", "note") else None, justify="left", overflow="fold", ratio=None if position else None)
+        table.add_column(
+            title, style="dim" if title in ("from", "note") else None, justify="left", overflow="fold", ratio=None if position else None
+        )
     for row in grid.rows:
         table.add_row(*[Text(cell) for cell in row])
     return table

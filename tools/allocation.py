@@ -20,14 +20,27 @@ from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
 from tools.surface import REPETITION_LAW, Coefficients, Outcome, Surface, repetition_scales, surface
 
-NEEDS = (("compute_flops",), ("budget_usd",), ("accelerator_hours",), ("n_accelerators", "duration_seconds"), ("params_total",), ("tokens",),
-         ("target_loss",))
-_UNITS = {"N": ("params_total", "params", "params", "params_total"), "D": ("tokens", "tokens", "tokens", "tokens"),
-          "r": ("tokens_per_param", "tokens/param", "tokens per param", "tokens_per_param"), "C": ("compute_flops", "FLOP", "training compute", "flops"),
-          "L": ("loss", "nats/token", "expected loss", "nats_per_token"), "epochs": ("epochs", "", "epochs over the unique tokens", "epochs"),
-          "total": ("lifetime_flops", "FLOP", "training and serving compute", "flops"), "excess": ("loss_above_optimum", "nats/token", "loss above the optimum", ""),
-          "waste": ("compute_ratio_to_optimum", "", "compute against an optimal run of equal loss", "ratio"),
-          "times_optimal": ("tokens_against_optimum", "", "tokens against the compute-optimal number", "ratio")}
+NEEDS = (
+    ("compute_flops",),
+    ("budget_usd",),
+    ("accelerator_hours",),
+    ("n_accelerators", "duration_seconds"),
+    ("params_total",),
+    ("tokens",),
+    ("target_loss",),
+)
+_UNITS = {
+    "N": ("params_total", "params", "params", "params_total"),
+    "D": ("tokens", "tokens", "tokens", "tokens"),
+    "r": ("tokens_per_param", "tokens/param", "tokens per param", "tokens_per_param"),
+    "C": ("compute_flops", "FLOP", "training compute", "flops"),
+    "L": ("loss", "nats/token", "expected loss", "nats_per_token"),
+    "epochs": ("epochs", "", "epochs over the unique tokens", "epochs"),
+    "total": ("lifetime_flops", "FLOP", "training and serving compute", "flops"),
+    "excess": ("loss_above_optimum", "nats/token", "loss above the optimum", ""),
+    "waste": ("compute_ratio_to_optimum", "", "compute against an optimal run of equal loss", "ratio"),
+    "times_optimal": ("tokens_against_optimum", "", "tokens against the compute-optimal number", "ratio"),
+}
 
 
 class AllocateRequest(ToolRequest):
@@ -67,9 +80,16 @@ def allocate(request: AllocateRequest, laws: LawBook) -> Result:
     C = 6 N D (Kaplan et al. 2020, section 2.1) with the default law's surface (Besiroglu et al. 2024); lifetime demand by
     Sardana et al. 2024, limited unique tokens by Muennighoff et al. 2023. Raises MissingInput when nothing bounds the problem.
     """
-    budget = resolve_budget(compute_flops=request.compute_flops, budget_usd=request.budget_usd, accelerator_hours=request.accelerator_hours,
-                            accelerator_id=request.accelerator, n_accelerators=request.n_accelerators, duration_seconds=request.duration_seconds,
-                            price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd, mfu=request.mfu)
+    budget = resolve_budget(
+        compute_flops=request.compute_flops,
+        budget_usd=request.budget_usd,
+        accelerator_hours=request.accelerator_hours,
+        accelerator_id=request.accelerator,
+        n_accelerators=request.n_accelerators,
+        duration_seconds=request.duration_seconds,
+        price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd,
+        mfu=request.mfu,
+    )
     if request.law and (named := named_allocation(laws, request.law, request, budget)):
         return named
     law = surface(laws, request.law)
@@ -99,7 +119,9 @@ def _complete(law: Surface, N: Any, D: Any, c: Coefficients | None, **more: Any)
     return {"N": N, "D": D, "r": D / N, "C": K * N * D, "L": law.loss(N, D, c), **more}
 
 
-def _for_budget(request: AllocateRequest, law: Surface, laws: LawBook, C: float, N: float | None, D: float | None, ratio: float | None) -> Problem:
+def _for_budget(
+    request: AllocateRequest, law: Surface, laws: LawBook, C: float, N: float | None, D: float | None, ratio: float | None
+) -> Problem:
     unique = request.unique_tokens
     scales = repetition_scales(laws) if unique is not None else None
 
@@ -114,12 +136,19 @@ def _for_budget(request: AllocateRequest, law: Surface, laws: LawBook, C: float,
     if D is not None:
         return Problem("N = C/(6 D)", "The tokens are given; the budget sets the size.", lambda c: complete(C / (K * D), c), asks)
     if ratio is not None:
-        return Problem("N = (C/(6 r))^(1/2), D = r N", "The tokens per param are given; the budget sets the rest.",
-                       lambda c: complete((C / (K * ratio)) ** 0.5, c), asks)
+        return Problem(
+            "N = (C/(6 r))^(1/2), D = r N",
+            "The tokens per param are given; the budget sets the rest.",
+            lambda c: complete((C / (K * ratio)) ** 0.5, c),
+            asks,
+        )
     if request.inference_tokens is not None:
         return _for_lifetime(law, C, request.inference_tokens)
-    why = ("The size minimises the law's loss at this compute, with repeated tokens worth less each epoch." if unique
-           else "The size minimises the law's loss at this compute.")
+    why = (
+        "The size minimises the law's loss at this compute, with repeated tokens worth less each epoch."
+        if unique
+        else "The size minimises the law's loss at this compute."
+    )
 
     def best(c: Coefficients | None) -> Outcome:
         return complete(law.best_params(C, c, unique, scales), c)
@@ -129,13 +158,17 @@ def _for_budget(request: AllocateRequest, law: Surface, laws: LawBook, C: float,
 
 def _for_lifetime(law: Surface, C: float, served: float) -> Problem:
     """Sardana's problem: the loss a compute-optimal model of C would have, at the least training plus serving compute."""
+
     def solve(c: Coefficients | None) -> Outcome:
         n0 = law.best_params(C, c)
         return _least_lifetime(law, law.loss(n0, C / (K * n0), c), served, n0, c)
 
-    return Problem("minimise 6 N D + 2 N D_inference at the loss of the compute-optimal model of the budget",
-                   "Serving makes a smaller model, trained longer to the same loss, cheaper over its life (Sardana et al.).", solve,
-                   ("N", "D", "r", "L", "C", "total"))
+    return Problem(
+        "minimise 6 N D + 2 N D_inference at the loss of the compute-optimal model of the budget",
+        "Serving makes a smaller model, trained longer to the same loss, cheaper over its life (Sardana et al.).",
+        solve,
+        ("N", "D", "r", "L", "C", "total"),
+    )
 
 
 def _least_lifetime(law: Surface, loss: Any, served: float, start: Any, c: Coefficients | None) -> Outcome:
@@ -147,7 +180,9 @@ def _for_loss(law: Surface, loss: float, served: float | None) -> Problem:
     """Least compute (or least lifetime compute) that reaches a loss."""
     floor = law.chinchilla()["E"]
     if loss <= floor:
-        raise InputError("target_loss", f"{loss:g} is at or below the irreducible loss {floor:g} of {law.card.id}", "no compute reaches it; ask for more")
+        raise InputError(
+            "target_loss", f"{loss:g} is at or below the irreducible loss {floor:g} of {law.card.id}", "no compute reaches it; ask for more"
+        )
 
     def solve(c: Coefficients | None) -> Outcome:
         best = get_form("chinchilla_compute_for_loss").fn(loss, **law.chinchilla(c))
@@ -155,12 +190,17 @@ def _for_loss(law: Surface, loss: float, served: float | None) -> Problem:
             return _least_lifetime(law, loss, served, best["N"], c)
         return _complete(law, best["N"], best["D"], c)
 
-    return Problem("minimise 6 N D with L(N, D) = target", "The least compute that reaches the loss.", solve,
-                   ("N", "D", "r", "C", "L", *(("total",) if served is not None else ())))
+    return Problem(
+        "minimise 6 N D with L(N, D) = target",
+        "The least compute that reaches the loss.",
+        solve,
+        ("N", "D", "r", "C", "L", *(("total",) if served is not None else ())),
+    )
 
 
 def _for_fixed(law: Surface, N: float | None, D: float | None) -> Problem:
     """Tokens at which a size is compute-optimal, or the size for which tokens are."""
+
     def solve(c: Coefficients | None) -> Outcome:
         if N is not None:
             return _complete(law, N, get_form("chinchilla_optimum_for_params").fn(N, **law.chinchilla(c))["D"], c)
@@ -184,12 +224,23 @@ def _judge(law: Surface, N: float, D: float) -> Problem:
             more |= {"times_optimal": D / _for_fixed(law, N, None).solve(c)["D"], "waste": C / least}
         return here | more
 
-    return Problem("L(N, D) against the least loss at C = 6 N D", "Both are given: this is how far they are from the optimum of their compute.", solve,
-                   ("N", "D", "r", "C", "L", "excess", *(("times_optimal", "waste") if law.is_chinchilla else ())))
+    return Problem(
+        "L(N, D) against the least loss at C = 6 N D",
+        "Both are given: this is how far they are from the optimum of their compute.",
+        solve,
+        ("N", "D", "r", "C", "L", "excess", *(("times_optimal", "waste") if law.is_chinchilla else ())),
+    )
 
 
-def _widen(law: Surface, problem: Problem, budget: Budget, outcome: Outcome, bounds: dict[str, tuple[float, float]], request: AllocateRequest,
-           laws: LawBook) -> dict[str, tuple[float, float]]:
+def _widen(
+    law: Surface,
+    problem: Problem,
+    budget: Budget,
+    outcome: Outcome,
+    bounds: dict[str, tuple[float, float]],
+    request: AllocateRequest,
+    laws: LawBook,
+) -> dict[str, tuple[float, float]]:
     """Carry an uncertain budget (MFU, price) into the intervals: its ends are solved too, and spreads add in logs."""
     flops = budget.flops
     if flops is None or flops.low is None or flops.high is None or (request.params_total and request.tokens):
@@ -199,13 +250,26 @@ def _widen(law: Surface, problem: Problem, budget: Budget, outcome: Outcome, bou
     for key, centre in outcome.items():
         own = bounds.get(key, (centre, centre))
         reach = [float(np.asarray(end[key])) for end in ends]
-        wide[key] = (centre * np.exp(-np.hypot(np.log(centre / own[0]), np.log(centre / min(*reach, centre)))),
-                     centre * np.exp(np.hypot(np.log(own[1] / centre), np.log(max(*reach, centre) / centre)))) if centre > 0 else own
+        wide[key] = (
+            (
+                centre * np.exp(-np.hypot(np.log(centre / own[0]), np.log(centre / min(*reach, centre)))),
+                centre * np.exp(np.hypot(np.log(own[1] / centre), np.log(max(*reach, centre) / centre))),
+            )
+            if centre > 0
+            else own
+        )
     return wide
 
 
-def _result(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBook, problem: Problem, outcome: Outcome,
-            bounds: dict[str, tuple[float, float]]) -> Result:
+def _result(
+    request: AllocateRequest,
+    budget: Budget,
+    law: Surface,
+    laws: LawBook,
+    problem: Problem,
+    outcome: Outcome,
+    bounds: dict[str, tuple[float, float]],
+) -> Result:
     inputs = {name: value for name, value in request.model_dump(exclude_none=True).items() if isinstance(value, int | float)}
     if budget.flops is not None:
         inputs["compute_flops"] = budget.flops.number
@@ -220,14 +284,37 @@ def _result(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBoo
             continue
         varies = bounds if bounds.get(key, (0.0, 1.0))[0] != bounds.get(key, (0.0, 1.0))[1] else {}
         values[name] = law.value(key, outcome, varies, unit=unit, label=label, formula=problem.formula, inputs=inputs, quantity=quantity)
-    assumptions = [*budget.assumptions, Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")]
+    assumptions = [
+        *budget.assumptions,
+        Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params"),
+    ]
     if request.law is None:
-        assumptions.append(Assumption(field="law", value=law.card.id, source="flopwise default: the replication that fits the published runs best and prints its errors"))
+        assumptions.append(
+            Assumption(
+                field="law",
+                value=law.card.id,
+                source="flopwise default: the replication that fits the published runs best and prints its errors",
+            )
+        )
     if request.unique_tokens:
-        assumptions.append(Assumption(field="repetition", value=REPETITION_LAW, source=f"worth of repeated tokens taken from {REPETITION_LAW} and composed with {law.card.id}: our composition, no paper tested it"))
-    return Result(tool="allocate", task="allocate", headline=["params_total", "tokens", "tokens_per_param", "loss"], values=values, tables=_curves(law, values),
-                  alternatives=allocation_alternatives(laws, law.card.id, values["compute_flops"].number), assumptions=assumptions,
-                  warnings=[*budget.notices, *_notices(request, outcome, values)], reasons=[problem.why])
+        assumptions.append(
+            Assumption(
+                field="repetition",
+                value=REPETITION_LAW,
+                source=f"worth of repeated tokens taken from {REPETITION_LAW} and composed with {law.card.id}: our composition, no paper tested it",
+            )
+        )
+    return Result(
+        tool="allocate",
+        task="allocate",
+        headline=["params_total", "tokens", "tokens_per_param", "loss"],
+        values=values,
+        tables=_curves(law, values),
+        alternatives=allocation_alternatives(laws, law.card.id, values["compute_flops"].number),
+        assumptions=assumptions,
+        warnings=[*budget.notices, *_notices(request, outcome, values)],
+        reasons=[problem.why],
+    )
 
 
 def _curves(law: Surface, values: dict[str, Value]) -> list[Table]:
@@ -238,8 +325,13 @@ def _curves(law: Surface, values: dict[str, Value]) -> list[Table]:
 def _notices(request: AllocateRequest, outcome: Outcome, values: dict[str, Value]) -> list[Notice]:
     found: list[Notice] = []
     if request.inference_tokens and "total" in outcome and request.compute_flops and outcome["C"] > request.compute_flops * 1.001:
-        found.append(Notice(level="caution", text="Training takes more than the stated compute: the saving comes back in serving. "
-                                                  "With the training budget fixed, the compute-optimal size among the other laws below has the least loss."))
+        found.append(
+            Notice(
+                level="caution",
+                text="Training takes more than the stated compute: the saving comes back in serving. "
+                "With the training budget fixed, the compute-optimal size among the other laws below has the least loss.",
+            )
+        )
     if any(value.outside for value in values.values()):
         flags = next(value.outside for value in values.values() if value.outside)
         found.append(Notice(level="caution", text="Extrapolated: " + "; ".join(flags) + "."))

@@ -36,12 +36,26 @@ def price_per_hour(part: Accelerator, stated: float | None) -> tuple[Value, list
         return Value(value=stated, unit="USD/h", label="price per accelerator-hour", source="the question"), []
     low, high = part.price_low_usd_per_hour, part.price_high_usd_per_hour
     if low is None or high is None:
-        raise InputError("price_per_accelerator_hour_usd", f"the base has no price for {part.id}", "state one, for example $2.50 per GPU-hour")
+        raise InputError(
+            "price_per_accelerator_hour_usd", f"the base has no price for {part.id}", "state one, for example $2.50 per GPU-hour"
+        )
     middle = (low * high) ** 0.5
     basis = part.price_basis or "price range of the accelerator card"
-    value = Value(value=middle, unit="USD/h", label="price per accelerator-hour", low=low, high=high, level=0.9,
-                  interval_basis="price range", source=basis)
-    return value, [Assumption(field="price_per_accelerator_hour_usd", value=middle, unit="USD/h", source=f"geometric middle of {low:g} to {high:g}: {basis}")]
+    value = Value(
+        value=middle,
+        unit="USD/h",
+        label="price per accelerator-hour",
+        low=low,
+        high=high,
+        level=0.9,
+        interval_basis="price range",
+        source=basis,
+    )
+    return value, [
+        Assumption(
+            field="price_per_accelerator_hour_usd", value=middle, unit="USD/h", source=f"geometric middle of {low:g} to {high:g}: {basis}"
+        )
+    ]
 
 
 def compute_from_hours(hours: Value, part: Accelerator, mfu: float | None) -> tuple[Value, list[Assumption]]:
@@ -58,12 +72,18 @@ def compute_from_hours(hours: Value, part: Accelerator, mfu: float | None) -> tu
     centre = hours.number * HOUR * peak
     h_low, h_high = hours.low or hours.number, hours.high or hours.number
     exact = low == high and h_low == h_high
-    return Value(value=centre * share, unit="FLOP", label="training compute", quantity="flops",
-                 low=None if exact else _spread(centre * share, (low / share, h_low / hours.number), -1),
-                 high=None if exact else _spread(centre * share, (high / share, h_high / hours.number), 1),
-                 level=None if exact else 0.9, interval_basis="" if exact else "MFU and price ranges",
-                 formula="C = accelerator-hours x 3600 x peak x MFU",
-                 inputs={"accelerator_hours": hours.value, "peak_flops": peak, "mfu": share, "accelerator": part.id}), assumed
+    return Value(
+        value=centre * share,
+        unit="FLOP",
+        label="training compute",
+        quantity="flops",
+        low=None if exact else _spread(centre * share, (low / share, h_low / hours.number), -1),
+        high=None if exact else _spread(centre * share, (high / share, h_high / hours.number), 1),
+        level=None if exact else 0.9,
+        interval_basis="" if exact else "MFU and price ranges",
+        formula="C = accelerator-hours x 3600 x peak x MFU",
+        inputs={"accelerator_hours": hours.value, "peak_flops": peak, "mfu": share, "accelerator": part.id},
+    ), assumed
 
 
 def _spread(centre: float, ratios: tuple[float, float], sign: int) -> float:
@@ -73,9 +93,17 @@ def _spread(centre: float, ratios: tuple[float, float], sign: int) -> float:
     return centre * exp(sign * sum(log(r) ** 2 for r in ratios) ** 0.5)
 
 
-def resolve_budget(*, compute_flops: float | None, budget_usd: float | None, accelerator_hours: float | None, accelerator_id: str | None,
-                   n_accelerators: float | None, duration_seconds: float | None, price_per_accelerator_hour_usd: float | None,
-                   mfu: float | None) -> Budget:
+def resolve_budget(
+    *,
+    compute_flops: float | None,
+    budget_usd: float | None,
+    accelerator_hours: float | None,
+    accelerator_id: str | None,
+    n_accelerators: float | None,
+    duration_seconds: float | None,
+    price_per_accelerator_hour_usd: float | None,
+    mfu: float | None,
+) -> Budget:
     """Compute of a question. Several stated ways are compared and a contradiction is reported with both numbers."""
     assumed: list[Assumption] = []
     ways: list[Value] = []
@@ -98,8 +126,15 @@ def resolve_budget(*, compute_flops: float | None, budget_usd: float | None, acc
     return Budget(tightest, assumed, notices)
 
 
-def _hours(budget_usd: float | None, accelerator_hours: float | None, accelerator_id: str | None, n: float | None, seconds: float | None,
-           price: float | None, assumed: list[Assumption]) -> list[Value]:
+def _hours(
+    budget_usd: float | None,
+    accelerator_hours: float | None,
+    accelerator_id: str | None,
+    n: float | None,
+    seconds: float | None,
+    price: float | None,
+    assumed: list[Assumption],
+) -> list[Value]:
     found: list[Value] = []
     if accelerator_hours is not None:
         found.append(Value(value=accelerator_hours, unit="h", note="the accelerator-hours"))
@@ -109,8 +144,15 @@ def _hours(budget_usd: float | None, accelerator_hours: float | None, accelerato
         per_hour, more = price_per_hour(accelerator(accelerator_id or DEFAULT_ACCELERATOR), price)
         assumed += more
         rate = per_hour.number
-        found.append(Value(value=budget_usd / rate, unit="h", note=f"the budget of ${budget_usd:,.0f}",
-                           low=budget_usd / per_hour.high if per_hour.high else None, high=budget_usd / per_hour.low if per_hour.low else None))
+        found.append(
+            Value(
+                value=budget_usd / rate,
+                unit="h",
+                note=f"the budget of ${budget_usd:,.0f}",
+                low=budget_usd / per_hour.high if per_hour.high else None,
+                high=budget_usd / per_hour.low if per_hour.low else None,
+            )
+        )
     return found
 
 
@@ -121,4 +163,7 @@ def _conflict(stated: float, way: Value, mfu: float | None) -> Notice | None:
     if stated <= ceiling * 1.02:
         return None
     at = f"at MFU {mfu:g}" if mfu is not None else "even at full peak"
-    return Notice(level="conflict", text=f"The question asks for {stated:.3g} FLOP, but {way.note} give at most {ceiling:.3g} FLOP {at}: {stated / ceiling:,.3g} times too little.")
+    return Notice(
+        level="conflict",
+        text=f"The question asks for {stated:.3g} FLOP, but {way.note} give at most {ceiling:.3g} FLOP {at}: {stated / ceiling:,.3g} times too little.",
+    )

@@ -18,8 +18,16 @@ from tools.result import Alternative, Notice, Result, Value
 
 # What a law may be asked for at a point, best first: relations of these names, and the facts they may be fed.
 _RELATIONS = ("optimum", "loss", "hyperparameters", "learning_rate", "lr", "optimal", "batch", "batch_size", "weight_decay")
-_FACTS = {"params_total": "params_total", "params_nonembedding": "params_total", "params_total_nonembedding": "params_total", "params": "params_total",
-          "params_without_input_embedding": "params_total", "params_active_nonembedding": "params_total", "tokens": "tokens", "flops": "compute_flops"}
+_FACTS = {
+    "params_total": "params_total",
+    "params_nonembedding": "params_total",
+    "params_total_nonembedding": "params_total",
+    "params": "params_total",
+    "params_without_input_embedding": "params_total",
+    "params_active_nonembedding": "params_total",
+    "tokens": "tokens",
+    "flops": "compute_flops",
+}
 
 
 class CompareLawsRequest(ToolRequest):
@@ -41,14 +49,31 @@ def compare_laws(request: CompareLawsRequest, laws: LawBook) -> Result:
     named = request.laws or [law for law, _, _ in ALLOCATION_LAWS] if request.params_total is None else request.laws or list(LOSS_LAWS)
     found = [item for law in named if (item := _at(laws.get(law), facts, request)) is not None]
     if not found:
-        raise InputError("laws", f"none of {', '.join(named)} can be evaluated at this point", "see `flopwise law show ID` for what each takes")
-    values = {f"{item.name}_{key}": value.model_copy(update={"label": f"{key.replace('_', ' ')} by {item.name}"}) for item in found for key, value in item.values.items()}
+        raise InputError(
+            "laws", f"none of {', '.join(named)} can be evaluated at this point", "see `flopwise law show ID` for what each takes"
+        )
+    values = {
+        f"{item.name}_{key}": value.model_copy(update={"label": f"{key.replace('_', ' ')} by {item.name}"})
+        for item in found
+        for key, value in item.values.items()
+    }
     left_out = [law for law in named if law not in {item.name for item in found}]
-    notices = [Notice(level="caution", text="Losses belong to each law's own corpus and tokenizer: compare how they change, not their height.")] if any("loss" in item.values for item in found) else []
+    notices = (
+        [Notice(level="caution", text="Losses belong to each law's own corpus and tokenizer: compare how they change, not their height.")]
+        if any("loss" in item.values for item in found)
+        else []
+    )
     if left_out:
         notices.append(Notice(level="info", text=f"Not comparable at this point: {', '.join(left_out)}."))
-    return Result(tool="compare_laws", task="compare_laws", headline=list(values), values=values | _spreads(found), alternatives=found, warnings=notices,
-                  reasons=["Each law is fed its own convention of params and compute; values outside its fit region are marked."])
+    return Result(
+        tool="compare_laws",
+        task="compare_laws",
+        headline=list(values),
+        values=values | _spreads(found),
+        alternatives=found,
+        warnings=notices,
+        reasons=["Each law is fed its own convention of params and compute; values outside its fit region are marked."],
+    )
 
 
 def _facts(request: CompareLawsRequest) -> dict[str, float]:
@@ -62,7 +87,9 @@ def _at(card: LawCard, facts: Mapping[str, float], request: CompareLawsRequest) 
     """One law at the point: its optimum for a budget, else the first relation whose inputs the facts fill."""
     if request.params_total is None and "optimum" in card.relations:
         return Alternative(name=card.id, values=optimum_at(card, facts["compute_flops"]))
-    order = [name for name in _RELATIONS if name in card.relations and name != "optimum"] + [name for name in card.relations if name not in _RELATIONS]
+    order = [name for name in _RELATIONS if name in card.relations and name != "optimum"] + [
+        name for name in card.relations if name not in _RELATIONS
+    ]
     for name in order:
         relation = card.relations[name]
         given = {key: facts[_FACTS[var.quantity]] for key, var in relation.inputs.items() if _FACTS.get(var.quantity) in facts}
@@ -70,7 +97,9 @@ def _at(card: LawCard, facts: Mapping[str, float], request: CompareLawsRequest) 
             keys = {key: "loss" if "nats" in var.quantity else key for key, var in relation.outputs.items()}
             found = evaluate(card, name, given).values
             corpus = next(iter(relation.outputs.values())).corpus
-            return Alternative(name=card.id, values={keys[key]: value for key, value in found.items()}, note=f"on {corpus}" if corpus else "")
+            return Alternative(
+                name=card.id, values={keys[key]: value for key, value in found.items()}, note=f"on {corpus}" if corpus else ""
+            )
     return None
 
 
@@ -80,5 +109,7 @@ def _spreads(found: list[Alternative]) -> dict[str, Value]:
     for key in ("params_total", "tokens"):
         answers = [item.values[key].number for item in found if key in item.values]
         if len(answers) > 1:
-            spreads[f"{key}_spread"] = Value(value=max(answers) / min(answers), label=f"largest over smallest {key.replace('_', ' ')}", formula="max / min over the laws")
+            spreads[f"{key}_spread"] = Value(
+                value=max(answers) / min(answers), label=f"largest over smallest {key.replace('_', ' ')}", formula="max / min over the laws"
+            )
     return spreads

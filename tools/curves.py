@@ -20,8 +20,15 @@ def valley(law: Surface, C: float, best: float) -> Table:
     """Loss against params at one compute, from a tenth to ten times the best size."""
     sizes = np.geomspace(best / 10, best * 10, _POINTS)
     losses = law.loss(sizes, C / (K * sizes))
-    rows: list[list[Number]] = [[float(n), C / (K * float(n)), float(loss), i == _POINTS // 2] for i, (n, loss) in enumerate(zip(sizes, losses, strict=True))]
-    columns = [Column(name="params", unit="params"), Column(name="tokens", unit="tokens"), Column(name="loss", unit=_unit(law)), Column(name="best")]
+    rows: list[list[Number]] = [
+        [float(n), C / (K * float(n)), float(loss), i == _POINTS // 2] for i, (n, loss) in enumerate(zip(sizes, losses, strict=True))
+    ]
+    columns = [
+        Column(name="params", unit="params"),
+        Column(name="tokens", unit="tokens"),
+        Column(name="loss", unit=_unit(law)),
+        Column(name="best"),
+    ]
     return Table(name=VALLEY, title=f"Loss by size at the same compute ({law.card.id})", columns=columns, rows=rows)
 
 
@@ -35,8 +42,13 @@ def frontier(law: Surface, C: float) -> Table:
         low, high = bounds.get("L", (None, None))
         inside = (low_c is None or budget >= low_c) and (high_c is None or budget <= high_c)
         rows.append([float(budget), outcome["L"], low, high, bool(inside)])
-    columns = [Column(name="compute", unit="FLOP"), Column(name="loss", unit=_unit(law)), Column(name="low", unit=_unit(law)), Column(name="high", unit=_unit(law)),
-               Column(name="fitted")]
+    columns = [
+        Column(name="compute", unit="FLOP"),
+        Column(name="loss", unit=_unit(law)),
+        Column(name="low", unit=_unit(law)),
+        Column(name="high", unit=_unit(law)),
+        Column(name="fitted"),
+    ]
     return Table(name=FRONTIER, title=f"Least loss by compute ({law.card.id}, {INTERVAL_LEVEL:.0%} band)", columns=columns, rows=rows)
 
 

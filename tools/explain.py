@@ -35,8 +35,15 @@ def explain(request: ExplainRequest, laws: LawBook) -> Result:
     for entry in entries:
         reasons.append(f"{entry.name}: {entry.text}" + (f" See {', '.join(entry.laws)}." if entry.laws else ""))
     notices = [Notice(level="caution", text=caveat, source=card.id) for card in cards for caveat in card.caveats[:3]]
-    return Result(tool="explain", task="explain", headline=[], values=values, reasons=reasons, warnings=notices,
-                  tables=[_relations(card) for card in cards if card.relations])
+    return Result(
+        tool="explain",
+        task="explain",
+        headline=[],
+        values=values,
+        reasons=reasons,
+        warnings=notices,
+        tables=[_relations(card) for card in cards if card.relations],
+    )
 
 
 def _coefficients(card: LawCard) -> dict[str, Value]:
@@ -48,14 +55,26 @@ def _coefficients(card: LawCard) -> dict[str, Value]:
     if key is None:
         return {}
     variant = card.variants[key]
-    return {coefficient: Value(value=value, label=f"{coefficient} of {card.id}", law=card.id, relation=name, variant=key, source=variant.source,
-                               formula=get_form(card.relations[name].form).formula,
-                               note=f"standard error {variant.stderr[coefficient]:g}" if coefficient in variant.stderr else "")
-            for coefficient, value in variant.values.items() if isinstance(value, int | float)}
+    return {
+        coefficient: Value(
+            value=value,
+            label=f"{coefficient} of {card.id}",
+            law=card.id,
+            relation=name,
+            variant=key,
+            source=variant.source,
+            formula=get_form(card.relations[name].form).formula,
+            note=f"standard error {variant.stderr[coefficient]:g}" if coefficient in variant.stderr else "",
+        )
+        for coefficient, value in variant.values.items()
+        if isinstance(value, int | float)
+    }
 
 
 def _relations(card: LawCard) -> Table:
-    rows: list[list[Number]] = [[name, relation.title, get_form(relation.form).formula, ", ".join(relation.inputs), ", ".join(relation.outputs)]
-                                for name, relation in card.relations.items()]
+    rows: list[list[Number]] = [
+        [name, relation.title, get_form(relation.form).formula, ", ".join(relation.inputs), ", ".join(relation.outputs)]
+        for name, relation in card.relations.items()
+    ]
     columns = [Column(name=title) for title in ("relation", "what it gives", "formula", "takes", "returns")]
     return Table(name=f"{card.id}_relations", title=f"What {card.id} computes", columns=columns, rows=rows)

@@ -56,8 +56,11 @@ def resolve_variant(card: LawCard, relation: str, variant: str | None = None) ->
         if key in usable:
             return key
     if allowed:
-        raise InputError("variant", f"the coefficients of {card.id} {relation} are recalled from memory and not used by default",
-                         f"ask for one by name: {', '.join(allowed)}")
+        raise InputError(
+            "variant",
+            f"the coefficients of {card.id} {relation} are recalled from memory and not used by default",
+            f"ask for one by name: {', '.join(allowed)}",
+        )
     return None
 
 
@@ -83,8 +86,9 @@ def _outputs(form: Form, relation: Relation, args: Mapping[str, Any]) -> dict[st
     return {key: named[key] for key in relation.outputs}
 
 
-def compute(card: LawCard, relation: str, inputs: Mapping[str, Any], variant: str | None = None,
-            coefficients: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def compute(
+    card: LawCard, relation: str, inputs: Mapping[str, Any], variant: str | None = None, coefficients: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Raw arrays of a relation: inputs and coefficients broadcast. `coefficients` replaces those of the variant."""
     rel = resolve_relation(card, relation)
     key = resolve_variant(card, relation, variant)
@@ -103,8 +107,11 @@ def complete_inputs(card: LawCard, relation: str, inputs: Mapping[str, Any]) -> 
     for name, value in inputs.items():
         matches = [key for key in known if name == key] or [key for key, var in known.items() if name == var.quantity]
         if len(matches) != 1:
-            raise InputError(name, f"{card.id} {relation} takes no input {name!r}",
-                             "it takes " + ", ".join(f"{key} ({var.quantity})" for key, var in known.items()))
+            raise InputError(
+                name,
+                f"{card.id} {relation} takes no input {name!r}",
+                "it takes " + ", ".join(f"{key} ({var.quantity})" for key, var in known.items()),
+            )
         given[matches[0]] = value
     for key, var in known.items():
         if key not in given and var.default is not None:
@@ -160,8 +167,9 @@ def coefficient_draws(variant: Variant, n: int = N_DRAWS) -> tuple[dict[str, np.
     return {}, ""
 
 
-def evaluate(card: LawCard, relation: str, inputs: Mapping[str, Any], variant: str | None = None,
-             level: float = INTERVAL_LEVEL) -> Evaluation:
+def evaluate(
+    card: LawCard, relation: str, inputs: Mapping[str, Any], variant: str | None = None, level: float = INTERVAL_LEVEL
+) -> Evaluation:
     """Evaluate a relation at one point: values with unit, interval, formula, inputs, region flags and source.
 
     Raises InputError for an unknown relation, variant or input, a missing input, or a result that is not finite.
@@ -178,14 +186,31 @@ def evaluate(card: LawCard, relation: str, inputs: Mapping[str, Any], variant: s
     form = get_form(rel.form)
     note = "coefficients recalled from memory, not confirmed" if chosen and chosen.status == "recalled" else ""
     values = {
-        name: Value(value=plain[name], unit=var.unit, quantity=var.quantity, label=var.note or name, law=card.id, relation=relation,
-                    variant=key or "", formula=form.formula, inputs=dict(given), outside=outside, note=note,
-                    source=f"{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else ""),
-                    low=bounds[name][0] if name in bounds else None, high=bounds[name][1] if name in bounds else None,
-                    level=level if name in bounds else None, interval_basis=basis if name in bounds else "")
+        name: Value(
+            value=plain[name],
+            unit=var.unit,
+            quantity=var.quantity,
+            label=var.note or name,
+            law=card.id,
+            relation=relation,
+            variant=key or "",
+            formula=form.formula,
+            inputs=dict(given),
+            outside=outside,
+            note=note,
+            source=f"{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else ""),
+            low=bounds[name][0] if name in bounds else None,
+            high=bounds[name][1] if name in bounds else None,
+            level=level if name in bounds else None,
+            interval_basis=basis if name in bounds else "",
+        )
         for name, var in rel.outputs.items()
     }
-    used = {k: v for k, v in (chosen.values if chosen else {}).items() if k in {rel.rename.get(c, c) for c in (*form.coefficients, *form.inputs)}}
+    used = {
+        k: v
+        for k, v in (chosen.values if chosen else {}).items()
+        if k in {rel.rename.get(c, c) for c in (*form.coefficients, *form.inputs)}
+    }
     return Evaluation(card.id, relation, key or "", form.formula, given, {**rel.constants, **used}, values, outside)  # pyright: ignore
 
 
@@ -196,8 +221,9 @@ def _plain(value: Any) -> Any:
     return float(array) if array.ndim == 0 else array.tolist()
 
 
-def _bounds(card: LawCard, relation: str, given: Mapping[str, Any], variant: str | None, spread: Mapping[str, np.ndarray],
-            level: float) -> dict[str, tuple[float, float]]:
+def _bounds(
+    card: LawCard, relation: str, given: Mapping[str, Any], variant: str | None, spread: Mapping[str, np.ndarray], level: float
+) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     for name, samples in compute(card, relation, given, variant, spread).items():
         array = np.asarray(samples)

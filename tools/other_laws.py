@@ -26,8 +26,12 @@ ALLOCATION_LAWS: tuple[tuple[str, str | None, str], ...] = (
     ("gemstones2025", None, ""),
 )
 _KEYS = {"N": "params_total", "D": "tokens", "tokens_per_param": "tokens_per_param", "L": "loss"}
-_PARAM_KEYS = {"params_total": "params_total", "params_nonembedding": "params_nonembedding", "params_without_input_embedding": "params_total",
-               "flops_per_token": "model_flops_per_token"}
+_PARAM_KEYS = {
+    "params_total": "params_total",
+    "params_nonembedding": "params_nonembedding",
+    "params_without_input_embedding": "params_total",
+    "flops_per_token": "model_flops_per_token",
+}
 
 
 def optimum_at(card: LawCard, flops: float, variant: str | None = None) -> dict[str, Value]:
@@ -50,8 +54,19 @@ def optimum_at(card: LawCard, flops: float, variant: str | None = None) -> dict[
 
 def _tokens_from_size(flops: float, size: Value) -> Value:
     tokens = flops / (FLOPS_PER_PARAM_TOKEN * size.number)
-    return Value(value=tokens, unit="tokens", label="tokens", quantity="tokens", law=size.law, relation=size.relation, variant=size.variant,
-                 formula="D = C/(6 N)", inputs={"C": flops, "N": size.number}, source=size.source, outside=size.outside)
+    return Value(
+        value=tokens,
+        unit="tokens",
+        label="tokens",
+        quantity="tokens",
+        law=size.law,
+        relation=size.relation,
+        variant=size.variant,
+        formula="D = C/(6 N)",
+        inputs={"C": flops, "N": size.number},
+        source=size.source,
+        outside=size.outside,
+    )
 
 
 def allocation_alternatives(laws: LawBook, chosen: str, flops: float) -> list[Alternative]:
@@ -72,11 +87,19 @@ def named_allocation(laws: LawBook, law: str, request: Any, budget: Budget) -> R
     relation = card.relations.get("optimum")
     if relation is None or budget.flops is None or relation.form == "chinchilla_optimum":
         return None
-    if any(getattr(request, name) is not None for name in ("params_total", "tokens", "tokens_per_param", "unique_tokens", "inference_tokens")):
+    if any(
+        getattr(request, name) is not None for name in ("params_total", "tokens", "tokens_per_param", "unique_tokens", "inference_tokens")
+    ):
         return None
     values = optimum_at(card, budget.flops.number)
     headline = [key for key in ("params_total", "params_nonembedding", "tokens", "tokens_per_param", "loss") if key in values]
-    return Result(tool="allocate", task="allocate", headline=headline, values={**values, "compute_flops": budget.flops},
-                  alternatives=allocation_alternatives(laws, law, budget.flops.number), warnings=budget.notices,
-                  assumptions=[*budget.assumptions, Assumption(field="compute", value="as stated", source=f"fed to {law} in its own unit")],
-                  reasons=[f"The question names {law}; its own optimum relation is used."])
+    return Result(
+        tool="allocate",
+        task="allocate",
+        headline=headline,
+        values={**values, "compute_flops": budget.flops},
+        alternatives=allocation_alternatives(laws, law, budget.flops.number),
+        warnings=budget.notices,
+        assumptions=[*budget.assumptions, Assumption(field="compute", value="as stated", source=f"fed to {law} in its own unit")],
+        reasons=[f"The question names {law}; its own optimum relation is used."],
+    )

@@ -20,8 +20,13 @@ from tools.surface import Coefficients, Outcome, repetition_scales, surface
 
 # Laws with a loss over (N, D) in nats per token; their corpora and tokenizers differ, so values are shown side by side, never averaged.
 LOSS_LAWS = ("hoffmann2022", "besiroglu2024", "gadre2024", "farseer2025", "kaplan2020", "deepseek2024_alloc", "gemstones2025")
-NEEDS = (("params_total", "tokens"), ("params_total", "compute_flops"), ("tokens", "compute_flops"), ("compute_flops",),
-         ("params_total", "tokens_per_param"))
+NEEDS = (
+    ("params_total", "tokens"),
+    ("params_total", "compute_flops"),
+    ("tokens", "compute_flops"),
+    ("compute_flops",),
+    ("params_total", "tokens_per_param"),
+)
 
 
 class PredictLossRequest(ToolRequest):
@@ -53,17 +58,38 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
     outcome, bounds = law.evaluate(solve)
     formula = get_form(law.card.relations["loss"].form).formula
     inputs = {"N": N, "D": D}
-    values = {"loss": law.value("L", outcome, bounds, unit=_loss_unit(law.card), label="expected loss", formula=formula, inputs=inputs,
-                                quantity="nats_per_token", relation="loss"),
-              "params_total": law.value("N", outcome, {}, unit="params", label="params", formula=how, inputs={}, quantity="params_total"),
-              "tokens": law.value("D", outcome, {}, unit="tokens", label="tokens", formula=how, inputs={}, quantity="tokens"),
-              "compute_flops": Value(value=K * N * D, unit="FLOP", label="training compute", formula="C = 6 N D", inputs=inputs, quantity="flops")}
+    values = {
+        "loss": law.value(
+            "L",
+            outcome,
+            bounds,
+            unit=_loss_unit(law.card),
+            label="expected loss",
+            formula=formula,
+            inputs=inputs,
+            quantity="nats_per_token",
+            relation="loss",
+        ),
+        "params_total": law.value("N", outcome, {}, unit="params", label="params", formula=how, inputs={}, quantity="params_total"),
+        "tokens": law.value("D", outcome, {}, unit="tokens", label="tokens", formula=how, inputs={}, quantity="tokens"),
+        "compute_flops": Value(
+            value=K * N * D, unit="FLOP", label="training compute", formula="C = 6 N D", inputs=inputs, quantity="flops"
+        ),
+    }
     if "floor" in outcome:
-        values["irreducible_loss"] = law.value("floor", outcome, bounds, unit=_loss_unit(law.card), label="irreducible part (E)", formula=formula,
-                                               inputs={}, relation="loss")
-    return Result(tool="predict_loss", task="predict_loss", headline=["loss", "params_total", "tokens"], values=values,
-                  alternatives=_others(laws, law.card.id, N, D), assumptions=_assumptions(request, law.card.id, how), warnings=_notices(request, values),
-                  reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."])
+        values["irreducible_loss"] = law.value(
+            "floor", outcome, bounds, unit=_loss_unit(law.card), label="irreducible part (E)", formula=formula, inputs={}, relation="loss"
+        )
+    return Result(
+        tool="predict_loss",
+        task="predict_loss",
+        headline=["loss", "params_total", "tokens"],
+        values=values,
+        alternatives=_others(laws, law.card.id, N, D),
+        assumptions=_assumptions(request, law.card.id, how),
+        warnings=_notices(request, values),
+        reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."],
+    )
 
 
 def _by_compute(laws: LawBook, request: PredictLossRequest) -> Result | None:
@@ -75,9 +101,15 @@ def _by_compute(laws: LawBook, request: PredictLossRequest) -> Result | None:
     values = optimum_at(card, request.compute_flops)
     if "loss" not in values:
         return None
-    return Result(tool="predict_loss", task="predict_loss", headline=[key for key in ("loss", "params_total", "params_nonembedding", "tokens") if key in values],
-                  values=values, assumptions=[Assumption(field="size", value="the law's own optimum", source=f"{card.id}: only compute is stated")],
-                  warnings=_notices(request, values), reasons=[f"The loss of {card.id} along its own compute-efficient frontier."])
+    return Result(
+        tool="predict_loss",
+        task="predict_loss",
+        headline=[key for key in ("loss", "params_total", "params_nonembedding", "tokens") if key in values],
+        values=values,
+        assumptions=[Assumption(field="size", value="the law's own optimum", source=f"{card.id}: only compute is stated")],
+        warnings=_notices(request, values),
+        reasons=[f"The loss of {card.id} along its own compute-efficient frontier."],
+    )
 
 
 def _loss_unit(card: LawCard) -> str:
@@ -108,12 +140,20 @@ def _others(laws: LawBook, chosen: str, N: float, D: float) -> list[Alternative]
             continue
         card = laws.get(law)
         relation = card.relations.get("loss")
-        if relation is None or not {"N", "D"} <= set(relation.inputs) or any(v.default is None for k, v in relation.inputs.items() if k not in "ND"):
+        if (
+            relation is None
+            or not {"N", "D"} <= set(relation.inputs)
+            or any(v.default is None for k, v in relation.inputs.items() if k not in "ND")
+        ):
             continue
         value = next(iter(evaluate(card, "loss", {"N": N, "D": D}).values.values()))
         corpus = next(iter(relation.outputs.values())).corpus
         counted = "" if relation.inputs["N"].quantity == "params_total" else f"N taken as {relation.inputs['N'].quantity.replace('_', ' ')}"
-        found.append(Alternative(name=law, values={"loss": value}, note="; ".join(part for part in (f"on {corpus}" if corpus else "", counted) if part)))
+        found.append(
+            Alternative(
+                name=law, values={"loss": value}, note="; ".join(part for part in (f"on {corpus}" if corpus else "", counted) if part)
+            )
+        )
     return found
 
 
@@ -122,15 +162,29 @@ def _assumptions(request: PredictLossRequest, law: str, how: str) -> list[Assump
     if how not in ("as stated",):
         made.append(Assumption(field="size and tokens", value=how, source="C = 6 N D, Kaplan et al. 2020, section 2.1"))
     if request.law is None:
-        made.append(Assumption(field="law", value=law, source="flopwise default: the replication that fits the published runs best and prints its errors"))
+        made.append(
+            Assumption(
+                field="law", value=law, source="flopwise default: the replication that fits the published runs best and prints its errors"
+            )
+        )
     return made
 
 
 def _notices(request: PredictLossRequest, values: dict[str, Value]) -> list[Notice]:
-    found = [Notice(level="caution", text="Losses hold for the law's own corpus and tokenizer; compare differences, not absolute values, with another data set.")]
+    found = [
+        Notice(
+            level="caution",
+            text="Losses hold for the law's own corpus and tokenizer; compare differences, not absolute values, with another data set.",
+        )
+    ]
     if values["loss"].outside:
         found.append(Notice(level="caution", text="Extrapolated: " + "; ".join(values["loss"].outside) + "."))
     if request.observed_loss is not None:
         gap = request.observed_loss - values["loss"].number
-        found.append(Notice(level="info", text=f"The observed loss {request.observed_loss:g} is {abs(gap):.3g} nats/token {'above' if gap > 0 else 'below'} this prediction."))
+        found.append(
+            Notice(
+                level="info",
+                text=f"The observed loss {request.observed_loss:g} is {abs(gap):.3g} nats/token {'above' if gap > 0 else 'below'} this prediction.",
+            )
+        )
     return found

@@ -1,7 +1,7 @@
 """The one registry of tools: every face (command line, API, MCP, agent) takes a tool's schema and entry from here.
 
-    @tool(task="qat", title="How much quantization-aware training", needs=(("params_total", "tokens", "weight_bits"),))
-    def qat(request: QatRequest, laws: LawBook) -> Result: ...
+@tool(task="qat", title="How much quantization-aware training", needs=(("params_total", "tokens", "weight_bits"),))
+def qat(request: QatRequest, laws: LawBook) -> Result: ...
 """
 
 from __future__ import annotations

@@ -45,25 +45,41 @@ class Surface:
     def chinchilla(self, coefficients: Coefficients | None = None) -> dict[str, Any]:
         """The five coefficients, replaced by draws where given; raises InputError for a surface of another form."""
         if not self.is_chinchilla or self.variant is None:
-            raise InputError("law", f"{self.card.id} is not of the form E + A/N^alpha + B/D^beta that this needs", "use besiroglu2024 or hoffmann2022")
+            raise InputError(
+                "law", f"{self.card.id} is not of the form E + A/N^alpha + B/D^beta that this needs", "use besiroglu2024 or hoffmann2022"
+            )
         merged = {**self.card.variants[self.variant].values, **(coefficients or {})}
         return {name: merged[name] for name in ("E", "A", "B", "alpha", "beta")}
 
-    def best_params(self, C: float, coefficients: Coefficients | None = None, unique_tokens: float | None = None,
-                    repetition: tuple[float, float] | None = None) -> Any:
+    def best_params(
+        self,
+        C: float,
+        coefficients: Coefficients | None = None,
+        unique_tokens: float | None = None,
+        repetition: tuple[float, float] | None = None,
+    ) -> Any:
         """Params of least loss under C = 6 N D: the closed form of a Chinchilla surface, else numerically."""
         if unique_tokens is None and self.is_chinchilla:
             return get_form("chinchilla_optimum").fn(C, **self.chinchilla(coefficients))["N"]
         root = (C / FLOPS_PER_PARAM_TOKEN) ** 0.5
         return self.minimise(lambda N: C / (FLOPS_PER_PARAM_TOKEN * N), root * 1e-4, root * 1e3, coefficients, unique_tokens, repetition)
 
-    def minimise(self, tokens_of: Callable[[Any], Any], low: float, high: float, coefficients: Coefficients | None = None,
-                 unique_tokens: float | None = None, repetition: tuple[float, float] | None = None) -> Any:
+    def minimise(
+        self,
+        tokens_of: Callable[[Any], Any],
+        low: float,
+        high: float,
+        coefficients: Coefficients | None = None,
+        unique_tokens: float | None = None,
+        repetition: tuple[float, float] | None = None,
+    ) -> Any:
         """Params of least loss when tokens follow from params, between low and high; one for every draw of the coefficients."""
         span = np.ones(np.broadcast(*(coefficients or {"": 1.0}).values()).shape)
         return minimise_log(lambda N: self.repeated_loss(N, tokens_of(N), unique_tokens, repetition, coefficients), low * span, high * span)
 
-    def repeated_loss(self, N: Any, D: Any, unique: float | None, repetition: tuple[float, float] | None, coefficients: Coefficients | None = None) -> Any:
+    def repeated_loss(
+        self, N: Any, D: Any, unique: float | None, repetition: tuple[float, float] | None, coefficients: Coefficients | None = None
+    ) -> Any:
         """Loss when tokens beyond `unique` are repetitions, worth less each epoch (Muennighoff et al. 2023, eqs. 5 and 6).
 
         `repetition` is (R*_D, R*_N) of that law; the composition with another law's surface is an assumption of ours.
@@ -87,15 +103,45 @@ class Surface:
                 bounds[key] = min(float(a), centre[key]), max(float(b), centre[key])
         return centre, bounds
 
-    def value(self, key: str, outcome: Outcome, bounds: Mapping[str, tuple[float, float]], *, unit: str, label: str, formula: str,
-              inputs: Mapping[str, Any], quantity: str = "", relation: str = "optimum") -> Value:
+    def value(
+        self,
+        key: str,
+        outcome: Outcome,
+        bounds: Mapping[str, tuple[float, float]],
+        *,
+        unit: str,
+        label: str,
+        formula: str,
+        inputs: Mapping[str, Any],
+        quantity: str = "",
+        relation: str = "optimum",
+    ) -> Value:
         """One number of an outcome as a Value with this law's name, interval, region flags and source."""
         low, high = bounds.get(key, (None, None))
         checked = {name: outcome.get(name, inputs.get(name)) for name in ("N", "D", "C")}
-        flags = region_flags(self.card, "loss" if "loss" in self.card.relations else relation, self.variant, {k: v for k, v in checked.items() if v is not None})
-        return Value(value=outcome[key], unit=unit, label=label, quantity=quantity, low=low, high=high, level=INTERVAL_LEVEL if low is not None else None,
-                     interval_basis=self.basis if low is not None else "", law=self.card.id, relation=relation, variant=self.variant or "", formula=formula,
-                     inputs=dict(inputs), source=cite(self.card), outside=flags)
+        flags = region_flags(
+            self.card,
+            "loss" if "loss" in self.card.relations else relation,
+            self.variant,
+            {k: v for k, v in checked.items() if v is not None},
+        )
+        return Value(
+            value=outcome[key],
+            unit=unit,
+            label=label,
+            quantity=quantity,
+            low=low,
+            high=high,
+            level=INTERVAL_LEVEL if low is not None else None,
+            interval_basis=self.basis if low is not None else "",
+            law=self.card.id,
+            relation=relation,
+            variant=self.variant or "",
+            formula=formula,
+            inputs=dict(inputs),
+            source=cite(self.card),
+            outside=flags,
+        )
 
 
 def cite(card: LawCard) -> str:
@@ -108,7 +154,9 @@ def surface(laws: LawBook, law: str | None = None, variant: str | None = None) -
     card = laws.get(law or DEFAULT_LAW)
     relation = card.relations.get("loss")
     if relation is None or not {"N", "D"} <= set(relation.inputs):
-        raise InputError("law", f"{card.id} gives no loss from params and tokens", f"use one that does, such as {DEFAULT_LAW} or hoffmann2022")
+        raise InputError(
+            "law", f"{card.id} gives no loss from params and tokens", f"use one that does, such as {DEFAULT_LAW} or hoffmann2022"
+        )
     key = resolve_variant(card, "loss", variant)
     draws, basis = coefficient_draws(card.variants[key]) if key else ({}, "")
     return Surface(card, key, draws, basis)

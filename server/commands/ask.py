@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="brief, results, answer, warnings and versions as JSON")
     parser.add_argument("--law", metavar="ID|FILE", help="answer with this law: an id of the base, or a law file of your own")
     parser.add_argument("--explain", action="store_true", help="every number's formula, inputs and source")
+    parser.add_argument("--model", metavar="PROVIDER:NAME", help="language model that reads and words (FLOPWISE_MODEL); none is needed")
     parser.set_defaults(run=run)
 
 
@@ -29,7 +31,11 @@ def run(options: argparse.Namespace) -> int:
 
     question = " ".join(options.question)
     question = sys.stdin.read() if question == "-" else question
-    answer = ask(question, context=context_for(options.law), on_event=None if options.json or not sys.stderr.isatty() else _progress)
+    answer = ask(
+        question,
+        context=with_model(context_for(options.law), options.model),
+        on_event=None if options.json or not sys.stderr.isatty() else _progress,
+    )
     if options.json:
         print(to_json(answer))
     else:
@@ -55,6 +61,24 @@ def context_for(law: str | None) -> Context:
         book.get(law)
     card = load_card(law)
     return Context(laws=book.with_laws([card]), law=card.id)
+
+
+def with_model(context: Context, model: str | None) -> Context:
+    """The context with the language model of the settings, or the one named here."""
+    if model is None and not any(name in os.environ for name in ("FLOPWISE_MODEL", "flopwise_model")):
+        return context
+    from dataclasses import replace
+
+    from server.settings import Settings
+
+    settings = Settings.load(model=model)
+    return replace(
+        context,
+        model=settings.model or None,
+        base_url=settings.base_url,
+        api_key=settings.api_key,
+        model_timeout_seconds=settings.model_timeout_seconds,
+    )
 
 
 def to_json(answer: Any) -> str:

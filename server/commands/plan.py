@@ -25,7 +25,9 @@ def add(subparsers: Any) -> None:
     plan.set_defaults(run=run_plan)
     replay = subparsers.add_parser("replay", help="recompute a kept plan")
     replay.add_argument("plan", metavar="PLAN.json")
-    replay.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the brief; an empty value removes it")
+    replay.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field of the brief; an empty value removes it"
+    )
     replay.add_argument("--json", action="store_true", help="print the answer and the differences as JSON")
     replay.set_defaults(run=run_replay)
 
@@ -42,8 +44,11 @@ def run_plan(options: argparse.Namespace) -> int:
     context = context_for(options.law)
     brief = Brief.read(_object(_read(options.brief), options.brief)) if options.brief else None
     answer = ask(" ".join(options.question) if brief is None else "", brief=brief, context=context)
-    for path, text in ((options.save, lambda: json.dumps(save(answer, context), indent=1, ensure_ascii=False, allow_nan=False)),
-                       (options.html, lambda: _page(answer)), (options.markdown, lambda: markdown(answer))):
+    for path, text in (
+        (options.save, lambda: json.dumps(save(answer, context), indent=1, ensure_ascii=False, allow_nan=False)),
+        (options.html, lambda: _page(answer)),
+        (options.markdown, lambda: markdown(answer)),
+    ):
         if path:
             _write(path, text())
     print(to_json(answer)) if options.json else print_answer(answer, explain=options.explain)
@@ -61,7 +66,11 @@ def run_replay(options: argparse.Namespace) -> int:
     answer = recompute(data, changes)
     found = [] if changes else differences(data, answer)
     if options.json:
-        print(json.dumps({"differences": [item.model_dump() for item in found], "answer": json.loads(to_json(answer))}, indent=2, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"differences": [item.model_dump() for item in found], "answer": json.loads(to_json(answer))}, indent=2, ensure_ascii=False
+            )
+        )
     else:
         print_answer(answer)
         for item in found:
@@ -96,7 +105,9 @@ def _object(text: str, where: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(where, f"is not JSON (line {error.lineno})", "a brief is an object such as {\"task\": \"allocate\", \"compute_flops\": 1e22}") from None
+        raise InputError(
+            where, f"is not JSON (line {error.lineno})", 'a brief is an object such as {"task": "allocate", "compute_flops": 1e22}'
+        ) from None
     if not isinstance(data, dict):
         raise InputError(where, "is not an object", "a brief is an object of fields")
     return data

@@ -68,7 +68,11 @@ def test_out_of_scope_says_what_can_be_asked():
 
 
 def test_a_contradiction_comes_first_in_the_answer():
-    answer = ask(brief=Brief.read({"task": "allocate", "compute_flops": 1e24, "n_accelerators": 1, "accelerator": "h100-sxm", "duration_seconds": 86400.0}))
+    answer = ask(
+        brief=Brief.read(
+            {"task": "allocate", "compute_flops": 1e24, "n_accelerators": 1, "accelerator": "h100-sxm", "duration_seconds": 86400.0}
+        )
+    )
     assert answer.sections[0].key == "conflicts"
 
 

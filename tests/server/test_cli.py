@@ -30,13 +30,16 @@ def test_the_flagship_question(capsys):
     assert hours * 3600 * 989.4e12 * mfu == pytest.approx(1e22, rel=0.02)
 
 
-@pytest.mark.parametrize(("question", "key"), [
-    ("how long and how much for 70B params on 15T tokens with 1024 H100s?", "duration_seconds"),
-    ("QAT share for a 3B model, 300B tokens, 4-bit?", "qat_fraction"),
-    ("batch size and learning rate for 1B params on 100B tokens", "batch_tokens"),
-    ("what loss will a 7B model reach on 2T tokens?", "loss"),
-    ("can I train a 13B on 8 A100 40GB?", "memory_bytes"),
-])
+@pytest.mark.parametrize(
+    ("question", "key"),
+    [
+        ("how long and how much for 70B params on 15T tokens with 1024 H100s?", "duration_seconds"),
+        ("QAT share for a 3B model, 300B tokens, 4-bit?", "qat_fraction"),
+        ("batch size and learning rate for 1B params on 100B tokens", "batch_tokens"),
+        ("what loss will a 7B model reach on 2T tokens?", "loss"),
+        ("can I train a 13B on 8 A100 40GB?", "memory_bytes"),
+    ],
+)
 def test_everyday_questions_have_their_number(capsys, question, key):
     status, out, _ = run(capsys, question, "--json")
     assert status == 0
@@ -81,18 +84,21 @@ relations:
     assert loss["value"] == pytest.approx(1.5 + 400 / 7e9**0.34 + 1500 / 2e11**0.35)
 
 
-@pytest.mark.parametrize(("args", "names"), [
-    ([""], "question"),
-    (["   "], "question"),
-    (["best model for -1e22 FLOPs"], "compute_flops"),
-    (["best model for a budget of $0"], "budget_usd"),
-    (["loss of a model with 1e40 params on 1T tokens"], "params_total"),
-    (["x" * 100_000], "question"),
-    (["what loss will a 7B model reach on 2T tokens?", "--law", "kaplan2021"], "kaplan2020"),
-    (["what loss will a 7B model reach on 2T tokens?", "--law", "no_such_file.yaml"], "no_such_file.yaml"),
-    (["law", "eval", "besiroglu2024", "optimum", "C=nan"], "C"),
-    (["law", "show", "nothing_like_it"], "law"),
-])
+@pytest.mark.parametrize(
+    ("args", "names"),
+    [
+        ([""], "question"),
+        (["   "], "question"),
+        (["best model for -1e22 FLOPs"], "compute_flops"),
+        (["best model for a budget of $0"], "budget_usd"),
+        (["loss of a model with 1e40 params on 1T tokens"], "params_total"),
+        (["x" * 100_000], "question"),
+        (["what loss will a 7B model reach on 2T tokens?", "--law", "kaplan2021"], "kaplan2020"),
+        (["what loss will a 7B model reach on 2T tokens?", "--law", "no_such_file.yaml"], "no_such_file.yaml"),
+        (["law", "eval", "besiroglu2024", "optimum", "C=nan"], "C"),
+        (["law", "show", "nothing_like_it"], "law"),
+    ],
+)
 def test_bad_input_is_one_clear_line_and_status_two(capsys, args, names):
     status, _, err = run(capsys, *args)
     assert status == 2

@@ -13,11 +13,14 @@ def values(**fields):
     return {key: value.value for key, value in call("allocate", fields).values.items()}
 
 
-@pytest.mark.parametrize(("law", "flops", "params", "tokens"), [
-    (None, 1e22, 9.045e9, 1.843e11),
-    ("besiroglu2024", 1e21, 2.778e9, 5.999e10),
-    ("hoffmann2022", 1e23, 1.813e10, 9.195e11),
-])
+@pytest.mark.parametrize(
+    ("law", "flops", "params", "tokens"),
+    [
+        (None, 1e22, 9.045e9, 1.843e11),
+        ("besiroglu2024", 1e21, 2.778e9, 5.999e10),
+        ("hoffmann2022", 1e23, 1.813e10, 9.195e11),
+    ],
+)
 def test_optimum_of_a_budget(law, flops, params, tokens):
     got = values(compute_flops=flops, law=law)
     assert got["params_total"] == pytest.approx(params, rel=2e-3)
@@ -53,7 +56,9 @@ def test_repeating_limited_data_favours_fewer_epochs_than_a_larger_model_would_n
 
 
 def test_unlimited_unique_tokens_change_nothing():
-    assert values(compute_flops=1e21, unique_tokens=1e15)["params_total"] == pytest.approx(values(compute_flops=1e21)["params_total"], rel=1e-4)
+    assert values(compute_flops=1e21, unique_tokens=1e15)["params_total"] == pytest.approx(
+        values(compute_flops=1e21)["params_total"], rel=1e-4
+    )
 
 
 def test_serving_demand_makes_the_model_smaller_at_equal_loss():
@@ -86,13 +91,16 @@ def test_contradiction_names_both_numbers():
     assert "8.55e+19" in conflict.text
 
 
-@pytest.mark.parametrize(("fields", "field"), [
-    ({"compute_flops": -1e22}, "compute_flops"),
-    ({"compute_flops": float("nan")}, "compute_flops"),
-    ({"compute_flops": 1e22, "law": "no_such_law"}, "law"),
-    ({"target_loss": 1.0}, "target_loss"),
-    ({"n_accelerators": 8, "accelerator": "h900", "duration_seconds": 1e5}, "accelerator"),
-])
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"compute_flops": -1e22}, "compute_flops"),
+        ({"compute_flops": float("nan")}, "compute_flops"),
+        ({"compute_flops": 1e22, "law": "no_such_law"}, "law"),
+        ({"target_loss": 1.0}, "target_loss"),
+        ({"n_accelerators": 8, "accelerator": "h900", "duration_seconds": 1e5}, "accelerator"),
+    ],
+)
 def test_bad_input_names_its_field(fields, field):
     with pytest.raises(InputError) as caught:
         call("allocate", fields)

@@ -122,7 +122,9 @@ def test_experts_help_when_memory_is_plenty_and_not_when_it_is_scarce():
 
 
 def test_infeasible_problems_name_the_least_relaxation():
-    result = plan(PlanRequest(params_total=70e9, tokens=1e12, n_accelerators=8, accelerator="h100-sxm", duration_seconds=30 * 86400.0, mfu=0.4), BOOK)
+    result = plan(
+        PlanRequest(params_total=70e9, tokens=1e12, n_accelerators=8, accelerator="h100-sxm", duration_seconds=30 * 86400.0, mfu=0.4), BOOK
+    )
     assert not result.feasible
     limit, stated, needed, factor = result.tables[0].rows[0]
     assert limit == "duration seconds"
@@ -137,12 +139,15 @@ def test_a_relaxed_problem_is_feasible():
     assert plan(PlanRequest(**(fields | {"price_per_million_tokens_usd": needed * 1.01})), BOOK).feasible
 
 
-@pytest.mark.parametrize(("fields", "field"), [
-    ({}, "compute_flops"),
-    ({"objective": "fastest", "compute_flops": 1e22}, "target_loss"),
-    ({"compute_flops": 1e22, "weight_bits": 5}, "weight_bits"),
-    ({"compute_flops": 1e22, "accelerator": "h900"}, "accelerator"),
-])
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({}, "compute_flops"),
+        ({"objective": "fastest", "compute_flops": 1e22}, "target_loss"),
+        ({"compute_flops": 1e22, "weight_bits": 5}, "weight_bits"),
+        ({"compute_flops": 1e22, "accelerator": "h900"}, "accelerator"),
+    ],
+)
 def test_bad_problems_name_their_field(fields, field):
     with pytest.raises(InputError) as caught:
         plan(PlanRequest(**fields), BOOK)

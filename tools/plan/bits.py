@@ -25,7 +25,11 @@ def added_loss(laws: LawBook, N: Any, D: Any, bits: float) -> Any:
     The laws of two widths come from different studies; a narrower width is never priced below a wider one.
     """
     if bits < 16 and bits not in PENALTY_LAWS:
-        raise InputError("weight_bits", f"no law of the base prices {bits:g}-bit weights", f"widths with one: 16, {', '.join(f'{b:g}' for b in PENALTY_LAWS)}")
+        raise InputError(
+            "weight_bits",
+            f"no law of the base prices {bits:g}-bit weights",
+            f"widths with one: 16, {', '.join(f'{b:g}' for b in PENALTY_LAWS)}",
+        )
     added = np.zeros(np.broadcast(N, D).shape)
     for width in PENALTY_LAWS:
         if width >= bits:

@@ -150,9 +150,18 @@ class Model:
         train = hours * branch.option.price.number * draw.price
         served, total = self.serving_usd(branch, N, draw), self.total_params(branch, N)
         found: Columns = {
-            "params_total": N, "tokens": D, "tokens_per_param": D / N, "compute_flops": flops, "loss": self.loss(branch, N, D, draw),
-            "accelerator_hours": hours, "train_usd": train, "budget_usd": train + served, "weight_bytes": total * branch.bits / 8,
-            "memory_bytes": total * branch.bits / 8 * MEMORY_MARGIN, "qat_fraction": qat_share(self.laws, N, np.maximum(D, 1.0), branch.bits)}
+            "params_total": N,
+            "tokens": D,
+            "tokens_per_param": D / N,
+            "compute_flops": flops,
+            "loss": self.loss(branch, N, D, draw),
+            "accelerator_hours": hours,
+            "train_usd": train,
+            "budget_usd": train + served,
+            "weight_bytes": total * branch.bits / 8,
+            "memory_bytes": total * branch.bits / 8 * MEMORY_MARGIN,
+            "qat_fraction": qat_share(self.laws, N, np.maximum(D, 1.0), branch.bits),
+        }
         if self.problem.served:
             found["serving_usd"] = served
         if self.routed:
@@ -193,4 +202,3 @@ def objective_of(columns: Mapping[str, Any], problem: Problem) -> Any:
     if problem.objective == "lowest_loss":
         return columns["loss"]
     return columns["budget_usd"] if problem.objective == "lowest_cost" else columns["duration_seconds"]
-

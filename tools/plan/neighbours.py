@@ -27,11 +27,18 @@ def changes(request: PlanRequest, other_accelerator: str, other_law: str) -> lis
         found += [_scaled(request, stated, 2.0, "twice the budget"), _scaled(request, stated, 0.5, "half the budget")]
     elif request.duration_seconds is not None:
         found += [_scaled(request, ["duration_seconds"], 2.0, "twice the time")]
-    for name, factor, words in (("unique_tokens", 0.5, "half the unique tokens"), ("inference_tokens", 2.0, "twice the demand"),
-                                ("price_per_million_tokens_usd", 0.5, "half the serving price")):
+    for name, factor, words in (
+        ("unique_tokens", 0.5, "half the unique tokens"),
+        ("inference_tokens", 2.0, "twice the demand"),
+        ("price_per_million_tokens_usd", 0.5, "half the serving price"),
+    ):
         if getattr(request, name) is not None:
             found.append(_scaled(request, [name], factor, words))
-    found.append(Change(f"on {other_accelerator}", request.model_copy(update={"accelerator": other_accelerator, "price_per_accelerator_hour_usd": None})))
+    found.append(
+        Change(
+            f"on {other_accelerator}", request.model_copy(update={"accelerator": other_accelerator, "price_per_accelerator_hour_usd": None})
+        )
+    )
     if request.architecture != "moe" and request.n_experts is None:
         found.append(Change(f"by {other_law}", request.model_copy(update={"law": other_law})))
     return found

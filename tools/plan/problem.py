@@ -19,7 +19,7 @@ BITS = (16.0, 8.0, 4.0, 3.0, 2.0)
 class PlanRequest(ToolRequest):
     """A joint planning problem. Fields and units are the brief's; a list offers several values to choose among."""
 
-    objective: Objective | None = Field(None, description="lowest_loss, or lowest_cost where only a target loss is stated")
+    objective: Objective | None = Field(default=None, description="lowest_loss, or lowest_cost where only a target loss is stated")
     compute_flops: float | None = Field(None, gt=0)
     budget_usd: float | None = Field(None, gt=0, description="pays for training, and for serving where inference_tokens are stated")
     accelerator_hours: float | None = Field(None, gt=0)
@@ -38,9 +38,9 @@ class PlanRequest(ToolRequest):
     latency_ms_per_token: float | None = Field(None, gt=0)
     memory_bytes: float | None = Field(None, gt=0, description="memory the deployed weights must fit in")
     weight_bits: float | list[float] | None = None
-    architecture: str | None = Field(None, description="`moe` makes the number of experts a choice")
+    architecture: str | None = Field(default=None, description="`moe` makes the number of experts a choice")
     n_experts: int | list[int] | None = None
-    models: list[str] | None = Field(None, description="a family of known shapes to choose among")
+    models: list[str] | None = Field(default=None, description="a family of known shapes to choose among")
     law: str | None = None
     draws: int = Field(1000, ge=0, le=20000)
     seed: int = 0
@@ -105,17 +105,32 @@ def resolve(request: PlanRequest) -> Problem:
     fixed = request.params_total is not None and (request.tokens is not None or request.tokens_per_param is not None)
     objective: Objective = request.objective or ("lowest_cost" if limits.target_loss is not None and not bounded else "lowest_loss")
     if objective == "lowest_loss" and not bounded and not fixed:
-        raise InputError("compute_flops", "nothing bounds the plan", "give FLOPs, dollars, accelerator-hours, or accelerators and a duration")
+        raise InputError(
+            "compute_flops", "nothing bounds the plan", "give FLOPs, dollars, accelerator-hours, or accelerators and a duration"
+        )
     if objective != "lowest_loss" and request.target_loss is None and not fixed:
-        raise InputError("target_loss", f"the objective {objective} needs the loss to reach", "give target_loss, or params_total and tokens")
+        raise InputError(
+            "target_loss", f"the objective {objective} needs the loss to reach", "give target_loss, or params_total and tokens"
+        )
     from knowledge.shapes import model
 
     sizes = {name: model(name).params_total for name in request.models or ()}
     return Problem(
-        objective=objective, limits=limits, bits=_as_tuple(request.weight_bits) or _free_bits(limits),
-        accelerators=_as_tuple(request.accelerator) or (DEFAULT_ACCELERATOR,), counts=counts or DEFAULT_COUNTS, served=request.inference_tokens or 0.0,
-        params=request.params_total, tokens=request.tokens, tokens_per_param=request.tokens_per_param, unique_tokens=request.unique_tokens, mfu=request.mfu,
-        price=request.price_per_accelerator_hour_usd, experts=_experts(request), sizes={name: size for name, size in sizes.items() if size})
+        objective=objective,
+        limits=limits,
+        bits=_as_tuple(request.weight_bits) or _free_bits(limits),
+        accelerators=_as_tuple(request.accelerator) or (DEFAULT_ACCELERATOR,),
+        counts=counts or DEFAULT_COUNTS,
+        served=request.inference_tokens or 0.0,
+        params=request.params_total,
+        tokens=request.tokens,
+        tokens_per_param=request.tokens_per_param,
+        unique_tokens=request.unique_tokens,
+        mfu=request.mfu,
+        price=request.price_per_accelerator_hour_usd,
+        experts=_experts(request),
+        sizes={name: size for name, size in sizes.items() if size},
+    )
 
 
 def _experts(request: PlanRequest) -> tuple[int, ...]:

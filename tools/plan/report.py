@@ -16,7 +16,12 @@ from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Assumption, Column, Notice, Number, Table
 from tools.surface import DEFAULT_LAW, REPETITION_LAW
 
-_SHOWN = (("params_total", "params", "params"), ("tokens", "tokens", "tokens"), ("loss", "loss", "nats/token"), ("train_usd", "training cost", "USD"))
+_SHOWN = (
+    ("params_total", "params", "params"),
+    ("tokens", "tokens", "tokens"),
+    ("loss", "loss", "nats/token"),
+    ("train_usd", "training cost", "USD"),
+)
 
 
 def _row(name: str, point: Point | None) -> list[Number]:
@@ -26,21 +31,32 @@ def _row(name: str, point: Point | None) -> list[Number]:
 
 
 def _columns(first: str) -> list[Column]:
-    return [Column(name=first), *(Column(name=key, label=label, unit=unit) for key, label, unit in _SHOWN), Column(name="weight_bits", label="width", unit="bits"),
-            Column(name="note")]
+    return [
+        Column(name=first),
+        *(Column(name=key, label=label, unit=unit) for key, label, unit in _SHOWN),
+        Column(name="weight_bits", label="width", unit="bits"),
+        Column(name="note"),
+    ]
 
 
 def change_table(request: PlanRequest, best: Point, run: Callable[[PlanRequest], Point | None]) -> Table:
     """What would change the plan: one altered statement a row."""
     part = best.branch.option.part.id
     rows = [_row("this plan", best)]
-    for change in changes(request, "b200" if part != "b200" else "h100-sxm", "hoffmann2022" if request.law != "hoffmann2022" else DEFAULT_LAW):
+    for change in changes(
+        request, "b200" if part != "b200" else "h100-sxm", "hoffmann2022" if request.law != "hoffmann2022" else DEFAULT_LAW
+    ):
         try:
             rows.append(_row(change.name, run(change.request)))
         except InputError as error:
             rows.append([change.name, *([None] * len(_SHOWN)), None, str(error)])
-    return Table(name="changes", title="What would change it", columns=_columns("with"), rows=rows,
-                 note="Losses of two laws are on different corpora: compare sizes and tokens across laws, not losses.")
+    return Table(
+        name="changes",
+        title="What would change it",
+        columns=_columns("with"),
+        rows=rows,
+        note="Losses of two laws are on different corpora: compare sizes and tokens across laws, not losses.",
+    )
 
 
 def width_table(model: Model, branches: list[Branch]) -> list[Table]:
@@ -53,21 +69,49 @@ def width_table(model: Model, branches: list[Branch]) -> list[Table]:
         point = solve(model, [branch for branch in branches if branch.bits == bits], refine=False)
         *shown, _, note = _row(f"{bits:g} bits", point)
         served = point.columns.get("price_per_million_tokens_usd") if point else None
-        rows.append([*shown, point.columns["qat_fraction"] if point and bits < 8 else None, served,
-                     note or (f"loss added by {PENALTY_LAWS[bits]}" if bits in PENALTY_LAWS else "no loss added")])
+        rows.append(
+            [
+                *shown,
+                point.columns["qat_fraction"] if point and bits < 8 else None,
+                served,
+                note or (f"loss added by {PENALTY_LAWS[bits]}" if bits in PENALTY_LAWS else "no loss added"),
+            ]
+        )
     *titles, _, last = _columns("weights at")
-    columns = [*titles, Column(name="qat_fraction", label="QAT share"), Column(name="price_per_million_tokens_usd", label="per million tokens", unit="USD"), last]
-    return [Table(name="widths", title="Weight bits compared", columns=columns, rows=rows,
-                  note="The laws behind the widths were fitted on different models and data; their composition with this loss surface is ours, no paper tested it.")]
+    columns = [
+        *titles,
+        Column(name="qat_fraction", label="QAT share"),
+        Column(name="price_per_million_tokens_usd", label="per million tokens", unit="USD"),
+        last,
+    ]
+    return [
+        Table(
+            name="widths",
+            title="Weight bits compared",
+            columns=columns,
+            rows=rows,
+            note="The laws behind the widths were fitted on different models and data; their composition with this loss surface is ours, no paper tested it.",
+        )
+    ]
 
 
 def expert_table(model: Model, branches: list[Branch]) -> list[Table]:
     """The best plan at each number of experts, where that is a choice: dense or sparse."""
     if len(model.problem.experts) < 2:
         return []
-    rows = [_row("dense" if experts == 1 else f"{experts} experts", solve(model, [b for b in branches if b.experts == experts], refine=False)) for experts in model.problem.experts]
-    return [Table(name="experts", title="Dense or mixture of experts", columns=_columns("architecture"), rows=rows,
-                  note="One law prices them all (Ludziejewski et al.), at equal training compute; routing costs of real systems come on top.")]
+    rows = [
+        _row("dense" if experts == 1 else f"{experts} experts", solve(model, [b for b in branches if b.experts == experts], refine=False))
+        for experts in model.problem.experts
+    ]
+    return [
+        Table(
+            name="experts",
+            title="Dense or mixture of experts",
+            columns=_columns("architecture"),
+            rows=rows,
+            note="One law prices them all (Ludziejewski et al.), at equal training compute; routing costs of real systems come on top.",
+        )
+    ]
 
 
 def shape_table(model: Model, best: Point) -> list[Table]:
@@ -78,16 +122,30 @@ def shape_table(model: Model, best: Point) -> list[Table]:
     for name, size, shape in near_shapes(best.columns["params_total"]):
         columns = model.columns(best.branch, [size])
         rows.append([name, size, float(columns["tokens"][0]), float(columns["loss"][0]), shape.layers, shape.hidden])
-    titles = [Column(name="model"), Column(name="params_total", label="params", unit="params"), Column(name="tokens", label="tokens", unit="tokens"),
-              Column(name="loss", label="loss", unit="nats/token"), Column(name="layers"), Column(name="hidden")]
+    titles = [
+        Column(name="model"),
+        Column(name="params_total", label="params", unit="params"),
+        Column(name="tokens", label="tokens", unit="tokens"),
+        Column(name="loss", label="loss", unit="nats/token"),
+        Column(name="layers"),
+        Column(name="hidden"),
+    ]
     return [Table(name="shapes", title="Real shapes near the optimum, trained on this budget", columns=titles, rows=rows)] if rows else []
 
 
 def dominance_table(around: Spread) -> list[Table]:
     """Which factor makes most of each outcome's spread, and what measuring it takes."""
-    rows: list[list[Number]] = [[column.replace("_", " "), dominant(shares), f"{shares[dominant(shares)]:.0%}", MEASUREMENTS[dominant(shares)]]
-                                for column, shares in around.shares.items() if shares]
-    columns = [Column(name="outcome"), Column(name="dominated by"), Column(name="share of its variance"), Column(name="what would narrow it")]
+    rows: list[list[Number]] = [
+        [column.replace("_", " "), dominant(shares), f"{shares[dominant(shares)]:.0%}", MEASUREMENTS[dominant(shares)]]
+        for column, shares in around.shares.items()
+        if shares
+    ]
+    columns = [
+        Column(name="outcome"),
+        Column(name="dominated by"),
+        Column(name="share of its variance"),
+        Column(name="what would narrow it"),
+    ]
     return [Table(name="dominance", title="What dominates the uncertainty", columns=columns, rows=rows)] if rows else []
 
 
@@ -101,27 +159,54 @@ def curves(model: Model, best: Point) -> list[Table]:
 
 def assumptions(request: PlanRequest, model: Model, best: Point) -> list[Assumption]:
     """Every default the plan filled in."""
-    option, made = best.branch.option, [Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")]
+    option, made = (
+        best.branch.option,
+        [Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")],
+    )
     if model.routed:
-        made.append(Assumption(field="law", value=model.loss_law.id, source="the one law of the base fitted on dense and mixture models together"))
+        made.append(
+            Assumption(field="law", value=model.loss_law.id, source="the one law of the base fitted on dense and mixture models together")
+        )
     elif request.law is None:
-        made.append(Assumption(field="law", value=model.loss_law.id, source="flopwise default: the replication that fits the published runs best and prints its errors"))
+        made.append(
+            Assumption(
+                field="law",
+                value=model.loss_law.id,
+                source="flopwise default: the replication that fits the published runs best and prints its errors",
+            )
+        )
     if request.accelerator is None:
         made.append(Assumption(field="accelerator", value=option.part.id, source="flopwise default when none is named"))
     if option.stated_mfu is None:
         made.append(Assumption(field="mfu", value=float(option.mfu(size_of(best))), source="step-time model calibrated on measured runs"))
     made += option.price_assumptions
     if request.unique_tokens:
-        made.append(Assumption(field="repetition", value=REPETITION_LAW, source=f"worth of repeated tokens from {REPETITION_LAW}, composed with {model.surface.card.id}: our composition, no paper tested it"))
+        made.append(
+            Assumption(
+                field="repetition",
+                value=REPETITION_LAW,
+                source=f"worth of repeated tokens from {REPETITION_LAW}, composed with {model.surface.card.id}: our composition, no paper tested it",
+            )
+        )
     if best.branch.bits < 8:
-        made.append(Assumption(field="qat", value=SHARE_LAW, source="share of QAT by tokens per byte of weights; its loss law has no published constants, so the loss added comes from " + PENALTY_LAWS[best.branch.bits]))
+        made.append(
+            Assumption(
+                field="qat",
+                value=SHARE_LAW,
+                source="share of QAT by tokens per byte of weights; its loss law has no published constants, so the loss added comes from "
+                + PENALTY_LAWS[best.branch.bits],
+            )
+        )
     return made
 
 
 def extrapolated(model: Model, best: Point) -> list[str]:
     """Which of size, tokens and compute lie outside the fit region of the plan's loss law."""
-    names = {"N_act": size_of(best), "D": best.columns["tokens"], "E": best.branch.experts} if model.routed else {
-        "N": best.columns["params_total"], "D": best.columns["tokens"], "C": best.columns["compute_flops"]}
+    names = (
+        {"N_act": size_of(best), "D": best.columns["tokens"], "E": best.branch.experts}
+        if model.routed
+        else {"N": best.columns["params_total"], "D": best.columns["tokens"], "C": best.columns["compute_flops"]}
+    )
     return region_flags(model.loss_law, "loss", None if model.routed else model.surface.variant, names)
 
 
@@ -130,5 +215,7 @@ def notices(model: Model, best: Point, around: Spread) -> list[Notice]:
     flags = extrapolated(model, best)
     found = [Notice(level="caution", text="Extrapolated: " + "; ".join(flags) + ".")] if flags else []
     if not around.bounds.get("loss") and around.draws:
-        found.append(Notice(level="caution", text=f"{model.loss_law.id} publishes no joint spread of its coefficients: the loss has no interval."))
+        found.append(
+            Notice(level="caution", text=f"{model.loss_law.id} publishes no joint spread of its coefficients: the loss has no interval.")
+        )
     return found

@@ -23,7 +23,9 @@ def serving_for(item: Option, bits: float, latency_ms: float | None, experts: in
 
 
 @functools.lru_cache(128)
-def _tables(part: str, bits: float, usd_per_hour: float, latency_ms: float | None, experts: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+def _tables(
+    part: str, bits: float, usd_per_hour: float, latency_ms: float | None, experts: int
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     load = Load() if latency_ms is None else Load(tpot_limit=latency_ms / 1e3)
 
     @functools.cache

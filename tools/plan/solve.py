@@ -141,6 +141,7 @@ def relaxations(model: Model, branches: list[Branch]) -> list[Relaxation]:
 
 def _least_bound(model: Model, branches: list[Branch], name: str, bound: float) -> float | None:
     """Bisection on the factor of one limit: feasibility can only improve as it is loosened."""
+
     def works(factor: float) -> bool:
         limits = replace(model.problem.limits, **{name: bound * factor})
         loosened = replace(model, problem=replace(model.problem, limits=limits))
@@ -162,6 +163,9 @@ def binding_limits(point: Point, model: Model) -> list[str]:
 
 def at_draws(model: Model, point: Point, draw: Draw) -> Columns:
     """The chosen size and branch under drawn coefficients, MFU and price, its tokens kept."""
-    return model.columns(point.branch, np.full(np.broadcast(np.asarray(draw.mfu), np.asarray(draw.price)).shape, size_of(point)), draw,
-                         D=point.columns["tokens"])
-
+    return model.columns(
+        point.branch,
+        np.full(np.broadcast(np.asarray(draw.mfu), np.asarray(draw.price)).shape, size_of(point)),
+        draw,
+        D=point.columns["tokens"],
+    )

@@ -21,22 +21,59 @@ from tools.registry import tool
 from tools.result import Column, Notice, Number, Result, Table, Value
 from tools.surface import cite, surface
 
-NEEDS = (("compute_flops",), ("budget_usd",), ("accelerator_hours",), ("n_accelerators", "duration_seconds"), ("params_total", "tokens"), ("target_loss",))
+NEEDS = (
+    ("compute_flops",),
+    ("budget_usd",),
+    ("accelerator_hours",),
+    ("n_accelerators", "duration_seconds"),
+    ("params_total", "tokens"),
+    ("target_loss",),
+)
 FLAT_TOLERANCE = 0.005
 # column -> (unit, label); the order is the order of the answer's table
 COLUMNS: dict[str, tuple[str, str]] = {
-    "params_total": ("params", "params"), "params_active": ("params", "active params"), "tokens": ("tokens", "tokens"), "tokens_per_param": ("tokens/param", "tokens per param"),
-    "epochs": ("", "epochs over the unique tokens"), "loss": ("nats/token", "expected loss as deployed"), "compute_flops": ("FLOP", "training compute"),
-    "qat_fraction": ("", "share of tokens in QAT"), "accelerator_hours": ("h", "accelerator-hours"), "duration_seconds": ("s", "training time"),
-    "train_usd": ("USD", "training cost"), "serving_usd": ("USD", "serving cost over the demand"), "budget_usd": ("USD", "total cost"),
-    "price_per_million_tokens_usd": ("USD", "serving price per million tokens"), "latency_ms_per_token": ("ms/token", "latency"),
+    "params_total": ("params", "params"),
+    "params_active": ("params", "active params"),
+    "tokens": ("tokens", "tokens"),
+    "tokens_per_param": ("tokens/param", "tokens per param"),
+    "epochs": ("", "epochs over the unique tokens"),
+    "loss": ("nats/token", "expected loss as deployed"),
+    "compute_flops": ("FLOP", "training compute"),
+    "qat_fraction": ("", "share of tokens in QAT"),
+    "accelerator_hours": ("h", "accelerator-hours"),
+    "duration_seconds": ("s", "training time"),
+    "train_usd": ("USD", "training cost"),
+    "serving_usd": ("USD", "serving cost over the demand"),
+    "budget_usd": ("USD", "total cost"),
+    "price_per_million_tokens_usd": ("USD", "serving price per million tokens"),
+    "latency_ms_per_token": ("ms/token", "latency"),
     "weight_bytes": ("bytes", "weights as deployed"),
 }
-HEADLINE = ("params_total", "params_active", "tokens", "tokens_per_param", "epochs", "loss", "weight_bits", "qat_fraction", "duration_seconds", "accelerator_hours", "train_usd", "serving_usd",
-            "price_per_million_tokens_usd")
-_FORMULAS = {"loss": "L(N, D) of the law + loss added by the width", "compute_flops": "C = 6 N D", "accelerator_hours": "C / (peak x MFU x 3600)",
-             "duration_seconds": "accelerator-hours x 3600 / accelerators", "train_usd": "accelerator-hours x price", "qat_fraction": "exp(-a / ln S), S = 8 D/(N bits)",
-             "budget_usd": "training + serving", "weight_bytes": "N bits / 8"}
+HEADLINE = (
+    "params_total",
+    "params_active",
+    "tokens",
+    "tokens_per_param",
+    "epochs",
+    "loss",
+    "weight_bits",
+    "qat_fraction",
+    "duration_seconds",
+    "accelerator_hours",
+    "train_usd",
+    "serving_usd",
+    "price_per_million_tokens_usd",
+)
+_FORMULAS = {
+    "loss": "L(N, D) of the law + loss added by the width",
+    "compute_flops": "C = 6 N D",
+    "accelerator_hours": "C / (peak x MFU x 3600)",
+    "duration_seconds": "accelerator-hours x 3600 / accelerators",
+    "train_usd": "accelerator-hours x price",
+    "qat_fraction": "exp(-a / ln S), S = 8 D/(N bits)",
+    "budget_usd": "training + serving",
+    "weight_bytes": "N bits / 8",
+}
 
 
 @tool(task="allocate", name="plan", title="A joint plan", needs=NEEDS)
@@ -59,9 +96,16 @@ def _conflicts(request: PlanRequest) -> list[Notice]:
     """A stated compute that the stated hardware, hours or money cannot deliver; the plan follows the tighter of them."""
     if request.compute_flops is None or isinstance(request.accelerator, list) or isinstance(request.n_accelerators, list):
         return []
-    budget = resolve_budget(compute_flops=request.compute_flops, budget_usd=request.budget_usd, accelerator_hours=request.accelerator_hours,
-                            accelerator_id=request.accelerator, n_accelerators=request.n_accelerators, duration_seconds=request.duration_seconds,
-                            price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd, mfu=request.mfu)
+    budget = resolve_budget(
+        compute_flops=request.compute_flops,
+        budget_usd=request.budget_usd,
+        accelerator_hours=request.accelerator_hours,
+        accelerator_id=request.accelerator,
+        n_accelerators=request.n_accelerators,
+        duration_seconds=request.duration_seconds,
+        price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd,
+        mfu=request.mfu,
+    )
     return [notice for notice in budget.notices if notice.level == "conflict"]
 
 
@@ -69,9 +113,15 @@ def branches_of(model: Model) -> list[Branch]:
     """Every discrete choice of a problem: accelerator, count and width. A free count is decided by the deadline alone."""
     problem = model.problem
     options = [option(name, count, problem.price, problem.mfu) for name in problem.accelerators for count in _counts(problem)]
-    needs_serving = problem.served > 0 or problem.limits.price_per_million_tokens_usd is not None or problem.limits.latency_ms_per_token is not None
-    return [Branch(item, bits, serving_for(item, bits, problem.limits.latency_ms_per_token, experts) if needs_serving else None, experts)
-            for item in options for bits in problem.bits for experts in problem.experts]
+    needs_serving = (
+        problem.served > 0 or problem.limits.price_per_million_tokens_usd is not None or problem.limits.latency_ms_per_token is not None
+    )
+    return [
+        Branch(item, bits, serving_for(item, bits, problem.limits.latency_ms_per_token, experts) if needs_serving else None, experts)
+        for item in options
+        for bits in problem.bits
+        for experts in problem.experts
+    ]
 
 
 def _counts(problem: Problem) -> tuple[int | None, ...]:
@@ -86,16 +136,31 @@ def _value(name: str, point: Point, model: Model, around: Spread) -> Value:
     low, high = around.bounds.get(name, (None, None))
     from_law = name in ("params_total", "params_active", "tokens", "tokens_per_param", "loss", "epochs")
     card = model.loss_law
-    return Value(value=point.columns[name], unit=unit, label=label, law=card.id if from_law else SHARE_LAW if name == "qat_fraction" else "",
-                 formula=_FORMULAS.get(name, "joint optimum of the plan problem"), low=low, high=high, level=0.9 if low is not None else None,
-                 interval_basis=f"{around.draws} joint draws of coefficients, MFU and price" if low is not None else "",
-                 inputs={"params_total": point.columns["params_total"], "tokens": point.columns["tokens"], "weight_bits": point.branch.bits},
-                 source=cite(card) if from_law else "", outside=report.extrapolated(model, point) if from_law else [])
+    return Value(
+        value=point.columns[name],
+        unit=unit,
+        label=label,
+        law=card.id if from_law else SHARE_LAW if name == "qat_fraction" else "",
+        formula=_FORMULAS.get(name, "joint optimum of the plan problem"),
+        low=low,
+        high=high,
+        level=0.9 if low is not None else None,
+        interval_basis=f"{around.draws} joint draws of coefficients, MFU and price" if low is not None else "",
+        inputs={"params_total": point.columns["params_total"], "tokens": point.columns["tokens"], "weight_bits": point.branch.bits},
+        source=cite(card) if from_law else "",
+        outside=report.extrapolated(model, point) if from_law else [],
+    )
 
 
 def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
-    values = {name: _value(name, point, model, around) for name in COLUMNS if name in point.columns and (name != "qat_fraction" or point.branch.bits < 8)}
-    values["weight_bits"] = Value(value=point.branch.bits, unit="bits", label="weight bits as deployed", law=PENALTY_LAWS.get(point.branch.bits, ""))
+    values = {
+        name: _value(name, point, model, around)
+        for name in COLUMNS
+        if name in point.columns and (name != "qat_fraction" or point.branch.bits < 8)
+    }
+    values["weight_bits"] = Value(
+        value=point.branch.bits, unit="bits", label="weight bits as deployed", law=PENALTY_LAWS.get(point.branch.bits, "")
+    )
     values["accelerator"] = Value(value=point.branch.option.part.id, label="accelerator")
     if model.routed:
         values["n_experts"] = Value(value=point.branch.experts, unit="experts", label="experts, one used per token", law=model.loss_law.id)
@@ -106,10 +171,17 @@ def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
         del values["budget_usd"]
     for name, chance in around.chances.items():
         label = f"chance that the limit on {name.replace('_', ' ')} is kept"
-        values[f"{name}_kept"] = Value(value=chance, label=label, formula="share of the joint draws", interval_basis=f"{around.draws} draws")
+        values[f"{name}_kept"] = Value(
+            value=chance, label=label, formula="share of the joint draws", interval_basis=f"{around.draws} draws"
+        )
     flat = flat_region(model, point, FLAT_TOLERANCE)
     if flat is not None:
-        values["params_range"] = Value(value=list(flat), unit="params", label=f"sizes within {FLAT_TOLERANCE:.1%} of the optimum", formula="objective at most (1 + tolerance) x its least")
+        values["params_range"] = Value(
+            value=list(flat),
+            unit="params",
+            label=f"sizes within {FLAT_TOLERANCE:.1%} of the optimum",
+            formula="objective at most (1 + tolerance) x its least",
+        )
     return values
 
 
@@ -117,23 +189,44 @@ def _mfu(item: Option, size: float) -> Value:
     centre, spread_log = float(item.mfu(size)), item.mfu_log_spread()
     if item.stated_mfu is not None:
         return Value(value=centre, label="MFU", source="the question")
-    return Value(value=centre, label="MFU", low=centre * float(np.exp(-1.6449 * spread_log)), high=min(0.95, centre * float(np.exp(1.6449 * spread_log))),
-                 level=0.9, interval_basis="step-time model", source=mfu_source(item.part.id, item.dtype))
+    return Value(
+        value=centre,
+        label="MFU",
+        low=centre * float(np.exp(-1.6449 * spread_log)),
+        high=min(0.95, centre * float(np.exp(1.6449 * spread_log))),
+        level=0.9,
+        interval_basis="step-time model",
+        source=mfu_source(item.part.id, item.dtype),
+    )
 
 
 def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Point, around: Spread) -> Result:
     headline = [name for name in HEADLINE if name in best.columns or name == "weight_bits"]
     headline = [name for name in headline if name != "qat_fraction" or best.branch.bits < 8]
     outcome = _runner(model.laws)
-    return Result(tool="plan", task="allocate", headline=headline, values=_values(best, model, around),
-                  tables=[report.change_table(request, best, outcome), *report.expert_table(model, branches), *report.width_table(model, branches), *report.shape_table(model, best),
-                          *report.dominance_table(around), *report.curves(model, best)],
-                  alternatives=allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"]),
-                  assumptions=report.assumptions(request, model, best), warnings=report.notices(model, best, around), reasons=_reasons(model, best))
+    return Result(
+        tool="plan",
+        task="allocate",
+        headline=headline,
+        values=_values(best, model, around),
+        tables=[
+            report.change_table(request, best, outcome),
+            *report.expert_table(model, branches),
+            *report.width_table(model, branches),
+            *report.shape_table(model, best),
+            *report.dominance_table(around),
+            *report.curves(model, best),
+        ],
+        alternatives=allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"]),
+        assumptions=report.assumptions(request, model, best),
+        warnings=report.notices(model, best, around),
+        reasons=_reasons(model, best),
+    )
 
 
 def _runner(laws: LawBook) -> Callable[[PlanRequest], Point | None]:
     """Solve an altered request; None where it has no plan."""
+
     def run(request: PlanRequest) -> Point | None:
         model = Model(surface(laws, request.law), laws, resolve(request))
         return solve(model, branches_of(model), refine=False)
@@ -142,9 +235,16 @@ def _runner(laws: LawBook) -> Callable[[PlanRequest], Point | None]:
 
 
 def _reasons(model: Model, best: Point) -> list[str]:
-    names = {"lowest_loss": "the lowest loss", "lowest_cost": "the lowest cost at the target loss", "fastest": "the shortest time at the target loss"}
+    names = {
+        "lowest_loss": "the lowest loss",
+        "lowest_cost": "the lowest cost at the target loss",
+        "fastest": "the shortest time at the target loss",
+    }
     binding = binding_limits(best, model)
-    lines = [f"Chosen for {names[model.problem.objective]}" + (f"; what binds is {', '.join(name.replace('_', ' ') for name in binding)}." if binding else "; no limit binds.")]
+    lines = [
+        f"Chosen for {names[model.problem.objective]}"
+        + (f"; what binds is {', '.join(name.replace('_', ' ') for name in binding)}." if binding else "; no limit binds.")
+    ]
     return lines
 
 
@@ -152,7 +252,17 @@ def _infeasible(model: Model, branches: list[Branch]) -> Result:
     found = relaxations(model, branches)
     rows: list[list[Number]] = [[item.limit.replace("_", " "), item.bound, item.needed, item.factor] for item in found]
     columns = [Column(name="limit"), Column(name="stated"), Column(name="needed"), Column(name="factor")]
-    text = ("No plan keeps every limit. Loosening any one of these, the others kept, makes one possible." if found
-            else "No plan keeps every limit, and loosening a single one does not help.")
-    return Result(tool="plan", task="allocate", headline=[], values={}, feasible=False, warnings=[Notice(level="conflict", text=text)],
-                  tables=[Table(name="relaxations", title="The least each limit must move", columns=columns, rows=rows)] if rows else [])
+    text = (
+        "No plan keeps every limit. Loosening any one of these, the others kept, makes one possible."
+        if found
+        else "No plan keeps every limit, and loosening a single one does not help."
+    )
+    return Result(
+        tool="plan",
+        task="allocate",
+        headline=[],
+        values={},
+        feasible=False,
+        warnings=[Notice(level="conflict", text=text)],
+        tables=[Table(name="relaxations", title="The least each limit must move", columns=columns, rows=rows)] if rows else [],
+    )

@@ -37,8 +37,12 @@ def sample(model: Model, point: Point, n: int, seed: int) -> dict[str, Draw]:
     if available:
         rows = rng.integers(0, len(next(iter(available.values()))), n)
         coefficients = {name: values[rows] for name, values in available.items()}
-    return {"all": Draw(coefficients, mfu, price), "law coefficients": Draw(coefficients, np.ones(n), np.ones(n)), "MFU": Draw(None, mfu, np.ones(n)),
-            "price": Draw(None, np.ones(n), price)}
+    return {
+        "all": Draw(coefficients, mfu, price),
+        "law coefficients": Draw(coefficients, np.ones(n), np.ones(n)),
+        "MFU": Draw(None, mfu, np.ones(n)),
+        "price": Draw(None, np.ones(n), price),
+    }
 
 
 def spread(model: Model, point: Point, n: int, seed: int) -> Spread:
@@ -63,6 +67,7 @@ def spread(model: Model, point: Point, n: int, seed: int) -> Spread:
 
 def _optimum_bounds(model: Model, point: Point, draw: Draw, tail: float) -> dict[str, tuple[float, float]]:
     """Intervals of the best size and its tokens: the optimum re-found under every draw, limits on size aside."""
+
     def loss(N: Any) -> Any:
         return model.loss(point.branch, N, np.maximum(model.tokens(point.branch, N, draw), 1.0), draw)
 

@@ -31,7 +31,7 @@ _GENERATIONS: tuple[tuple[str, str], ...] = (
     ("l4", "ada"),
     ("4090", "ada"),
     ("4080", "ada"),
-    ("6000ada", "ada"),
+    ("6000-ada", "ada"),
     ("t4", "volta"),
     ("mi250", "cdna2"),
     ("mi300", "cdna3"),

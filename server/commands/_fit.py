@@ -88,7 +88,7 @@ def fit_command(options: argparse.Namespace) -> int:
         raise InputError("group", f"the table holds {len(groups)} groups", "choose with --group, such as " + describe_group(groups[0]))
     fits = [_fit_one(options, spec, chosen.choose(group) if group else chosen) for group in groups]
     if options.json != "-":
-        print("\n\n".join(_text(fit) for fit in fits))
+        print("\n\n".join(_text(fit) + (_diagnosis(fit) if options.diagnose and fit.params else "") for fit in fits))
     if options.json:
         write_json(options.json, as_json(fits[0]) if len(fits) == 1 else {"groups": [as_json(fit) for fit in fits]})
     if options.out:
@@ -125,6 +125,20 @@ def _text(fit: Fitted) -> str:
     lines.append(f"  verdict: {fit.verdict}")
     lines += [f"  note: {problem}" for problem in fit.table.problems]
     return "\n".join(lines)
+
+
+def _diagnosis(fit: Fitted) -> str:
+    """Warnings, the three approaches, what moves the fit, and profile intervals, as lines."""
+    from tools.fitting.diagnose import checklist, diagnosis_tables
+    from tools.fitting.profile import profile_intervals
+
+    lines = [f"  check: {text} ({source})" for text, source in checklist(fit)]
+    for table in diagnosis_tables(fit):
+        if table.name in ("approaches", "sensitivity"):
+            lines.append(f"  {table.title}: " + ", ".join(column.label for column in table.columns))
+            lines += ["    " + "  ".join(f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in row) for row in table.rows]
+    lines += [f"  profile interval (90%, fitted scale) of {name}: {low:.5g} to {high:.5g}" for name, (low, high) in profile_intervals(fit).items()]
+    return "\n" + "\n".join(lines)
 
 
 def _write_cards(target: str, fits: list[Fitted]) -> None:

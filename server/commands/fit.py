@@ -20,7 +20,7 @@ def add(subparsers: Any) -> None:
     fit.add_argument("--resample", choices=("row", "run", "residual", "sandwich"), help="what is resampled (default: runs where rows are points along runs)")
     fit.add_argument("--out", metavar="LAW.yaml", help="write the fitted law as a law card, usable with --law")
     fit.add_argument("--report", metavar="FILE.html", help="write a self-contained report with figures")
-    fit.add_argument("--diagnose", action="store_true", help="sensitivity and diagnosis in full (always part of --report)")
+    fit.add_argument("--diagnose", action="store_true", help="print warnings, the three approaches, sensitivity and profile intervals")
     fit.set_defaults(run=run_fit)
     forecast = subparsers.add_parser("forecast", help="predict larger runs from a table of smaller ones")
     _common(forecast)

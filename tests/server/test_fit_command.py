@@ -94,3 +94,10 @@ def test_several_groups_are_each_fitted(tmp_path: Path) -> None:
 def test_list_of_forms(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "--list"]) == 0
     assert "data_constrained" in capsys.readouterr().out
+
+
+def test_diagnosis_in_words(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", str(runs), "--bootstrap", "50", "--diagnose"]) == 0
+    said = capsys.readouterr().out
+    assert "Optimal size by the three approaches" in said
+    assert "profile interval" in said

@@ -22,7 +22,7 @@ SEARCH_ROWS = 4000  # starts are searched on at most this many rows; the best ar
 WIDE_ROWS = 100
 AGREEMENT = 0.2  # of the starts must end at the best optimum, or the search is widened
 WIDE_DELTA = 20.0  # the wide search's Huber over the real one's
-MAX_PLACES = 8  # ends of the wide search that are followed to the real optimum, best first
+MAX_PLACES = 5  # ends of the wide search that are followed to the real optimum, best first
 _SAME_PLACE = 1e-3  # relative difference of wide cost below which two searches ended at one place
 _CHUNK_CELLS = 120_000  # resamples x rows solved together: the working arrays stay in a core's cache
 
@@ -102,7 +102,7 @@ def find_optimum(objective: Objective, n_starts: int = N_STARTS) -> Optimum:
     found = _search(objective, n_starts, WIDE_ROWS, MAX_PLACES)
     if found.agree >= AGREEMENT * found.starts or n_starts < N_STARTS:
         return found
-    again = _search(objective, 8 * n_starts, 4 * WIDE_ROWS, 16 * MAX_PLACES)
+    again = _search(objective, 8 * n_starts, 4 * WIDE_ROWS, 24 * MAX_PLACES)
     return again if again.cost <= found.cost * (1 + 1e-9) else found
 
 
@@ -113,7 +113,7 @@ def _search(objective: Objective, n_starts: int, wide_rows: int, places: int) ->
     order = np.argsort(rough.cost, kind="stable")
     if not np.isfinite(rough.cost[order[0]]):
         raise InputError("runs", "the form has no finite loss on these runs", "check the columns and their units, or try another --form")
-    front = objective.internal(search.natural(rough.theta[order[: 3 if search is objective else 1]]))
+    front = objective.internal(search.natural(rough.theta[order[:1]]))
     last = solve(objective.normal, front, np.ones((1, objective.n)), objective.bounds, tolerance=max(1e-14, 1e-16 * objective.n),
                  max_iterations=200)
     best = int(np.argmin(last.cost))

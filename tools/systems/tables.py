@@ -19,10 +19,11 @@ Row = Mapping[str, Any]
 Cells = dict[str, str]
 
 _STEP, _SERVED, _HOURS = "predicted_step_time_s", "predicted_output_tokens_per_s_total", "predicted_accelerator_hours"
+# the interval stands in `lo` and `hi`, and once more under names that no input column can have
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "training": (_STEP, "lo", "hi", "predicted_peak_mem_gb", "predicted_fits", "basis", "assumed", "error"),
-    "serving": (_SERVED, "lo", "hi", "error"),
-    "runs": (_HOURS, "lo", "hi", "predicted_mfu", "assumed", "error"),
+    "training": (_STEP, "lo", "hi", f"{_STEP}_lo", f"{_STEP}_hi", "predicted_peak_mem_gb", "predicted_fits", "basis", "assumed", "error"),
+    "serving": (_SERVED, "lo", "hi", f"{_SERVED}_lo", f"{_SERVED}_hi", "error"),
+    "runs": (_HOURS, "lo", "hi", f"{_HOURS}_lo", f"{_HOURS}_hi", "predicted_mfu", "assumed", "error"),
 }
 
 
@@ -86,6 +87,8 @@ def predict_table(kind: str, rows: Sequence[Row], profile: Profile | None = None
                 cells |= _PREDICTORS[kind](row, profile)
         except (InputError, ArithmeticError, ValueError) as error:
             cells["error"] = str(error)
+        name = COLUMNS[kind][0]
+        cells |= {f"{name}_lo": cells["lo"], f"{name}_hi": cells["hi"]}
         out.append(cells)
     return out
 

@@ -16,20 +16,67 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from agent import compose, wording
+from agent.brief import Brief
 from agent.planner import attribute, fields_for, plan_steps
 from agent.state import AskState, Context
-from agent.understand.parser import parse
+from agent.understand.parser import Understanding, parse
 from knowledge.errors import InputError, MissingInput
 from tools.registry import call
 from tools.result import Notice
 
 
-def understand(state: AskState) -> AskState:
-    """Question -> brief (a brief given in its place is taken as it is)."""
+def understand(state: AskState, runtime: Runtime[Context]) -> AskState:
+    """Question -> brief (a brief given in its place is taken as it is), by the language model where one is set and holds."""
+    fresh: AskState = {"memo": {}, "session": None, "results": [], "needs": [], "free_form": False, "worded_by": "built-in"}
     if state.get("brief") is not None and not state.get("question"):
-        return {"understood_by": "brief", "notices": []}
-    read = parse(state["question"], state.get("context_brief"))
-    return {"brief": read.brief, "understood_by": "built-in", "notices": [Notice(level="info", text=text) for text in read.notices]}
+        return {**fresh, "understood_by": "brief", "notices": []}
+    before = state.get("context_brief") or state.get("brief")
+    read = parse(state["question"], before)
+    told = [Notice(level="info", text=text) for text in read.notices]
+    fresh |= {"brief": read.brief, "understood_by": "built-in", "notices": told}
+    return {**fresh, **_by_model(state["question"], read, before, fresh, runtime.context)} if runtime.context.model else fresh
+
+
+def _by_model(question: str, read: Understanding, before: Brief | None, fresh: AskState, context: Context) -> AskState:
+    """What the language model's reading changes; its failure changes nothing but is told."""
+    from agent.model import ModelFailure, Session
+    from agent.understand import model
+
+    session, memo = Session(context), fresh["memo"]
+    try:
+        reading = model.understand(question, read, before, session, meanwhile=lambda: _compute_ahead(question, read.brief, context, memo))
+    except ModelFailure as failure:
+        text = f"The language model {context.model} {failure}; the built-in parser read the question."
+        return {"session": session, "notices": [*fresh["notices"], Notice(level="info", text=text)]}
+    told = [*fresh["notices"], *(Notice(level="caution", text=text) for text in reading.notices)]
+    if reading.brief.task != read.brief.task:
+        told.append(Notice(level="info", text=f"The language model read this as {_spaced(reading.brief.task)}, the built-in parser as {_spaced(read.brief.task)}."))
+    return {"session": session, "brief": reading.brief, "understood_by": session.name, "notices": told, "free_form": reading.free_form}
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _compute_ahead(question: str, brief: Brief, context: Context, memo: dict[str, Any]) -> None:
+    """Run the built-in reading's tools while the model is waited for, so that a late model costs nothing on top of its limit."""
+    results: list[Any] = []
+    try:
+        for step in plan_steps(brief, question):
+            fields, chained = fields_for(step, brief, results, context)
+            results.append(attribute(_call(step.tool, fields, context, memo), chained).model_copy(update={"case": step.case}))
+    except InputError:  # told when the steps are run in earnest
+        return
+
+
+def _call(tool: str, fields: dict[str, Any], context: Context, memo: dict[str, Any] | None) -> Any:
+    """A tool's result, computed once for the same fields within one question."""
+    if memo is None:
+        return call(tool, fields, context.laws)
+    key = f"{tool} {sorted(fields.items(), key=lambda item: item[0])!r}"
+    if key not in memo:
+        memo[key] = call(tool, fields, context.laws)
+    return memo[key]
 
 
 def plan(state: AskState) -> AskState:
@@ -47,7 +94,7 @@ def act(state: AskState, runtime: Runtime[Context]) -> AskState:
         fields, chained = fields_for(step, state["brief"], results, runtime.context)
         tell({"step": step.tool, "status": "started", "fields": fields})
         try:
-            result = attribute(call(step.tool, fields, runtime.context.laws), chained).model_copy(update={"case": step.case})
+            result = attribute(_call(step.tool, fields, runtime.context, state.get("memo")), chained).model_copy(update={"case": step.case})
         except MissingInput as missing:
             if step.asked:
                 needs += [list(way) for way in missing.alternatives]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
+
+from langgraph.channels import UntrackedValue
+from pydantic import SecretStr
 
 from agent.answer import Answer
 from agent.brief import Brief
@@ -34,6 +37,7 @@ class Context:
     law: str | None = None
     model: str | None = None
     base_url: str | None = None
+    api_key: SecretStr | None = None
     model_timeout_seconds: float = 20.0
     interactive: bool = False
 
@@ -45,6 +49,10 @@ class AskState(TypedDict, total=False):
     context_brief: Brief | None
     brief: Brief
     understood_by: str
+    worded_by: str
+    free_form: bool  # no single brief says what is asked: the model calls tools itself
+    session: Annotated[Any, UntrackedValue]  # agent.model.Session of this question, never stored
+    memo: Annotated[dict[str, Any], UntrackedValue]  # results computed while a model was waited for
     needs: list[list[str]]
     steps: list[Step]
     results: list[Result]

@@ -16,7 +16,9 @@ from agent.understand.parser import check_length, read_atoms
 from agent.understand.quantities import Measure, measures
 from agent.understand.slots import scene
 
-_TOKENS = frozenset({"tokens", "unique_tokens", "inference_tokens", "batch_tokens", "sequence_length", "input_tokens", "output_tokens", "vocab_size"})
+_TOKENS = frozenset(
+    {"tokens", "unique_tokens", "inference_tokens", "batch_tokens", "sequence_length", "input_tokens", "output_tokens", "vocab_size"}
+)
 # Fields a quantity of a dimension may go into; a dimension that is not listed may go anywhere.
 _FIELDS: dict[str, frozenset[str]] = {
     "flop": frozenset({"compute_flops"}),
@@ -66,9 +68,18 @@ class Grounds:
     def problems(self, brief: Brief) -> list[str]:
         """What in a brief does not stand in the question, one sentence each."""
         stated = brief.stated()
-        found = [f"{name}: {value:g} is not in the question" for name in LIMITS for value in _values(stated.get(name)) if not self.holds(name, float(value))]
+        found = [
+            f"{name}: {value:g} is not in the question"
+            for name in LIMITS
+            for value in _values(stated.get(name))
+            if not self.holds(name, float(value))
+        ]
         for name, kinds in _NAMED.items():
-            found += [f"{name}: {value!r} is not named in the question" for value in _values(stated.get(name)) if not self._named(name, str(value), kinds)]
+            found += [
+                f"{name}: {value!r} is not named in the question"
+                for value in _values(stated.get(name))
+                if not self._named(name, str(value), kinds)
+            ]
         return found
 
     def holds(self, field: str, value: float) -> bool:
@@ -81,7 +92,12 @@ class Grounds:
         found: list[Unused] = []
         for slot in self.slots:
             one = slot.measure
-            if slot.field and not slot.discounted and slot.field in self.built_in.stated() and not any(_near(value, way) for value in taken for way in self._forms(slot.field, one)):
+            if (
+                slot.field
+                and not slot.discounted
+                and slot.field in self.built_in.stated()
+                and not any(_near(value, way) for value in taken for way in self._forms(slot.field, one))
+            ):
                 found.append(Unused(self.question[one.start : one.end], slot.field))
         return found
 
@@ -95,7 +111,11 @@ class Grounds:
             if name.kind in kinds and (name.id == value or (name.kind == "author" and names.law_id(name.text) == value)):
                 return True
         # A name the parser does not know, written as it stands ("h100" for h100-sxm).
-        return not any(name.kind in kinds for name in self.spotted) and len(head := value.split("-")[0].split("_")[0]) > 2 and head in self.text
+        return (
+            not any(name.kind in kinds for name in self.spotted)
+            and len(head := value.split("-")[0].split("_")[0]) > 2
+            and head in self.text
+        )
 
     def _ways(self, field: str) -> Iterator[float]:
         for brief in (self.built_in, self.before):

@@ -93,6 +93,22 @@ def asked_parts(text: str) -> list[tuple[int, int]]:
     return asking if asking and len(asking) < len(parts) else []
 
 
+def _read(text: str) -> tuple[Filled, str, str]:
+    """(fields found, words for task detection, language) of folded text."""
+    text_atoms, spotted, lang_name = read_atoms(text)
+    lang = language(lang_name)
+    found = measures(lang, text_atoms)
+    filled = fill(scene(lang, text_atoms), found, spotted, text)
+    words = plain_words(text, spotted, found)
+    return filled, correct_text(words) if lang_name == "en" else words, lang_name
+
+
+def reading(question: str) -> tuple[str, list[str]]:
+    """(words as task detection sees them, names of the stated fields): what weights are learned from."""
+    filled, words, _ = _read(fold(question))
+    return words, list(filled.values)
+
+
 def parse(question: str, context: Brief | None = None) -> Understanding:
     """What a question asks. `context` is the brief of the message before, for follow-ups such as "and with half the data?".
 
@@ -100,13 +116,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     """
     check_length(question)
     text = fold(question)
-    text_atoms, spotted, lang_name = read_atoms(text)
-    lang = language(lang_name)
-    found = measures(lang, text_atoms)
-    place = scene(lang, text_atoms)
-    filled = fill(place, found, spotted, text)
-    words = plain_words(text, spotted, found)
-    words = correct_text(words) if lang_name == "en" else words
+    filled, words, lang_name = _read(text)
     decided = tasks.decide(words, asked_parts(words), filled)
     filled.finish(decided.task)
     if context is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from agent.understand import names
 from agent.understand._fill import Filled
+from agent.understand._prior import leanings
 from agent.understand._lexicon import LANGUAGES, read
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
@@ -224,6 +225,7 @@ _OPENS_EXPLANATION = re.compile(
     r"|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b"
 )
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
+_VOICE = 0.5
 _CORE = frozenset(
     {
         "compute_flops",
@@ -247,31 +249,40 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled) -> Decision:
     found = evidence(text)
     table = scores(found, asked, _given(values, filled, text), 0.8 if len(text) < 170 else 0.45)
     laws_named = any(name.kind in ("law", "author") for name in filled.spotted)
-    if (_CORE & values.keys() or laws_named) and table.get("out_of_scope", 9.0) < 9.0:
-        table["out_of_scope"] *= 0.5
-    if not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not _domain().search(text):
-        table = {"out_of_scope": 9.0}
-    elif not _domain().search(text):
-        table = {name: score for name, score in table.items() if name not in _WORLDLY}
+    of_our_field = bool(_domain().search(text))
+    if not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not of_our_field:
+        return Decision("out_of_scope", [], 0.9, [], 9.0)
+    ruled_out = set() if of_our_field else set(_WORLDLY)
     if _CORE & values.keys() and any(item.asks and item.weight >= 4.0 and item.task != "out_of_scope" for item in found):
         # An order slipped in beside a planning question changes nothing.
-        table.pop("out_of_scope", None)
-    ranked = sorted(table.items(), key=lambda item: -item[1])
-    if not ranked or ranked[0][1] < 2.0:
-        if values or laws_named:
-            return Decision(_default(values), [], 0.3, ["explain"], 0.0)
+        ruled_out.add("out_of_scope")
+    elif (_CORE & values.keys() or laws_named) and "out_of_scope" in table:
+        table["out_of_scope"] *= 0.5
+    weak = max(table.values(), default=0.0) < 2.0
+    if weak and not values and not laws_named:
         return Decision("out_of_scope", [], 0.6, [], 0.0)
+    if weak:
+        ruled_out.add("out_of_scope")
+        table[_default(values)] = table.get(_default(values), 0.0) + 1.0
+    ranked = _ranked(table, leanings(text, values), ruled_out)
     task, score = ranked[0]
     if task != "out_of_scope" and score < 2.4 and not values and not laws_named and not any(item.asks for item in found):
         return Decision("out_of_scope", [], 0.5, [task], score)
-    also = [] if task == "out_of_scope" else _also(text, found, asked, task, score, table)
+    also = [] if task == "out_of_scope" else _also(text, found, asked, task, table.get(task, score), table)
     if "batch_tokens" in values:
         also = [name for name in also if name != "batch_size"]
     if also and _first(found, also[0], asked) < _first(found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
         task, also = also[0], [task, *also[1:]]
     near = [name for name, other in ranked[1:4] if name != task and name not in also and other > 0.8 * score and name != "out_of_scope"]
-    margin = (score - (ranked[1][1] if len(ranked) > 1 else 0.0)) / score
-    return Decision(task, also, round(min(0.99, 0.5 + 0.6 * margin), 2), near, score)
+    margin = (score - ranked[1][1]) / max(score, 1.0)
+    sure = 0.3 + 0.3 * margin if weak else 0.5 + 0.6 * margin
+    return Decision(task, also, round(min(0.99, sure), 2), near, 0.0 if weak else table.get(task, score))
+
+
+def _ranked(table: Mapping[str, float], voices: Mapping[str, float], ruled_out: set[str]) -> list[tuple[str, float]]:
+    """Tasks by written evidence and, with half its weight, what usual words lean to."""
+    total = {task: table.get(task, 0.0) + _VOICE * voices.get(task, 0.0) for task in {*table, *voices} - ruled_out}
+    return sorted(total.items(), key=lambda item: (-item[1], item[0]))
 
 
 @functools.cache

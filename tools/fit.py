@@ -49,7 +49,10 @@ def fit(request: FitRequest, laws: LawBook) -> Result:  # noqa: ARG001 - every t
         names = "; ".join(", ".join(f"{k}={v}" for k, v in group.items()) for group in groups[:8])
         raise InputError("group", f"the table holds {len(groups)} groups", f"choose one: {names}")
     fitted = fit_runs(chosen, fit_form(request.form), n_bootstrap=request.bootstrap, seed=request.seed)
-    return result_of(fitted, request.compute_flops)
+    result = result_of(fitted, request.compute_flops)
+    if not fitted.params:
+        return result
+    return result.model_copy(update={"card": law_card(fitted).model_dump(mode="json", exclude_defaults=True)})
 
 
 def table_from_columns(columns: dict[str, list[Any]], source: str) -> RunTable:

@@ -96,3 +96,4 @@ class Result(_Model):
     warnings: list[Notice] = []
     reasons: list[str] = Field(default=[], description="why this law, why this choice; plain sentences without digits of their own")
     feasible: bool = True
+    card: dict[str, Any] | None = Field(default=None, description="a law card this call made, for the steps that follow")

@@ -447,6 +447,9 @@ def _bits(filled: Filled) -> None:
     """Weight formats (int8, W4A16) next to stated bit widths, in reading order."""
     found = [(slot.measure.start, slot.measure.value) for slot in filled.slots if slot.field == "weight_bits" and not slot.discounted]
     for name, place in _live(filled, "bits"):
+        ahead = filled.text[name.end : name.end + 12]
+        if re.match(r" ?(?:->|→|to) ?(?:int|fp|nf|nvfp|mxfp|w|\d)", ahead):
+            continue  # the format left behind
         around = " ".join(atom.text for atom in filled.place.atoms[place + 1 : place + 3])
         if not _TRAINING_FORMATS.search(around) and "mixed precision" not in filled.text[max(0, name.start - 30) : name.end + 20]:
             found.append((name.start, float(name.id)))

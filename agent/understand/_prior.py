@@ -1,4 +1,4 @@
-"""How usual words go with tasks: weights learned from our own question suite (evals/task_prior.py), one more voice beside the written evidence."""
+"""How usual words go with tasks: weights learned from our own suite (evals/task_prior.py), one voice beside the written evidence."""
 
 from __future__ import annotations
 

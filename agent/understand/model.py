@@ -59,7 +59,7 @@ def schema() -> dict[str, Any]:
         "also": {"anyOf": [{"type": "array", "items": {"type": "string", "enum": list(TASKS)}}, {"type": "null"}]},
     }
     properties |= {key: {**number, "description": _UNITS.get(key, key.replace("_", " "))} for key in LIMITS}
-    properties |= {key: name for key in _NAMES}
+    properties |= dict.fromkeys(_NAMES, name)
     properties |= {"runs": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "free_form": {"type": "boolean"}}
     return {
         "title": "brief",

@@ -314,6 +314,8 @@ def _by_value(measure: Measure, name: str) -> float:
         return -0.3 if name == "params_total" and value >= 9e11 else 0.0
     if kind == "tokens" and value <= 2e5 and name == "tokens":
         return -0.6
+    if kind == "nats":
+        return 0.0 if 0.3 < value < 20 else -9.0
     if kind == "tiny":
         if name in ("mfu", "pass_rate") and value > 1:
             return -3.0

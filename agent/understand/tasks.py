@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from agent.understand import names
 from agent.understand._fill import Filled
-from agent.understand._prior import leanings
 from agent.understand._lexicon import LANGUAGES, read
+from agent.understand._prior import leanings
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
 _WH = re.compile(r"(?:what|which|how|when|wie|was|welche\w*|wann|combien|quel\w*|cuánt\w*|qué|cuál)\b")
@@ -157,7 +157,7 @@ class Decision:
 # When the first is asked, a mention of the second is part of it and no task of its own.
 _ABSORBS: dict[str, frozenset[str]] = {
     "explain": frozenset({"compare_laws", "moe", "allocate", "batch_size", "repeat_data", "distill", "downstream"}),
-    "compare_laws": frozenset({"allocate", "predict_loss"}),
+    "compare_laws": frozenset({"allocate", "predict_loss", "hyperparameters", "batch_size"}),
     "design_experiments": frozenset({"allocate", "fit", "predict_loss"}),
     "allocate": frozenset({"repeat_data"}),
     "serve": frozenset({"cost", "quantize", "memory", "allocate", "wall_clock"}),
@@ -318,6 +318,8 @@ def _given(values: Mapping[str, object], filled: Filled, text: str) -> dict[str,
     laws = {name.id for name in filled.spotted if name.kind in ("law", "author")}
     if len(laws) > 1:
         add("compare_laws", 3.5 if _CORE & values.keys() else 2.0)
+    elif not re.search(r"\blaws?\b|\brules?\b|predictions?|gesetze|loi|leyes|定律|法則", text):
+        add("compare_laws", -3.0)
     if (_CORE | {"duration_seconds", "accelerator"}) & values.keys():
         add("explain", -2.5)
     if "runs" not in values and (_CORE & values.keys()):
@@ -361,7 +363,7 @@ def _given(values: Mapping[str, object], filled: Filled, text: str) -> dict[str,
             add("allocate", 2.0)
         if "accelerator_hours" in values:
             add("cost", 2.5 if "price_per_accelerator_hour_usd" in values else -1.0)
-    if sized and "tokens" in values and "price_per_accelerator_hour_usd" in values:
+    if sized and "tokens" in values and {"price_per_accelerator_hour_usd", "budget_usd"} & values.keys():
         add("cost", 0.8)
     if "accelerator" in values and "unique_tokens" not in values and sized and "tokens" not in values:
         add("serve", 0.6)

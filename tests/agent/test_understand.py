@@ -310,3 +310,15 @@ def test_laws_named_by_areas_are_laws_we_know() -> None:
     assert set(data["areas"]) <= set(TASKS)
     known = set(data["laws"]) | {"rectified_flow_family"}
     assert all(law in known for laws in data["areas"].values() for law in laws)
+
+
+def test_learned_weights_are_those_of_the_suite() -> None:
+    from agent.understand import reading
+    from agent.understand._prior import features, leanings
+
+    words, fields = reading("how long to train a 7B on 1T tokens with 64 H100s?")
+    assert "F:params_total" in features(words, fields)
+    voices = leanings(words, fields)
+    assert set(voices) == set(TASKS)
+    assert max(voices, key=lambda task: voices[task]) == "wall_clock"
+    assert sum(voices.values()) == pytest.approx(0.0, abs=1e-9)

@@ -8,18 +8,28 @@ from contextlib import ExitStack, asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from agent.compose import versions
-from server import errors
+from server import errors, openai
 from server.api import estimates, facts, jobs, laws, ops, plans, shares, threads, tools
 from server.auth import Keyring
 from server.gate import Gate, Metrics
 from server.jobs import Jobs, Runner, worker_name
+from server.mcp import http_manager
 from server.plans import Plans
 from server.settings import Settings
 from server.store.engine import Store
 
-ROUTERS = (plans, shares, threads, jobs, estimates, laws, tools, facts)
+ROUTERS = (plans, shares, threads, jobs, estimates, laws, tools, facts, openai)
+
+
+class _Mcp:
+    """Hands requests to the MCP manager that runs with the app."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["app"].state.mcp.handle_request(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -31,7 +41,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         stack = ExitStack()
         try:
             await run_in_threadpool(_start, app, settings, stack)  # in a thread: DBOS refuses to be started within an event loop
-            yield
+            async with app.state.mcp.run():
+                yield
         finally:
             app.state.stopping = True
             await run_in_threadpool(stack.close)
@@ -43,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(ops.router)
+    app.router.routes.append(Route("/mcp", _Mcp(), methods=["GET", "POST", "DELETE"], include_in_schema=False))
     app.add_middleware(Gate, settings=settings, metrics=app.state.metrics)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
@@ -56,6 +68,7 @@ def _start(app: FastAPI, settings: Settings, stack: ExitStack) -> None:
     app.state.store, app.state.keyring = store, Keyring(store)
     app.state.plans = Plans(store, settings)
     stack.callback(app.state.plans.close)
+    app.state.mcp = http_manager(app.state.plans)
     app.state.jobs = Jobs(store)
     stack.callback(app.state.jobs.close)
     if settings.runs_jobs:

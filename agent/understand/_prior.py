@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import re
@@ -16,7 +17,7 @@ _DIGITS = re.compile(r"\d[\d.,e+]*")
 def features(text: str, fields: Iterable[str]) -> set[str]:
     """Words, pairs of words, the opening and the stated fields; numbers are all alike."""
     words = [_DIGITS.sub("#", word)[:12] for word in _WORD.findall(text)]
-    found = {*words, *(f"{one}_{two}" for one, two in zip(words, words[1:], strict=False)), *(f"F:{name}" for name in fields)}
+    found = {*words, *(f"{one}_{two}" for one, two in itertools.pairwise(words)), *(f"F:{name}" for name in fields)}
     if words:
         found |= {f"1:{words[0]}", f"1:{'_'.join(words[:2])}"}
     return found

@@ -57,13 +57,16 @@ _FOLLOW = re.compile(
 _SWITCH = frozenset({"params_total", "models"})
 
 
-def merge(text: str, decided: Decision, filled: Filled, context: Brief) -> dict[str, Any] | None:
-    """The values of a follow-up read against its context; None when the message stands alone."""
+def merge(text: str, decided: Decision, filled: Filled, context: Brief, lacking: bool = False) -> dict[str, Any] | None:
+    """The values of a follow-up read against its context; None when the message stands alone.
+
+    `lacking`: the message alone does not say enough for its task.
+    """
     changes = dict(filled.values)
     factor = _FACTOR.search(text)
     target = _scaled(text, factor, context) if factor else None
     short = len(text.split()) <= 12
-    follows = bool(_FOLLOW.search(text)) or target is not None
+    follows = bool(_FOLLOW.search(text)) or target is not None or (lacking and decided.task != "out_of_scope")
     if not (follows and short) and not (short and decided.weight < 2.5 and changes):
         return None
     values = context.stated()

@@ -120,7 +120,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     decided = tasks.decide(words, asked_parts(words), filled)
     filled.finish(decided.task)
     if context is not None:
-        merged = merge(text, decided, filled, context)
+        merged = merge(text, decided, filled, context, bool(_missing(decided.task, filled.values)))
         if merged is not None:
             before = context.details or {} if merged["task"] == context.task else {}
             merged["details"] = {**before, **details(question, merged["task"])} or None

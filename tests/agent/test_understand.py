@@ -163,6 +163,8 @@ def test_follow_ups_are_read_against_the_brief_before() -> None:
     same = parse("same on B200s?", run).brief
     assert (same.accelerator, same.n_accelerators, same.task) == ("b200", 64, "wall_clock")
     assert parse("twice the GPUs?", run).brief.n_accelerators == 128
+    timed = parse("how long on 64 H100s?", first).brief
+    assert (timed.task, timed.params_total, timed.n_accelerators) == ("wall_clock", 7e9, 64)
     fresh = parse("What learning rate should a 1B model use on 100B tokens, please? I need it for the config of the new run.", run).brief
     assert fresh.task == "hyperparameters"
     assert fresh.accelerator is None

@@ -13,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from agent.compose import versions
 from server import errors, openai
-from server.api import estimates, facts, jobs, laws, ops, plans, shares, threads, tools
+from server.api import estimates, facts, jobs, laws, ops, plans, shares, threads, tools, turns, views
 from server.auth import Keyring
+from server.chat import page
 from server.gate import Gate, Metrics
 from server.jobs import Jobs, Runner, worker_name
 from server.mcp import http_manager
@@ -22,7 +23,7 @@ from server.plans import Plans
 from server.settings import Settings
 from server.store.engine import Store
 
-ROUTERS = (plans, shares, threads, jobs, estimates, laws, tools, facts, openai)
+ROUTERS = (plans, shares, threads, jobs, estimates, laws, tools, facts, turns, views, openai)
 
 
 class _Mcp:
@@ -47,18 +48,32 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.stopping = True
             await run_in_threadpool(stack.close)
 
-    app = FastAPI(title="flopwise", version=versions()["flopwise"], lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json",
-                  summary="Plans of training and serving models, with numbers from published scaling laws", responses=errors.RESPONSES)
+    app = FastAPI(
+        title="flopwise",
+        version=versions()["flopwise"],
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        summary="Plans of training and serving models, with numbers from published scaling laws",
+        responses=errors.RESPONSES,
+    )
     app.state.settings, app.state.metrics, app.state.stopping = settings, Metrics(), False
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(ops.router)
+    app.include_router(page.router)
     app.router.routes.append(Route("/mcp", _Mcp(), methods=["GET", "POST", "DELETE"], include_in_schema=False))
     app.add_middleware(Gate, settings=settings, metrics=app.state.metrics)
     if settings.cors_origins:
-        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
-                           expose_headers=["ETag", "Location", "X-Request-Id"])
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Location", "X-Request-Id"],
+        )
     return app
 
 

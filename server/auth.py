@@ -52,7 +52,9 @@ def later(days: float) -> str:
     return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def create_key(store: Store, owner: str, *, name: str = "", scopes: tuple[str, ...] = ("read", "write"), days: float | None = None) -> tuple[ApiKey, str]:
+def create_key(
+    store: Store, owner: str, *, name: str = "", scopes: tuple[str, ...] = ("read", "write"), days: float | None = None
+) -> tuple[ApiKey, str]:
     """A new key and its secret, which is shown this once. Raises InputError for an unknown scope."""
     unknown = set(scopes) - set(SCOPES)
     if unknown or not scopes:
@@ -62,7 +64,14 @@ def create_key(store: Store, owner: str, *, name: str = "", scopes: tuple[str, .
     if days is not None and not 0 < days <= 36_500:
         raise InputError("days", f"{days:g} is out of range", "more than 0, at most 36,500")
     secret = PREFIX + secrets.token_urlsafe(32)
-    key = ApiKey(owner=owner, name=name[:200], prefix=secret[:SHOWN], digest=digest(secret), scopes=list(scopes), expires=later(days) if days else None)
+    key = ApiKey(
+        owner=owner,
+        name=name[:200],
+        prefix=secret[:SHOWN],
+        digest=digest(secret),
+        scopes=list(scopes),
+        expires=later(days) if days else None,
+    )
     with store.write() as session:
         session.add(key)
         note(session, owner, "", "key.created", key.id)

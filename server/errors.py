@@ -7,49 +7,31 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from agent.wording import need
 from knowledge.errors import InputError, MissingInput
+from server.models import FieldError, NeedField, Problem
 
 MEDIA_TYPE = "application/problem+json"
-
-
-class FieldError(BaseModel):
-    """One fault: where in the body (JSON pointer) and what would be right."""
-
-    pointer: str
-    detail: str
-    remedy: str = ""
-
-
-class NeedField(BaseModel):
-    """An entry of the form to fill in: a field, its unit and an example."""
-
-    field: str
-    unit: str
-    example: str
-
-
-class Problem(BaseModel):
-    """A problem document. `needs` is the form of what is missing; `needs_any_of` the sets of its fields any one of which would do."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str = ""
-    errors: list[FieldError] = []
-    needs: list[NeedField] = []
-    needs_any_of: list[list[str]] = []
 
 
 # What every route may answer besides its own success; the key is for OpenAPI.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    for status, text in {400: "Not readable", 401: "A key is needed", 403: "The key does not allow this", 404: "Not there", 405: "Wrong method",
-                         409: "In conflict with what is there", 413: "Too large", 415: "Wrong media type", 421: "Not this server's name",
-                         422: "Bad input", 429: "Too many requests"}.items()
+    for status, text in {
+        400: "Not readable",
+        401: "A key is needed",
+        403: "The key does not allow this",
+        404: "Not there",
+        405: "Wrong method",
+        409: "In conflict with what is there",
+        413: "Too large",
+        415: "Wrong media type",
+        421: "Not this server's name",
+        422: "Bad input",
+        429: "Too many requests",
+    }.items()
 }
 
 
@@ -64,8 +46,14 @@ class Conflict(Exception):
     """What is asked does not go with the present state."""
 
 
-def document(status: int, title: str, detail: str = "", errors: list[FieldError] | None = None, needs: list[NeedField] | None = None,
-             needs_any_of: list[list[str]] | None = None) -> Problem:
+def document(
+    status: int,
+    title: str,
+    detail: str = "",
+    errors: list[FieldError] | None = None,
+    needs: list[NeedField] | None = None,
+    needs_any_of: list[list[str]] | None = None,
+) -> Problem:
     """A problem document."""
     return Problem(title=title, status=status, detail=detail, errors=errors or [], needs=needs or [], needs_any_of=needs_any_of or [])
 
@@ -94,7 +82,9 @@ def install(app: FastAPI) -> None:
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return respond(document(422, "Bad request", "the request does not fit the schema", [_field_error(item) for item in error.errors()[:20]]))
+    return respond(
+        document(422, "Bad request", "the request does not fit the schema", [_field_error(item) for item in error.errors()[:20]])
+    )
 
 
 def _field_error(item: dict[str, Any]) -> FieldError:
@@ -105,4 +95,7 @@ def _field_error(item: dict[str, Any]) -> FieldError:
 
 def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return respond(document(error.status_code, str(error.detail), errors=[FieldError(pointer="/", detail=str(error.detail))]), dict(error.headers or {}))
+    return respond(
+        document(error.status_code, str(error.detail), errors=[FieldError(pointer="/", detail=str(error.detail))]),
+        dict(error.headers or {}),
+    )

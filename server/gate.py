@@ -19,7 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.compose import versions
 from server.auth import Caller, Keyring
-from server.errors import FieldError, document, respond
+from server.errors import document, respond
+from server.models import FieldError
 from server.settings import Settings, is_loopback
 
 # Open without a key: they say nothing about anybody. Shared plans are opened by their token, Slack's requests by their signature.
@@ -43,7 +44,9 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter("flopwise_requests_total", "Requests answered", ("method", "route", "status"), registry=self.registry)
-        self.seconds = Histogram("flopwise_request_seconds", "Time to the end of a response", ("route",), buckets=_BUCKETS, registry=self.registry)
+        self.seconds = Histogram(
+            "flopwise_request_seconds", "Time to the end of a response", ("route",), buckets=_BUCKETS, registry=self.registry
+        )
         self.running = Gauge("flopwise_requests_running", "Requests being answered", registry=self.registry)
 
 
@@ -74,8 +77,12 @@ class Gate:
         self.buckets = Buckets(settings.rate_per_minute)
         self.log: Any = structlog.get_logger("request")
         told = versions()
-        self.headers = {"Flopwise-Version": told["flopwise"], "Flopwise-Law-Base": told["law_base"], "X-Content-Type-Options": "nosniff",
-                        "Referrer-Policy": "no-referrer"}
+        self.headers = {
+            "Flopwise-Version": told["flopwise"],
+            "Flopwise-Law-Base": told["law_base"],
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -114,7 +121,9 @@ class Gate:
             self.log.error("fault", error=type(error).__name__, exc_info=error)
             if sent:
                 raise
-            await respond(document(500, "Internal error", f"a fault of flopwise; request id {ident} finds it in the log"))(scope, receive, told)
+            await respond(document(500, "Internal error", f"a fault of flopwise; request id {ident} finds it in the log"))(
+                scope, receive, told
+            )
         finally:
             self.metrics.running.dec()
             self._tell(scope, status, time.perf_counter() - begun)
@@ -125,7 +134,9 @@ class Gate:
         scope["caller"] = Caller(owner="", scopes=())
         foreign = self._foreign(headers)
         if foreign:
-            return respond(document(421 if foreign == "host" else 403, "Not for this server", f"the request's {foreign} is not one of this server's"))
+            return respond(
+                document(421 if foreign == "host" else 403, "Not for this server", f"the request's {foreign} is not one of this server's")
+            )
         try:
             size = int(headers.get("content-length", "0") or 0)
         except ValueError:
@@ -150,13 +161,18 @@ class Gate:
             if not known:
                 found = await run_in_threadpool(keyring.look_up, secret.strip())
         if found is None:
-            return respond(document(401, "A key is needed", "send Authorization: Bearer KEY; `flopwise keys create` makes one"), {"WWW-Authenticate": "Bearer"})
+            return respond(
+                document(401, "A key is needed", "send Authorization: Bearer KEY; `flopwise keys create` makes one"),
+                {"WWW-Authenticate": "Bearer"},
+            )
         needed = "admin" if scope["path"] == "/metrics" else "read" if scope["method"] in _SAFE else "write"
         if needed not in found.scopes:
             return respond(document(403, "The key does not allow this", f"the request needs the scope {needed}"))
         wait = self.buckets.wait(found.key_id)
         if wait:
-            return respond(document(429, "Too many requests", f"at most {self.settings.rate_per_minute} a minute"), {"Retry-After": str(int(wait) + 1)})
+            return respond(
+                document(429, "Too many requests", f"at most {self.settings.rate_per_minute} a minute"), {"Retry-After": str(int(wait) + 1)}
+            )
         scope["caller"] = found
         return None
 
@@ -192,8 +208,15 @@ class Gate:
         self.metrics.seconds.labels(route).observe(seconds)
         if route.startswith("/health") and status == 200:
             return
-        self.log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1), owner=scope["caller"].owner,
-                      key=scope["caller"].key_id)
+        self.log.info(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            owner=scope["caller"].owner,
+            key=scope["caller"].key_id,
+        )
 
 
 def _route(scope: Scope) -> str:

@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from server.auth import caller
-from server.errors import FieldError, document, respond
+from server.errors import document, respond
+from server.models import FieldError
 from server.store.engine import Store
 from server.store.tables import Idempotency, now
 
@@ -40,8 +41,14 @@ class IdempotentRoute(APIRoute):
             if key is None or request.method != "POST":
                 return await inner(request)
             if not 1 <= len(key) <= 200 or not key.isprintable():
-                return respond(document(422, "Bad input", "Idempotency-Key must be 1 to 200 printable characters",
-                                        [FieldError(pointer="/Idempotency-Key", detail="must be 1 to 200 printable characters")]))
+                return respond(
+                    document(
+                        422,
+                        "Bad input",
+                        "Idempotency-Key must be 1 to 200 printable characters",
+                        [FieldError(pointer="/Idempotency-Key", detail="must be 1 to 200 printable characters")],
+                    )
+                )
             digest = hashlib.sha256(b"\0".join([request.url.path.encode(), request.url.query.encode(), await request.body()])).hexdigest()
             store, owner = request.app.state.store, caller(request).owner
             kept = await run_in_threadpool(reserve, store, owner, key, digest)
@@ -52,7 +59,9 @@ class IdempotentRoute(APIRoute):
         return handle
 
 
-async def _first(inner: Callable[[Request], Coroutine[Any, Any, Response]], request: Request, store: Store, owner: str, key: str) -> Response:
+async def _first(
+    inner: Callable[[Request], Coroutine[Any, Any, Response]], request: Request, store: Store, owner: str, key: str
+) -> Response:
     kept = False
     try:
         response = await inner(request)

@@ -14,12 +14,12 @@ from typing import Any
 
 import structlog
 from dbos import DBOS, DBOSClient
-from pydantic import BaseModel
 from sqlalchemy import text
 from sqlmodel import Session, col, select, update
 
 from knowledge.errors import InputError
 from server.errors import Conflict, NotThere, document, of_input
+from server.models import JobOut
 from server.paging import own
 from server.plans import Plans
 from server.settings import Settings
@@ -47,30 +47,6 @@ class Refused(Exception):
         self.problem = problem
 
 
-class JobLine(BaseModel):
-    """A job in a listing. `done` of `total` is its progress."""
-
-    id: str
-    kind: str
-    status: str
-    done: int
-    total: int
-    note: str
-    attempts: int
-    retry_of: str | None = None
-    created: str
-    started: str | None = None
-    ended: str | None = None
-
-
-class JobOut(JobLine):
-    """A job with what was asked and, once it has ended, its result or its error (a problem document)."""
-
-    request: dict[str, Any]
-    result: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
-
-
 class Jobs:
     """The desk where jobs are handed in, looked at, cancelled and tried again. It runs none itself."""
 
@@ -86,8 +62,9 @@ class Jobs:
             session.add(job)
             note(session, owner, actor, "job.queued", job.id)
             session.flush()
-            self._client.enqueue_in_transaction(session, {"queue_name": QUEUE, "workflow_name": WORKFLOW, "workflow_id": job.id, "app_version": PROTOCOL},
-                                                job.id)
+            self._client.enqueue_in_transaction(
+                session, {"queue_name": QUEUE, "workflow_name": WORKFLOW, "workflow_id": job.id, "app_version": PROTOCOL}, job.id
+            )
         return out(job)
 
     def get(self, owner: str, job_id: str) -> JobOut:
@@ -122,12 +99,23 @@ def out(job: Job) -> JobOut:
     return JobOut.model_validate(job, from_attributes=True)
 
 
-def end(store: Store, job_id: str, status: str, *, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None,
-        rows: list[Any] | None = None, actor: str = "") -> bool:
+def end(
+    store: Store,
+    job_id: str,
+    status: str,
+    *,
+    result: dict[str, Any] | None = None,
+    error: dict[str, Any] | None = None,
+    rows: list[Any] | None = None,
+    actor: str = "",
+) -> bool:
     """Give a job its final status, unless it has one: whoever comes second changes nothing."""
     with store.write() as session:
-        changed: Any = session.exec(update(Job).where(col(Job.id) == job_id, col(Job.status).not_in(FINAL)).values(
-            status=status, ended=now(), result=result, error=error, **({"done": Job.total} if status == "done" else {})))
+        changed: Any = session.exec(
+            update(Job)
+            .where(col(Job.id) == job_id, col(Job.status).not_in(FINAL))
+            .values(status=status, ended=now(), result=result, error=error, **({"done": Job.total} if status == "done" else {}))
+        )
         if changed.rowcount != 1:
             return False
         job = session.get_one(Job, job_id)
@@ -162,8 +150,17 @@ class Runner:
         """Begin to take jobs."""
         global _here
         _here = self
-        DBOS(config={"name": APP, "system_database_url": self.store.url, "executor_id": self.name, "application_version": PROTOCOL, "log_level": "WARNING",
-                     "run_migrations": False, "sys_db_pool_size": 5})
+        DBOS(
+            config={
+                "name": APP,
+                "system_database_url": self.store.url,
+                "executor_id": self.name,
+                "application_version": PROTOCOL,
+                "log_level": "WARNING",
+                "run_migrations": False,
+                "sys_db_pool_size": 5,
+            }
+        )
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=self.settings.job_concurrency, polling_interval_sec=0.3)
         self._beat()
@@ -198,7 +195,9 @@ class Runner:
             silent = list(session.exec(select(Worker).where(Worker.seen < limit)))
         for worker in silent:
             with self.store.write() as session:
-                claimed: Any = session.exec(update(Worker).where(col(Worker.id) == worker.id, col(Worker.seen) == worker.seen).values(seen=now()))
+                claimed: Any = session.exec(
+                    update(Worker).where(col(Worker.id) == worker.id, col(Worker.seen) == worker.seen).values(seen=now())
+                )
             if claimed.rowcount != 1:
                 continue
             left = DBOS.list_workflows(status="PENDING", executor_id=worker.id, load_input=False, load_output=False)
@@ -248,7 +247,12 @@ def run_job(job_id: str) -> str:
         end(runner.store, job_id, "failed", error=refused.problem)
     except Exception as error:
         log.error("job failed", job=job_id, error=type(error).__name__, exc_info=error)
-        end(runner.store, job_id, "failed", error=document(500, "Internal error", f"a fault of flopwise ({type(error).__name__}) in job {job_id}").model_dump())
+        end(
+            runner.store,
+            job_id,
+            "failed",
+            error=document(500, "Internal error", f"a fault of flopwise ({type(error).__name__}) in job {job_id}").model_dump(),
+        )
     return "ended"
 
 
@@ -283,7 +287,12 @@ def _begin(runner: Runner, job_id: str) -> Job | None:
         job.status, job.started, job.attempts = "running", job.started or now(), job.attempts + 1
         session.add(job)
     if job.attempts > runner.settings.job_attempts:
-        end(runner.store, job_id, "failed", error=document(500, "Given up", f"workers died {job.attempts - 1} times while they ran this job").model_dump())
+        end(
+            runner.store,
+            job_id,
+            "failed",
+            error=document(500, "Given up", f"workers died {job.attempts - 1} times while they ran this job").model_dump(),
+        )
         return None
     return job
 
@@ -325,8 +334,11 @@ def _advance(session: Session, job_id: str, done: int, total: int) -> bool:
 def work(settings: Settings, name: str | None = None) -> None:
     """Run jobs until SIGTERM or SIGINT. Raises InputError where the store is not one that several processes share."""
     if settings.store_url.startswith("sqlite"):
-        raise InputError("FLOPWISE_DATABASE_URL", "workers need a PostgreSQL that they share with the servers",
-                         "for example postgresql://user@host/flopwise; on SQLite, `flopwise serve` runs the jobs itself")
+        raise InputError(
+            "FLOPWISE_DATABASE_URL",
+            "workers need a PostgreSQL that they share with the servers",
+            "for example postgresql://user@host/flopwise; on SQLite, `flopwise serve` runs the jobs itself",
+        )
     store = Store(settings.store_url)
     desk = Jobs(store)
     runner = Runner(store, Plans(store, settings), settings, name or worker_name())

@@ -20,7 +20,10 @@ def blank(text: str) -> str:
 
 
 def _blanked(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {name: "[secret]" if _SECRET_NAMES.search(name) else blank(value) if isinstance(value, str) else value for name, value in fields.items()}
+    return {
+        name: "[secret]" if _SECRET_NAMES.search(name) else blank(value) if isinstance(value, str) else value
+        for name, value in fields.items()
+    }
 
 
 class _Standard(logging.Formatter):
@@ -43,9 +46,18 @@ def configure(level: str = "INFO", form: str = "json") -> None:
     last = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-                    structlog.processors.format_exc_info, _blanked, last],
-        wrapper_class=structlog.make_filtering_bound_logger(number), logger_factory=structlog.PrintLoggerFactory(sys.stderr), cache_logger_on_first_use=True)
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _blanked,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Standard(last))
     root = logging.getLogger()

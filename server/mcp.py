@@ -21,13 +21,16 @@ from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.search import search
 from server.errors import NotThere, of_input
-from server.plans import PlanIn, PlanOut, Plans, answer_plan, plan_id
+from server.models import PlanIn, PlanOut
+from server.plans import Plans, answer_plan, plan_id
 from tools.registry import MODULES, all_tools, call
 from tools.result import Result
 
-INSTRUCTIONS = ("Answers planning questions about training and serving models with numbers from published scaling laws. `ask` takes a question in plain "
-                "words; the other tools compute one thing each from named fields in canonical units (FLOP, params, tokens, USD, s, bytes). Quote numbers "
-                "as the tools give them, with their intervals and laws. Laws are resources law://ID; `search_laws` finds them.")
+INSTRUCTIONS = (
+    "Answers planning questions about training and serving models with numbers from published scaling laws. `ask` takes a question in plain "
+    "words; the other tools compute one thing each from named fields in canonical units (FLOP, params, tokens, USD, s, bytes). Quote numbers "
+    "as the tools give them, with their intervals and laws. Laws are resources law://ID; `search_laws` finds them."
+)
 _PAGE = 100
 
 
@@ -67,30 +70,61 @@ class SearchOut(BaseModel):
 
 
 PROMPTS: dict[str, tuple[str, dict[str, str], str]] = {
-    "plan_training": ("Plan a training run", {"budget": "compute, money or accelerator time, such as `1e22 FLOP` or `8 H100s for a week`"},
-                      "Plan a training run within {budget}. Call `ask` with that, then explain the size, the tokens, the expected loss with its interval, and "
-                      "what was assumed. Name the law of every number."),
-    "explain_law": ("Explain a law", {"law": "id of a law, such as besiroglu2024"},
-                    "Read the resource law://{law}. Explain what it predicts from what, its formula with coefficients, where it was fitted and where it must "
-                    "not be used."),
-    "compare_laws": ("Compare what laws say", {"question": "a question that several laws answer"},
-                     "Answer `{question}` with `ask`, then with `compare_laws`. Say where the laws agree, where they do not, and why."),
+    "plan_training": (
+        "Plan a training run",
+        {"budget": "compute, money or accelerator time, such as `1e22 FLOP` or `8 H100s for a week`"},
+        "Plan a training run within {budget}. Call `ask` with that, then explain the size, the tokens, the expected loss with its interval, and "
+        "what was assumed. Name the law of every number.",
+    ),
+    "explain_law": (
+        "Explain a law",
+        {"law": "id of a law, such as besiroglu2024"},
+        "Read the resource law://{law}. Explain what it predicts from what, its formula with coefficients, where it was fitted and where it must "
+        "not be used.",
+    ),
+    "compare_laws": (
+        "Compare what laws say",
+        {"question": "a question that several laws answer"},
+        "Answer `{question}` with `ask`, then with `compare_laws`. Say where the laws agree, where they do not, and why.",
+    ),
 }
 
 
 @functools.cache
 def _tools() -> list[types.Tool]:
     safe = types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
-    listed = [types.Tool(name="ask", title="Answer a question", description="Answer a planning question in plain words.",
-                         input_schema=AskIn.model_json_schema(), output_schema=PlanOut.model_json_schema(mode="serialization"), annotations=safe),
-              types.Tool(name="search_laws", title="Find laws", description="Find laws and papers by words.", input_schema=SearchIn.model_json_schema(),
-                         output_schema=SearchOut.model_json_schema(), annotations=safe)]
+    listed = [
+        types.Tool(
+            name="ask",
+            title="Answer a question",
+            description="Answer a planning question in plain words.",
+            input_schema=AskIn.model_json_schema(),
+            output_schema=PlanOut.model_json_schema(mode="serialization"),
+            annotations=safe,
+        ),
+        types.Tool(
+            name="search_laws",
+            title="Find laws",
+            description="Find laws and papers by words.",
+            input_schema=SearchIn.model_json_schema(),
+            output_schema=SearchOut.model_json_schema(),
+            annotations=safe,
+        ),
+    ]
     result = Result.model_json_schema(mode="serialization")
     for tool in all_tools():
         ways = " or ".join(" + ".join(way) for way in tool.needs)
         text = f"{tool.title}." + (f" Needs {ways}." if ways else "")
-        listed.append(types.Tool(name=tool.name, title=tool.title, description=text, input_schema=tool.request.model_json_schema(), output_schema=result,
-                                 annotations=safe))
+        listed.append(
+            types.Tool(
+                name=tool.name,
+                title=tool.title,
+                description=text,
+                input_schema=tool.request.model_json_schema(),
+                output_schema=result,
+                annotations=safe,
+            )
+        )
     return listed
 
 
@@ -142,9 +176,19 @@ def build(plans: Plans | None = None) -> Server[Any]:
         data = out.model_dump(mode="json", exclude_none=True)
         return _result(out.text if isinstance(out, PlanOut) else json.dumps(data, ensure_ascii=False), data)
 
-    return Server("flopwise", version=versions()["flopwise"], title="flopwise", instructions=INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=on_call,
-                  on_list_resources=_list_resources, on_list_resource_templates=_list_templates, on_read_resource=_read_resource,
-                  on_list_prompts=_list_prompts, on_get_prompt=_get_prompt)
+    return Server(
+        "flopwise",
+        version=versions()["flopwise"],
+        title="flopwise",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=on_call,
+        on_list_resources=_list_resources,
+        on_list_resource_templates=_list_templates,
+        on_read_resource=_read_resource,
+        on_list_prompts=_list_prompts,
+        on_get_prompt=_get_prompt,
+    )
 
 
 def _result(text: str, data: dict[str, Any], *, failed: bool = False) -> types.CallToolResult:
@@ -157,15 +201,27 @@ async def _list_resources(_ctx: ServerRequestContext[Any], params: types.Paginat
         raise MCPError(types.INVALID_PARAMS, "the cursor is not one of this server's")
     start = int(cursor or 0)
     cards = await anyio.to_thread.run_sync(lambda: list(LawBook()))
-    listed = [types.Resource(uri=f"law://{card.id}", name=card.id, title=card.title, description=card.summary, mime_type="application/json")
-              for card in cards[start : start + _PAGE]]
+    listed = [
+        types.Resource(uri=f"law://{card.id}", name=card.id, title=card.title, description=card.summary, mime_type="application/json")
+        for card in cards[start : start + _PAGE]
+    ]
     return types.ListResourcesResult(resources=listed, next_cursor=str(start + _PAGE) if start + _PAGE < len(cards) else None)
 
 
-async def _list_templates(_ctx: ServerRequestContext[Any], _params: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
-    return types.ListResourceTemplatesResult(resource_templates=[types.ResourceTemplate(
-        uri_template="law://{id}", name="law", title="A law card", description="A law whole: formulas, coefficients, fit region, checks, sources.",
-        mime_type="application/json")])
+async def _list_templates(
+    _ctx: ServerRequestContext[Any], _params: types.PaginatedRequestParams | None
+) -> types.ListResourceTemplatesResult:
+    return types.ListResourceTemplatesResult(
+        resource_templates=[
+            types.ResourceTemplate(
+                uri_template="law://{id}",
+                name="law",
+                title="A law card",
+                description="A law whole: formulas, coefficients, fit region, checks, sources.",
+                mime_type="application/json",
+            )
+        ]
+    )
 
 
 async def _read_resource(_ctx: ServerRequestContext[Any], params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
@@ -174,13 +230,23 @@ async def _read_resource(_ctx: ServerRequestContext[Any], params: types.ReadReso
         card = LawBook().get(unquote(uri.removeprefix("law://")).rstrip("/"))
     except InputError as error:
         raise MCPError(types.INVALID_PARAMS, str(error)) from None
-    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type="application/json",
-                                                                         text=card.model_dump_json(exclude_defaults=True))])
+    return types.ReadResourceResult(
+        contents=[types.TextResourceContents(uri=uri, mime_type="application/json", text=card.model_dump_json(exclude_defaults=True))]
+    )
 
 
 async def _list_prompts(_ctx: ServerRequestContext[Any], _params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
-    return types.ListPromptsResult(prompts=[types.Prompt(name=name, title=title, description=title, arguments=[
-        types.PromptArgument(name=field, description=text, required=True) for field, text in fields.items()]) for name, (title, fields, _) in PROMPTS.items()])
+    return types.ListPromptsResult(
+        prompts=[
+            types.Prompt(
+                name=name,
+                title=title,
+                description=title,
+                arguments=[types.PromptArgument(name=field, description=text, required=True) for field, text in fields.items()],
+            )
+            for name, (title, fields, _) in PROMPTS.items()
+        ]
+    )
 
 
 async def _get_prompt(_ctx: ServerRequestContext[Any], params: types.GetPromptRequestParams) -> types.GetPromptResult:
@@ -192,7 +258,9 @@ async def _get_prompt(_ctx: ServerRequestContext[Any], params: types.GetPromptRe
         raise MCPError(types.INVALID_PARAMS, f"the prompt needs {', '.join(missing)}")
     for name in fields:
         text = text.replace("{" + name + "}", given[name])
-    return types.GetPromptResult(description=title, messages=[types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))])
+    return types.GetPromptResult(
+        description=title, messages=[types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))]
+    )
 
 
 def http_manager(plans: Plans) -> StreamableHTTPSessionManager:

@@ -22,7 +22,8 @@ from knowledge.errors import InputError
 from server import sse
 from server.auth import Asker
 from server.errors import NotThere
-from server.plans import Made, PlanIn, PlanOut, Plans
+from server.models import PlanIn, PlanOut
+from server.plans import Made, Plans
 
 router = APIRouter(tags=["openai"])
 NAME = "flopwise"

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel
 from sqlalchemy import and_, or_
 from sqlmodel import Session, SQLModel, select
 
@@ -35,8 +34,17 @@ def decode(cursor: str) -> tuple[str, str]:
     return created, ident
 
 
-def page(session: Session, table: Any, where: list[Any], limit: int, cursor: str | None, line: Callable[[Any], T], *, columns: tuple[Any, ...] = (),
-         oldest_first: bool = False) -> tuple[list[T], str | None]:
+def page(
+    session: Session,
+    table: Any,
+    where: list[Any],
+    limit: int,
+    cursor: str | None,
+    line: Callable[[Any], T],
+    *,
+    columns: tuple[Any, ...] = (),
+    oldest_first: bool = False,
+) -> tuple[list[T], str | None]:
     """Rows of a table with `created` and `id` that fit `where`, and the cursor of the next page."""
     if cursor:
         created, ident = decode(cursor)
@@ -56,9 +64,3 @@ def own(session: Session, table: type[SQLModel], ident: str, owner: str) -> Any:
     if row is None or row.owner != owner:
         raise NotThere(table.__name__.lower(), ident)
     return row
-
-
-class Page(BaseModel):
-    """What every page of a listing has; `next` is absent on the last."""
-
-    next: str | None = None

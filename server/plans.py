@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from agent import ask
-from agent.answer import Answer
 from agent.brief import Brief
 from agent.compose import versions
 from agent.state import Context
@@ -25,46 +23,13 @@ from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
 from server.errors import NotThere
+from server.models import PlanIn, PlanOut
 from server.settings import Settings
 from server.store.engine import Store, note
 from server.store.tables import Fit, Plan, Share
 
 Tell = Callable[[dict[str, Any]], None]
 FIT = "fit_"  # how the ids of fits begin
-
-
-class PlanIn(BaseModel):
-    """A question, or a brief in its place. `law`: an id of the base, or of a fit of your own; `previous`: the brief a follow-up refers to."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    question: str = Field("", max_length=20_000)
-    brief: dict[str, Any] | None = None
-    law: str | None = Field(None, max_length=200)
-    previous: dict[str, Any] | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> PlanIn:
-        if bool(self.question.strip()) == (self.brief is not None):
-            raise ValueError("give a question or a brief, one of the two")
-        return self
-
-
-class PlanOut(BaseModel):
-    """A plan with its id and when it was first made."""
-
-    id: str
-    answer: Answer
-    text: str
-
-
-class PlanLine(BaseModel):
-    """A plan in a listing."""
-
-    id: str
-    created: str
-    question: str
-    headline: str
 
 
 @dataclass(frozen=True)
@@ -191,7 +156,14 @@ class Plans:
         settings, book = self.settings, LawBook().with_laws(cards)
         if law is not None:
             book.get(law)
-        return Context(laws=book, law=law, model=settings.model, base_url=settings.base_url, model_timeout_seconds=settings.model_timeout_seconds), cards
+        return Context(
+            laws=book,
+            law=law,
+            model=settings.model,
+            base_url=settings.base_url,
+            api_key=settings.api_key,
+            model_timeout_seconds=settings.model_timeout_seconds,
+        ), cards
 
     def _remembered(self, ident: str) -> Made | None:
         with self._lock:
@@ -235,7 +207,9 @@ class Plans:
         try:
             with self.store.write() as session:
                 if session.get(Plan, (owner, made.id)) is None:
-                    session.add(Plan(owner=owner, id=made.id, question=made.question, headline=made.headline, body=made.body, events=made.events))
+                    session.add(
+                        Plan(owner=owner, id=made.id, question=made.question, headline=made.headline, body=made.body, events=made.events)
+                    )
         except IntegrityError:  # another server kept the same plan between the look and the write
             pass
         self._mark(owner, made.id)

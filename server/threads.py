@@ -4,40 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from server.errors import Conflict
+from server.models import MessageIn, MessageLine, PlanIn, PlanOut, Reply
 from server.paging import own
-from server.plans import PlanIn, PlanOut, Plans, Tell
+from server.plans import Plans, Tell
 from server.store.engine import Store, note
 from server.store.tables import Message, Thread, now
-
-
-class MessageIn(BaseModel):
-    """What a person says; `law`: an id of the base, or of a fit of their own."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: str = Field(min_length=1, max_length=20_000)
-    law: str | None = Field(None, max_length=200)
-
-
-class MessageLine(BaseModel):
-    """A message; an answer names its plan."""
-
-    id: str
-    role: str
-    text: str
-    plan_id: str | None = None
-    created: str
-
-
-class Reply(BaseModel):
-    """The answer to a message: both messages and the plan."""
-
-    question: MessageLine
-    message: MessageLine
-    plan: PlanOut
 
 
 def title_of(text: str) -> str:
@@ -54,7 +26,9 @@ def post(store: Store, plans: Plans, owner: str, thread_id: str, said: MessageIn
     asked_at = now()
     made = plans.make(owner, PlanIn(question=said.text, law=said.law, previous=brief), tell)
     question = Message(thread_id=thread_id, owner=owner, role="user", text=said.text, created=asked_at)
-    answer = Message(thread_id=thread_id, owner=owner, role="assistant", text=made.out.text, plan_id=made.id, created=max(now(), asked_at + "1"))
+    answer = Message(
+        thread_id=thread_id, owner=owner, role="assistant", text=made.out.text, plan_id=made.id, created=max(now(), asked_at + "1")
+    )
     with store.write() as session:
         thread = own(session, Thread, thread_id, owner)
         if thread.brief != brief:

@@ -5,62 +5,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from server.errors import NotThere, of_input
+from server.models import EvalIn, FitIn, ForecastIn, SweepIn, TableRequest
 from server.paging import own
-from server.plans import PlanIn, Plans
+from server.plans import Plans
 from server.store.engine import Store
 from server.store.tables import Fit, Runs
 
 MAX_GROUPS = 40
 Progress = Callable[[int], None]
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _TableRequest(_Request):
-    """A table of runs and how to read it: units by role (`params: B`), the column of a role, C = k N D, which groups."""
-
-    runs: str = Field(max_length=64, description="id of an uploaded table")
-    units: dict[str, str] = {}
-    columns: dict[str, str] = {}
-    group: dict[str, str] = {}
-    flops_per_param_token: float = Field(6.0, gt=0, le=1e6, allow_inf_nan=False)
-    seed: int = Field(0, ge=0, le=2**63 - 1)
-
-
-class FitIn(_TableRequest):
-    """A law to fit to each chosen group of runs."""
-
-    form: str = Field("chinchilla", max_length=64)
-    bootstrap: int = Field(1000, ge=0, le=10_000)
-    resample: Literal["row", "run", "residual", "sandwich"] | None = None
-
-
-class ForecastIn(_TableRequest):
-    """Larger runs to predict from a table of smaller ones; `at` is the table of the points."""
-
-    at: str = Field(max_length=64)
-    form: str | None = Field(None, max_length=64)
-
-
-class SweepIn(_Request):
-    """Many questions or briefs, each answered by a plan of its own."""
-
-    items: list[PlanIn] = Field(min_length=1, max_length=1000)
-
-
-class EvalIn(_Request):
-    """The law base checked against its published numbers; of one area where given."""
-
-    area: str | None = Field(None, max_length=64)
 
 
 class Kit(Protocol):
@@ -74,7 +33,7 @@ class Kit(Protocol):
 class Kind(Protocol):
     """One kind of job."""
 
-    request: type[_Request]
+    request: type[BaseModel]
 
     def steps(self, kit: Kit, owner: str, given: Any) -> list[Any]: ...
 
@@ -85,7 +44,7 @@ class Kind(Protocol):
     def gather(self, given: Any, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]: ...
 
 
-def read_table(store: Store, owner: str, given: _TableRequest, runs_id: str, *, points: bool = False) -> Any:
+def read_table(store: Store, owner: str, given: TableRequest, runs_id: str, *, points: bool = False) -> Any:
     """An uploaded table, read as the request says. Raises NotThere, InputError."""
     from tools.fitting.runs import read_runs
 
@@ -120,16 +79,42 @@ class _Fits:
         from tools.fitting.spec import fit_form
 
         table = read_table(kit.store, owner, given, given.runs)
-        fit = fit_runs(table.choose(step) if step else table, fit_form(given.form), n_bootstrap=given.bootstrap, seed=given.seed,
-                       method=given.resample, progress=progress)
+        fit = fit_runs(
+            table.choose(step) if step else table,
+            fit_form(given.form),
+            n_bootstrap=given.bootstrap,
+            seed=given.seed,
+            method=given.resample,
+            progress=progress,
+        )
         card = law_card(fit).model_dump(mode="json", exclude_defaults=True) if fit.params else None
         return {"report": as_json(fit), "card": card}
 
     def gather(self, given: FitIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
-        fits = [Fit(id=f"fit_{job_id.removeprefix('job_')}_{place}", owner=owner, job_id=job_id, place=place, form=given.form,
-                    report=part["report"], card=part["card"]) for place, part in enumerate(parts)]
-        return {"fits": [{"id": fit.id, "group": fit.report["group"], "status": fit.report["status"], "verdict": fit.report["verdict"],
-                          "params": fit.report["params"]} for fit in fits]}, fits
+        fits = [
+            Fit(
+                id=f"fit_{job_id.removeprefix('job_')}_{place}",
+                owner=owner,
+                job_id=job_id,
+                place=place,
+                form=given.form,
+                report=part["report"],
+                card=part["card"],
+            )
+            for place, part in enumerate(parts)
+        ]
+        return {
+            "fits": [
+                {
+                    "id": fit.id,
+                    "group": fit.report["group"],
+                    "status": fit.report["status"],
+                    "verdict": fit.report["verdict"],
+                    "params": fit.report["params"],
+                }
+                for fit in fits
+            ]
+        }, fits
 
 
 class _Forecasts:
@@ -157,11 +142,26 @@ class _Forecasts:
         table, points = self._tables(kit, owner, given)
         runs = table.choose(step["group"]) if step["group"] else table
         mine = points.take(np.array(step["rows"], dtype=np.int64))
-        part = forecast_with_form(runs, mine, fit_form(given.form), seed=given.seed)[0] if given.form else forecast_group(runs, mine, seed=given.seed)
-        rows = [{"row": row, "loss": _finite(part.loss[i]), "lo": _finite(part.low[i]), "hi": _finite(part.high[i])} for i, row in enumerate(step["rows"])]
+        part = (
+            forecast_with_form(runs, mine, fit_form(given.form), seed=given.seed)[0]
+            if given.form
+            else forecast_group(runs, mine, seed=given.seed)
+        )
+        rows = [
+            {"row": row, "loss": _finite(part.loss[i]), "lo": _finite(part.low[i]), "hi": _finite(part.high[i])}
+            for i, row in enumerate(step["rows"])
+        ]
         progress(1)
-        return {"rows": rows, "group": {"group": step["group"], "runs": len(part.table), "members_used": list(part.used), "notes": list(part.notes),
-                                        "problems": [str(problem) for problem in part.table.problems]}}
+        return {
+            "rows": rows,
+            "group": {
+                "group": step["group"],
+                "runs": len(part.table),
+                "members_used": list(part.used),
+                "notes": list(part.notes),
+                "problems": [str(problem) for problem in part.table.problems],
+            },
+        }
 
     def gather(self, given: ForecastIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
         rows = sorted((row for part in parts for row in part["rows"]), key=lambda row: row["row"])
@@ -185,7 +185,9 @@ class _Sweeps:
         try:
             made = kit.plans.make(owner, given.items[step])
         except (InputError, NotThere) as error:
-            return {"problem": of_input(error).model_dump() if isinstance(error, InputError) else {"title": "Not there", "detail": str(error)}}
+            return {
+                "problem": of_input(error).model_dump() if isinstance(error, InputError) else {"title": "Not there", "detail": str(error)}
+            }
         finally:
             progress(1)
         return {"plan": made.id, "headline": made.headline}
@@ -212,8 +214,13 @@ class _Evals:
         cards = [card for card in LawBook() if card.area == step]
         outcomes = list(run_checks(cards))
         progress(1)
-        return {"area": step, "laws": len(cards), "checks": len(outcomes), "passed": sum(item.passed for item in outcomes),
-                "failed": [item.as_json() for item in outcomes if not item.passed][:50]}
+        return {
+            "area": step,
+            "laws": len(cards),
+            "checks": len(outcomes),
+            "passed": sum(item.passed for item in outcomes),
+            "failed": [item.as_json() for item in outcomes if not item.passed][:50],
+        }
 
     def gather(self, given: EvalIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
         return {"checks": sum(part["checks"] for part in parts), "passed": sum(part["passed"] for part in parts), "areas": parts}, []

@@ -6,70 +6,25 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from knowledge.errors import InputError
-from knowledge.schema import LawCard
 from server import sse
 from server.auth import Asker
 from server.idempotency import IdempotentRoute
-from server.jobs import FINAL, JobLine, JobOut, Jobs
-from server.paging import Cursor, Limit, Page, own, page
+from server.jobs import FINAL, Jobs
+from server.models import EvalIn, FitIn, FitLine, FitOut, FitPage, ForecastIn, JobLine, JobOut, JobPage, RunsLine, RunsPage, SweepIn
+from server.paging import Cursor, Limit, own, page
 from server.store.engine import note
 from server.store.tables import Fit, Job, Runs
-from server.work import EvalIn, FitIn, ForecastIn, SweepIn
 
 router = APIRouter(tags=["jobs"], route_class=IdempotentRoute)
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _POLL_SECONDS = 0.25
-
-
-class RunsLine(BaseModel):
-    """An uploaded table."""
-
-    id: str
-    name: str
-    size: int
-    digest: str
-    created: str
-
-
-class RunsPage(Page):
-    """Tables, newest first."""
-
-    items: list[RunsLine]
-
-
-class FitLine(BaseModel):
-    """A fitted law in a listing; its id is taken wherever a law is."""
-
-    id: str
-    job_id: str
-    form: str
-    created: str
-
-
-class FitOut(FitLine):
-    """A fit: the report and, where the runs determine a law, its card."""
-
-    report: dict[str, Any]
-    card: LawCard | None = None
-
-
-class FitPage(Page):
-    """Fits, newest first."""
-
-    items: list[FitLine]
-
-
-class JobPage(Page):
-    """Jobs, newest first."""
-
-    items: list[JobLine]
 
 
 class _Job(BaseModel):
@@ -116,8 +71,19 @@ def _accepted(job: JobOut, response: Response) -> JobOut:
     return job
 
 
-@router.post("/runs", status_code=201, openapi_extra={"requestBody": {"required": True, "content": {
-    "text/csv": {"schema": {"type": "string"}}, "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}})
+@router.post(
+    "/runs",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+)
 async def upload_runs(request: Request, caller: Asker, name: Annotated[str, Query(min_length=1, max_length=200)] = "runs.csv") -> RunsLine:
     """Upload a table of runs as the body; `name` tells its format by its end (.csv, .tsv, .jsonl, .parquet)."""
     plain = PurePath(name).name
@@ -142,17 +108,30 @@ def list_runs(request: Request, caller: Asker, limit: Limit = 50, cursor: Cursor
     """Your tables, newest first."""
     columns = (Runs.id, Runs.name, Runs.size, Runs.digest, Runs.created)
     with request.app.state.store.read() as session:
-        items, more = page(session, Runs, [Runs.owner == caller.owner], limit, cursor, lambda row: RunsLine.model_validate(row, from_attributes=True),
-                           columns=columns)
+        items, more = page(
+            session,
+            Runs,
+            [Runs.owner == caller.owner],
+            limit,
+            cursor,
+            lambda row: RunsLine.model_validate(row, from_attributes=True),
+            columns=columns,
+        )
     return RunsPage(items=items, next=more)
 
 
-@router.get("/runs/{runs_id}", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}, "description": "The table as uploaded"}})
+@router.get(
+    "/runs/{runs_id}",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The table as uploaded"}},
+)
 def download_runs(runs_id: str, request: Request, caller: Asker) -> Response:
     """A table, byte for byte."""
     with request.app.state.store.read() as session:
         row: Runs = own(session, Runs, runs_id, caller.owner)
-    return Response(row.content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment", "ETag": f'"{row.digest}"'})
+    return Response(
+        row.content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment", "ETag": f'"{row.digest}"'}
+    )
 
 
 @router.delete("/runs/{runs_id}", status_code=204)
@@ -175,8 +154,15 @@ def fit(given: FitIn, request: Request, response: Response, caller: Asker) -> Jo
 def list_fits(request: Request, caller: Asker, limit: Limit = 50, cursor: Cursor = None) -> FitPage:
     """Your fitted laws, newest first."""
     with request.app.state.store.read() as session:
-        items, more = page(session, Fit, [Fit.owner == caller.owner], limit, cursor, lambda row: FitLine.model_validate(row, from_attributes=True),
-                           columns=(Fit.id, Fit.job_id, Fit.form, Fit.created))
+        items, more = page(
+            session,
+            Fit,
+            [Fit.owner == caller.owner],
+            limit,
+            cursor,
+            lambda row: FitLine.model_validate(row, from_attributes=True),
+            columns=(Fit.id, Fit.job_id, Fit.form, Fit.created),
+        )
     return FitPage(items=items, next=more)
 
 
@@ -205,7 +191,9 @@ def submit_job(given: JobIn, request: Request, response: Response, caller: Asker
 def list_jobs(request: Request, caller: Asker, limit: Limit = 50, cursor: Cursor = None) -> JobPage:
     """Your jobs, newest first."""
     with request.app.state.store.read() as session:
-        items, more = page(session, Job, [Job.owner == caller.owner], limit, cursor, lambda row: JobLine.model_validate(row, from_attributes=True))
+        items, more = page(
+            session, Job, [Job.owner == caller.owner], limit, cursor, lambda row: JobLine.model_validate(row, from_attributes=True)
+        )
     return JobPage(items=items, next=more)
 
 

@@ -11,17 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from server import sse
 from server.auth import Asker
 from server.idempotency import IdempotentRoute
-from server.paging import Cursor, Limit, Page, page
-from server.plans import Made, PlanIn, PlanLine, PlanOut, Plans, replayed
+from server.models import PlanIn, PlanLine, PlanOut, PlanPage
+from server.paging import Cursor, Limit, page
+from server.plans import Made, Plans, replayed
 from server.store.tables import Plan
 
 router = APIRouter(tags=["plans"], route_class=IdempotentRoute)
-
-
-class PlanPage(Page):
-    """Plans, newest first."""
-
-    items: list[PlanLine]
 
 
 def plans_of(request: Request) -> Plans:
@@ -48,8 +43,15 @@ def list_plans(request: Request, caller: Asker, limit: Limit = 50, cursor: Curso
     """Your plans, newest first."""
     with request.app.state.store.read() as session:
         columns = (Plan.id, Plan.created, Plan.question, Plan.headline)
-        items, more = page(session, Plan, [Plan.owner == caller.owner], limit, cursor, lambda row: PlanLine.model_validate(row, from_attributes=True),
-                           columns=columns)
+        items, more = page(
+            session,
+            Plan,
+            [Plan.owner == caller.owner],
+            limit,
+            cursor,
+            lambda row: PlanLine.model_validate(row, from_attributes=True),
+            columns=columns,
+        )
     return PlanPage(items=items, next=more)
 
 

@@ -5,48 +5,17 @@ from __future__ import annotations
 import secrets
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import select
 
 from server.auth import Asker, digest
 from server.errors import NotThere
 from server.idempotency import IdempotentRoute
-from server.paging import Cursor, Limit, Page, own, page
-from server.plans import PlanOut
+from server.models import PlanOut, ShareIn, ShareLine, ShareOut, SharePage
+from server.paging import Cursor, Limit, own, page
 from server.store.engine import note
 from server.store.tables import Plan, Share, now
 
 router = APIRouter(tags=["shares"], route_class=IdempotentRoute)
-
-
-class ShareIn(BaseModel):
-    """Which plan to share."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    plan_id: str = Field(max_length=64)
-
-
-class ShareLine(BaseModel):
-    """A link: which plan it shows and whether it still does."""
-
-    id: str
-    plan_id: str
-    created: str
-    revoked: str | None = None
-
-
-class ShareOut(ShareLine):
-    """A new link. The token is told this once; only its hash is kept."""
-
-    token: str
-    path: str
-
-
-class SharePage(Page):
-    """Links, newest first."""
-
-    items: list[ShareLine]
 
 
 @router.post("/shares", status_code=201)
@@ -66,7 +35,9 @@ def share_plan(given: ShareIn, request: Request, caller: Asker) -> ShareOut:
 def list_shares(request: Request, caller: Asker, limit: Limit = 50, cursor: Cursor = None) -> SharePage:
     """Your links, newest first."""
     with request.app.state.store.read() as session:
-        items, more = page(session, Share, [Share.owner == caller.owner], limit, cursor, lambda row: ShareLine.model_validate(row, from_attributes=True))
+        items, more = page(
+            session, Share, [Share.owner == caller.owner], limit, cursor, lambda row: ShareLine.model_validate(row, from_attributes=True)
+        )
     return SharePage(items=items, next=more)
 
 

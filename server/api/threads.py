@@ -3,53 +3,16 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from server import sse, threads
 from server.auth import Asker
 from server.idempotency import IdempotentRoute
-from server.paging import Cursor, Limit, Page, own, page
+from server.models import MessageIn, MessagePage, Reply, ThreadFull, ThreadIn, ThreadOut, ThreadPage
+from server.paging import Cursor, Limit, own, page
 from server.store.tables import Message, Thread
-from server.threads import MessageIn, MessageLine, Reply
 
 router = APIRouter(tags=["threads"], route_class=IdempotentRoute)
-
-
-class ThreadIn(BaseModel):
-    """A new thread, or a new title; without a title, the first message gives it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    title: str = Field("", max_length=200)
-
-
-class ThreadOut(BaseModel):
-    """A thread in a listing."""
-
-    id: str
-    title: str
-    created: str
-    updated: str
-
-
-class ThreadFull(ThreadOut):
-    """A thread with the first page of its messages, oldest first."""
-
-    messages: list[MessageLine]
-    next: str | None = None
-
-
-class ThreadPage(Page):
-    """Threads, newest first."""
-
-    items: list[ThreadOut]
-
-
-class MessagePage(Page):
-    """Messages, oldest first."""
-
-    items: list[MessageLine]
 
 
 def _out(thread: Thread) -> ThreadOut:

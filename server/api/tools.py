@@ -5,29 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
 
+from server.models import ToolLine
 from tools.registry import all_tools, call, get_tool
 from tools.result import Result
 
 router = APIRouter(tags=["tools"])
 
 
-class ToolLine(BaseModel):
-    """A tool: what it answers, what it needs, and the schema of its fields."""
-
-    name: str
-    task: str
-    title: str
-    needs: list[list[str]]
-    input_schema: dict[str, Any]
-
-
 @router.get("/tools")
 def list_tools() -> list[ToolLine]:
     """Every tool with its schema."""
-    return [ToolLine(name=tool.name, task=tool.task, title=tool.title, needs=[list(way) for way in tool.needs], input_schema=tool.request.model_json_schema())
-            for tool in all_tools()]
+    return [
+        ToolLine(
+            name=tool.name,
+            task=tool.task,
+            title=tool.title,
+            needs=[list(way) for way in tool.needs],
+            input_schema=tool.request.model_json_schema(),
+        )
+        for tool in all_tools()
+    ]
 
 
 @router.post("/tools/{name}")

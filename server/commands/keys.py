@@ -61,7 +61,15 @@ def _list(options: argparse.Namespace, store: Any) -> int:
 
     moment = now()
     for key in list_keys(store, options.owner):
-        state = "revoked" if key.revoked else "expired" if key.expires and key.expires <= moment else f"until {key.expires[:10]}" if key.expires else "open"
+        state = (
+            "revoked"
+            if key.revoked
+            else "expired"
+            if key.expires and key.expires <= moment
+            else f"until {key.expires[:10]}"
+            if key.expires
+            else "open"
+        )
         print(f"{key.id}  {key.prefix}...  {key.owner:<16} {','.join(key.scopes):<17} {state:<16} {key.name}")
     return 0
 

@@ -13,7 +13,9 @@ def add(subparsers: Any) -> None:
     serve.add_argument("--port", type=int, help="port (default 8484; 0 takes a free one)")
     serve.set_defaults(run=run_serve)
     worker = subparsers.add_parser("worker", help="run jobs from the shared PostgreSQL (FLOPWISE_DATABASE_URL)")
-    worker.add_argument("--name", help="name of this worker; one that starts again under its name takes up its jobs at once (default: the host's name)")
+    worker.add_argument(
+        "--name", help="name of this worker; one that starts again under its name takes up its jobs at once (default: the host's name)"
+    )
     worker.set_defaults(run=run_worker)
 
 
@@ -28,8 +30,15 @@ def run_serve(options: argparse.Namespace) -> int:
     settings = Settings.load(host=options.host, port=options.port)
     logs.configure(settings.log_level, settings.log_format)
     refuse_open(settings)
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
-                timeout_graceful_shutdown=settings.shutdown_seconds)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
     return 0
 
 
@@ -47,7 +56,9 @@ def refuse_open(settings: Any) -> None:
     store = Store(settings.store_url)
     try:
         if not any(key.revoked is None and (key.expires is None or key.expires > now()) for key in list_keys(store)):
-            raise InputError("host", f"{settings.host} is reachable by others and no key exists", "first: flopwise keys create --owner NAME")
+            raise InputError(
+                "host", f"{settings.host} is reachable by others and no key exists", "first: flopwise keys create --owner NAME"
+            )
     finally:
         store.close()
 

@@ -185,4 +185,12 @@ class Worker(SQLModel, table=True):
     seen: str = Field(default_factory=now, max_length=32)
 
 
-OWNED: dict[str, type[SQLModel]] = {"plans": Plan, "threads": Thread, "messages": Message, "runs": Runs, "fits": Fit, "jobs": Job, "shares": Share}
+OWNED: dict[str, type[SQLModel]] = {
+    "plans": Plan,
+    "threads": Thread,
+    "messages": Message,
+    "runs": Runs,
+    "fits": Fit,
+    "jobs": Job,
+    "shares": Share,
+}

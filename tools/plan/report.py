@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from knowledge.errors import InputError
+from tools.curves import frontier, valley
+from tools.law import region_flags
 from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
 from tools.plan.evaluate import Branch, Model
 from tools.plan.neighbours import changes, near_shapes
 from tools.plan.problem import PlanRequest
 from tools.plan.solve import Point, size_of, solve
-from tools.curves import frontier, valley
-from tools.law import region_flags
 from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Assumption, Column, Notice, Number, Table
 from tools.surface import DEFAULT_LAW, REPETITION_LAW

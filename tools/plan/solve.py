@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -79,20 +78,18 @@ def _row(columns: Columns, index: int) -> dict[str, float]:
 
 
 def _refine(model: Model, point: Point) -> Point:
-    """Bounded minimisation between the neighbours on the grid; infeasible sizes count as infinitely bad."""
-    from scipy.optimize import minimize_scalar
+    """Zoom in between the neighbours on the grid, a hundredfold a round.
 
-    def value(log_n: float) -> float:
-        columns = model.columns(point.branch, np.array([np.exp(log_n)]))
-        kept = bool(feasible(columns, model.problem.limits)[0])
-        return float(np.asarray(objective_of(columns, model.problem)).ravel()[0]) if kept else point.objective * (1 + 1e-3)
-
-    centre, step = np.log(size_of(point)), np.log(GRID[1] / GRID[0])
-    found: Any = minimize_scalar(value, bounds=(centre - step, centre + step), method="bounded", options={"xatol": 1e-7})
-    if found.fun >= point.objective:
-        return point
-    columns = model.columns(point.branch, np.array([np.exp(found.x)]))
-    return Point(point.branch, _row(columns, 0), float(found.fun))
+    Arrays rather than scipy.optimize: two evaluations of the columns instead of thirty, and half a second less to import on a cold start.
+    """
+    best, step = point, np.log(GRID[1] / GRID[0])
+    for _ in range(2):
+        sizes = size_of(best) * np.exp(np.linspace(-step, step, 201))
+        found = _best_on_grid(model, point.branch, sizes)
+        if found is None or found.objective > best.objective:
+            break
+        best, step = found, step / 100
+    return best
 
 
 def flat_region(model: Model, best: Point, tolerance: float) -> tuple[float, float] | None:

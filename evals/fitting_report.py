@@ -1,6 +1,6 @@
 """The fitting report: optimum, standard errors, extrapolation over all series, leave-one-table-out choice, adversarial tables.
 
-    python -m evals.fitting_report ../shared/data [--quick] [--json FILE]
+python -m evals.fitting_report ../shared/data [--quick] [--json FILE]
 """
 
 from __future__ import annotations
@@ -15,21 +15,29 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402 - BLAS threads are set first
+import numpy as np
 
-from evals.fitting_series import TASKS, Case, all_series, cases, geometric_mean_error  # noqa: E402
-from knowledge.errors import InputError  # noqa: E402
-from tools.fitting.ensemble import fit_ensemble, median_forecast  # noqa: E402
-from tools.fitting.estimate import find_optimum, make_objective  # noqa: E402
-from tools.fitting.fitted import fit_runs  # noqa: E402
-from tools.fitting.forecast import forecast_group  # noqa: E402
-from tools.fitting.runs import build_table, read_runs  # noqa: E402
-from tools.fitting.spec import fit_form  # noqa: E402
+from evals.fitting_series import TASKS, Case, all_series, cases, geometric_mean_error
+from knowledge.errors import InputError
+from tools.fitting.ensemble import fit_ensemble, median_forecast
+from tools.fitting.estimate import find_optimum, make_objective
+from tools.fitting.fitted import fit_runs
+from tools.fitting.forecast import forecast_group
+from tools.fitting.runs import build_table, read_runs
+from tools.fitting.spec import fit_form
 
 # Sum of Huber(1e-3) at the best known optimum, from the tables' README.
-BEST = {"chinchilla_epoch": 0.00101827402, "llama3_isoflops": 0.0002278083, "misfitting": 0.0004101238, "gemstones_hot": 0.004967957,
-        "gemstones_lr_ablation": 0.001464122, "gadre_openlm:c4_original": 0.0004585332, "gadre_openlm:rpj": 0.0003917466,
-        "gadre_openlm:rw_original": 0.000414445, "steplaw_dense": 2.547601e-05}
+BEST = {
+    "chinchilla_epoch": 0.00101827402,
+    "llama3_isoflops": 0.0002278083,
+    "misfitting": 0.0004101238,
+    "gemstones_hot": 0.004967957,
+    "gemstones_lr_ablation": 0.001464122,
+    "gadre_openlm:c4_original": 0.0004585332,
+    "gadre_openlm:rpj": 0.0003917466,
+    "gadre_openlm:rw_original": 0.000414445,
+    "steplaw_dense": 2.547601e-05,
+}
 # The choices that were made by back-test: focus of the weights, strength of the priors, how members are combined.
 CHOICES = list(itertools.product((12.0, 20.0, 30.0), (5.0, 10.0), ("median", "mean")))
 CHOSEN = (20.0, 10.0, "median")
@@ -41,14 +49,27 @@ def optimum_table(folder: Path) -> list[dict[str, Any]]:
     for name, runs in all_series(folder).items():
         if name in BEST:
             found = find_optimum(make_objective(fit_form("chinchilla"), runs))
-            rows.append({"series": name, "objective": found.cost, "relative_excess": found.cost / BEST[name] - 1, "agree": found.agree, "starts": found.starts})
+            rows.append(
+                {
+                    "series": name,
+                    "objective": found.cost,
+                    "relative_excess": found.cost / BEST[name] - 1,
+                    "agree": found.agree,
+                    "starts": found.starts,
+                }
+            )
     return rows
 
 
 def standard_errors(folder: Path) -> dict[str, float]:
     """Bootstrap standard errors on the digitised Chinchilla runs, against the tight-tolerance values 0.0149 and 0.020."""
     fit = fit_runs(read_runs(folder / "chinchilla_epoch.csv"), fit_form("chinchilla"), n_bootstrap=4000, seed=1)
-    return {"alpha": fit.se["alpha"], "beta": fit.se["beta"], "alpha_over_reference": fit.se["alpha"] / 0.0149, "beta_over_reference": fit.se["beta"] / 0.020}
+    return {
+        "alpha": fit.se["alpha"],
+        "beta": fit.se["beta"],
+        "alpha_over_reference": fit.se["alpha"] / 0.0149,
+        "beta_over_reference": fit.se["beta"] / 0.020,
+    }
 
 
 @dataclass(frozen=True)
@@ -73,8 +94,15 @@ def extrapolate(folder: Path, windows: tuple[float, ...]) -> tuple[list[Outcome]
             continue
         truth = case.target["loss"]
         half = np.log(found.high / found.low) / 2
-        outcomes.append(Outcome(case, 100 * float(np.median(np.abs(found.loss / truth - 1))), (found.low <= truth) & (truth <= found.high), half,
-                                np.abs(np.log(truth / found.loss)) / half))
+        outcomes.append(
+            Outcome(
+                case,
+                100 * float(np.median(np.abs(found.loss / truth - 1))),
+                (found.low <= truth) & (truth <= found.high),
+                half,
+                np.abs(np.log(truth / found.loss)) / half,
+            )
+        )
     return outcomes, refused
 
 
@@ -84,11 +112,17 @@ def summary(outcomes: list[Outcome]) -> list[dict[str, Any]]:
     for task in TASKS:
         mine = [o for o in outcomes if o.case.task == task]
         if mine:
-            rows.append({"task": task, "series": len(mine), "geometric_mean_error_percent": geometric_mean_error([o.error for o in mine]),
-                         "coverage_of_points": float(np.mean(np.concatenate([o.covered for o in mine]))),
-                         "coverage_mean_of_series": float(np.mean([o.covered.mean() for o in mine])),
-                         "median_halfwidth_percent": 100 * float(np.median([np.median(o.halfwidth) for o in mine])),
-                         "needed_over_given_width": float(np.quantile(np.concatenate([o.ratio for o in mine]), 0.9))})
+            rows.append(
+                {
+                    "task": task,
+                    "series": len(mine),
+                    "geometric_mean_error_percent": geometric_mean_error([o.error for o in mine]),
+                    "coverage_of_points": float(np.mean(np.concatenate([o.covered for o in mine]))),
+                    "coverage_mean_of_series": float(np.mean([o.covered.mean() for o in mine])),
+                    "median_halfwidth_percent": 100 * float(np.median([np.median(o.halfwidth) for o in mine])),
+                    "needed_over_given_width": float(np.quantile(np.concatenate([o.ratio for o in mine]), 0.9)),
+                }
+            )
     return rows
 
 
@@ -111,9 +145,14 @@ def leave_one_table_out(folder: Path) -> list[dict[str, Any]]:
         for family, task, miss in errors[best]:
             if family == left_out:
                 held[task].append(miss)
-    return [{"task": task, "chosen_on_other_families": geometric_mean_error(held[task]),
-             "shipped_choice": geometric_mean_error([m for _, t, m in errors[CHOSEN] if t == task])} for task in TASKS] + [
-                 {"picked": {family: list(choice) for family, choice in picked.items()}}]
+    return [
+        {
+            "task": task,
+            "chosen_on_other_families": geometric_mean_error(held[task]),
+            "shipped_choice": geometric_mean_error([m for _, t, m in errors[CHOSEN] if t == task]),
+        }
+        for task in TASKS
+    ] + [{"picked": {family: list(choice) for family, choice in picked.items()}}]
 
 
 def _score(rows: list[tuple[str, str, float]]) -> float:
@@ -128,9 +167,14 @@ def adversarial() -> list[dict[str, str]]:
     L = 1.8 + 480 / N**0.35 + 2100 / D**0.37
     noise = 2.5 + 0.2 * rng.normal(size=60)
     same = np.ones(60)
-    made = {"3 runs": (N[:3], D[:3], L[:3]), "one model size": (1e9 * same, D, 1.8 + 480 / 1e9**0.35 + 2100 / D**0.37),
-            "identical rows": (1e9 * same, 1e10 * same, 2.5 * same), "pure noise": (N, D, noise), "loss rises with scale": (N, D, 5 - L),
-            "negative losses": (N, D, L - 5)}
+    made = {
+        "3 runs": (N[:3], D[:3], L[:3]),
+        "one model size": (1e9 * same, D, 1.8 + 480 / 1e9**0.35 + 2100 / D**0.37),
+        "identical rows": (1e9 * same, 1e10 * same, 2.5 * same),
+        "pure noise": (N, D, noise),
+        "loss rises with scale": (N, D, 5 - L),
+        "negative losses": (N, D, L - 5),
+    }
     rows = []
     for name, columns in made.items():
         table = build_table(name, ["params", "tokens", "loss"], iter([list(zip(*(c.tolist() for c in columns), strict=True))]))
@@ -143,9 +187,14 @@ def report(folder: Path, quick: bool) -> dict[str, Any]:
     """Everything, as plain data."""
     outcomes, refused = extrapolate(folder, (1.0,) if quick else (1.0, 4.0))
     whole = [o for o in outcomes if o.case.window == 0]
-    data: dict[str, Any] = {"optimum": optimum_table(folder), "standard_errors": standard_errors(folder), "extrapolation": summary(whole),
-                            "extrapolation_without_porian": summary([o for o in whole if o.case.family != "porian"]),
-                            "refused": refused, "adversarial": adversarial()}
+    data: dict[str, Any] = {
+        "optimum": optimum_table(folder),
+        "standard_errors": standard_errors(folder),
+        "extrapolation": summary(whole),
+        "extrapolation_without_porian": summary([o for o in whole if o.case.family != "porian"]),
+        "refused": refused,
+        "adversarial": adversarial(),
+    }
     if not quick:
         data["extrapolation_at_a_quarter_of_the_compute"] = summary([o for o in outcomes if o.case.window == 1])
         data["leave_one_table_out"] = leave_one_table_out(folder)

@@ -10,8 +10,19 @@ import numpy as np
 
 from tools.fitting.runs import RunTable, for_size_and_tokens, read_runs
 
-TABLES = ("chinchilla_epoch", "llama3_isoflops", "misfitting", "gemstones_hot", "gemstones_lr_ablation", "olmo_ladder", "steplaw_dense",
-          "steplaw_moe", "datablations", "gadre_openlm", "porian")
+TABLES = (
+    "chinchilla_epoch",
+    "llama3_isoflops",
+    "misfitting",
+    "gemstones_hot",
+    "gemstones_lr_ablation",
+    "olmo_ladder",
+    "steplaw_dense",
+    "steplaw_moe",
+    "datablations",
+    "gadre_openlm",
+    "porian",
+)
 # Tables of one laboratory and recipe stand or fall together when one is left out.
 FAMILIES = {"gemstones_lr_ablation": "gemstones", "gemstones_hot": "gemstones", "steplaw_moe": "steplaw", "steplaw_dense": "steplaw"}
 TASKS = {"largest": 1.0, "3x": 3.0, "10x": 10.0}

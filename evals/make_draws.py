@@ -1,6 +1,6 @@
 """Writes knowledge/draws/besiroglu2024.csv: 1000 bootstrap draws, seed 2024, of the exact-minimum Chinchilla fit on chinchilla_epoch.
 
-    python -m evals.make_draws ../shared/data/chinchilla_epoch.csv
+python -m evals.make_draws ../shared/data/chinchilla_epoch.csv
 """
 
 from __future__ import annotations

@@ -14,8 +14,14 @@ from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 from tools.surface import Surface, surface
 
-NEEDS = (("compute_flops",), ("params_total", "tokens"), ("params_total",), ("budget_usd",), ("accelerator_hours",),
-         ("n_accelerators", "duration_seconds"))
+NEEDS = (
+    ("compute_flops",),
+    ("params_total", "tokens"),
+    ("params_total",),
+    ("budget_usd",),
+    ("accelerator_hours",),
+    ("n_accelerators", "duration_seconds"),
+)
 LARGE_RUN = 1e22  # compute stated alone above this is taken for the large run's, below it for the small runs' budget
 BUDGET_SHARE = 0.05  # of the large run's compute, for the small runs together
 REACH = 100.0  # compute of the large run over the small runs' budget, when only the budget is stated
@@ -60,14 +66,28 @@ def design_experiments(request: DesignRequest, laws: LawBook) -> Result:
     setup = _setup(request, law)
     problem = problem_of(law, setup.params, setup.tokens, request.noise)
     plan, grid = plan_runs(problem, setup.budget, request.want), isoflop_grid(problem, setup.budget)
-    spend = [(share * setup.budget, plan_runs(problem, share * setup.budget, request.want), isoflop_grid(problem, share * setup.budget))
-             for share in _SPENDS]
-    setup.assumptions.append(Assumption(field="noise", value=request.noise, source="spread of log loss between repeated runs in public suites"))
-    reasons = [f"runs are placed where the form of {law.card.id} is most sensitive to what is wanted; the grid spreads them evenly instead",
-               "settings far from compute-optimal are kept on purpose: they separate the effect of size from that of data"]
-    return Result(tool="design_experiments", task="design_experiments", headline=["n_runs", "small_runs_flops", "loss_interval", "grid_loss_interval"],
-                  values=_values(problem, plan, grid, law, setup), tables=[_runs_table(plan), _spend_table(spend)],
-                  alternatives=[_grid_alternative(grid, law)], assumptions=setup.assumptions, warnings=[*setup.notices, _caution()], reasons=reasons)
+    spend = [
+        (share * setup.budget, plan_runs(problem, share * setup.budget, request.want), isoflop_grid(problem, share * setup.budget))
+        for share in _SPENDS
+    ]
+    setup.assumptions.append(
+        Assumption(field="noise", value=request.noise, source="spread of log loss between repeated runs in public suites")
+    )
+    reasons = [
+        f"runs are placed where the form of {law.card.id} is most sensitive to what is wanted; the grid spreads them evenly instead",
+        "settings far from compute-optimal are kept on purpose: they separate the effect of size from that of data",
+    ]
+    return Result(
+        tool="design_experiments",
+        task="design_experiments",
+        headline=["n_runs", "small_runs_flops", "loss_interval", "grid_loss_interval"],
+        values=_values(problem, plan, grid, law, setup),
+        tables=[_runs_table(plan), _spend_table(spend)],
+        alternatives=[_grid_alternative(grid, law)],
+        assumptions=setup.assumptions,
+        warnings=[*setup.notices, _caution()],
+        reasons=reasons,
+    )
 
 
 def problem_of(law: Surface, params: float, tokens: float, noise: float) -> Problem:
@@ -90,7 +110,9 @@ def _setup(request: DesignRequest, law: Surface) -> _Setup:
         tokens = request.tokens
         if tokens is None:
             tokens = _optimal_tokens(law, request.params_total)
-            assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source=f"compute-optimal for the size by {law.card.id}"))
+            assumptions.append(
+                Assumption(field="tokens", value=tokens, unit="tokens", source=f"compute-optimal for the size by {law.card.id}")
+            )
         target = FLOPS_PER_PARAM_TOKEN * request.params_total * tokens
         return _Setup(stated or _share(target, assumptions), request.params_total, tokens, assumptions, notices)
     target = request.target_flops
@@ -109,16 +131,34 @@ def _setup(request: DesignRequest, law: Surface) -> _Setup:
 
 
 def _budget(request: DesignRequest) -> Budget:
-    if request.compute_flops is None and request.budget_usd is None and request.accelerator_hours is None and request.n_accelerators is None:
+    if (
+        request.compute_flops is None
+        and request.budget_usd is None
+        and request.accelerator_hours is None
+        and request.n_accelerators is None
+    ):
         return Budget(None)
-    return resolve_budget(compute_flops=request.compute_flops, budget_usd=request.budget_usd, accelerator_hours=request.accelerator_hours,
-                          accelerator_id=request.accelerator, n_accelerators=request.n_accelerators, duration_seconds=request.duration_seconds,
-                          price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd, mfu=request.mfu)
+    return resolve_budget(
+        compute_flops=request.compute_flops,
+        budget_usd=request.budget_usd,
+        accelerator_hours=request.accelerator_hours,
+        accelerator_id=request.accelerator,
+        n_accelerators=request.n_accelerators,
+        duration_seconds=request.duration_seconds,
+        price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd,
+        mfu=request.mfu,
+    )
 
 
 def _share(target: float, assumptions: list[Assumption]) -> float:
-    assumptions.append(Assumption(field="compute_flops", value=BUDGET_SHARE * target, unit="FLOP",
-                                  source="a twentieth of the large run's compute for all small runs together"))
+    assumptions.append(
+        Assumption(
+            field="compute_flops",
+            value=BUDGET_SHARE * target,
+            unit="FLOP",
+            source="a twentieth of the large run's compute for all small runs together",
+        )
+    )
     return BUDGET_SHARE * target
 
 
@@ -135,8 +175,13 @@ def _optimal_tokens(law: Surface, params: float) -> float:
 
 def _values(problem: Problem, plan: Plan, grid: Plan, law: Surface, setup: _Setup) -> dict[str, Value]:
     formula = "variance = g' (sum J J'/noise^2)^-1 g; half-width = 1.645 sqrt(variance)"
-    common = {"law": law.card.id, "relation": "loss", "variant": law.variant or "", "formula": formula,
-              "inputs": {"noise": problem.noise, "target_params": setup.params, "target_tokens": setup.tokens}}
+    common = {
+        "law": law.card.id,
+        "relation": "loss",
+        "variant": law.variant or "",
+        "formula": formula,
+        "inputs": {"noise": problem.noise, "target_params": setup.params, "target_tokens": setup.tokens},
+    }
 
     def value(number: float, unit: str, label: str, quantity: str = "") -> Value:
         return Value(value=number, unit=unit, label=label, quantity=quantity, **common)  # pyright: ignore
@@ -156,27 +201,41 @@ def _values(problem: Problem, plan: Plan, grid: Plan, law: Surface, setup: _Setu
 
 
 def _runs_table(plan: Plan) -> Table:
-    columns = [Column(name="params", label="size", unit="params"), Column(name="tokens", label="tokens", unit="tokens"),
-               Column(name="tokens_per_param", label="tokens per parameter"), Column(name="flops", label="compute of one run", unit="FLOP"),
-               Column(name="repeats", label="repeats")]
+    columns = [
+        Column(name="params", label="size", unit="params"),
+        Column(name="tokens", label="tokens", unit="tokens"),
+        Column(name="tokens_per_param", label="tokens per parameter"),
+        Column(name="flops", label="compute of one run", unit="FLOP"),
+        Column(name="repeats", label="repeats"),
+    ]
     rows = [[run.params, run.tokens, run.tokens / run.params, run.flops, run.repeats] for run in plan.runs]
     return Table(name="runs", title="Runs to do", columns=columns, rows=rows)  # pyright: ignore
 
 
 def _spend_table(spend: list[tuple[float, Plan, Plan]]) -> Table:
-    columns = [Column(name="budget", label="budget", unit="FLOP"), Column(name="runs", label="runs"),
-               Column(name="loss_interval", label="half-width (90%) of the loss, chosen runs"),
-               Column(name="grid_loss_interval", label="half-width (90%) of the loss, isoFLOP grid")]
+    columns = [
+        Column(name="budget", label="budget", unit="FLOP"),
+        Column(name="runs", label="runs"),
+        Column(name="loss_interval", label="half-width (90%) of the loss, chosen runs"),
+        Column(name="grid_loss_interval", label="half-width (90%) of the loss, isoFLOP grid"),
+    ]
     rows = [[budget, plan.n_runs, plan.loss_halfwidth, grid.loss_halfwidth] for budget, plan, grid in spend]
     return Table(name="spend", title="Expected interval against spend", columns=columns, rows=rows)  # pyright: ignore
 
 
 def _grid_alternative(grid: Plan, law: Surface) -> Alternative:
-    values = {"n_runs": Value(value=grid.n_runs, label="runs", quantity="count"),
-              "loss_interval": Value(value=grid.loss_halfwidth, label="relative half-width (90%) of the loss", law=law.card.id, quantity="fraction")}
+    values = {
+        "n_runs": Value(value=grid.n_runs, label="runs", quantity="count"),
+        "loss_interval": Value(
+            value=grid.loss_halfwidth, label="relative half-width (90%) of the loss", law=law.card.id, quantity="fraction"
+        ),
+    }
     return Alternative(name="isoFLOP grid", values=values, note="levels of compute, sizes spread around each level's optimum")
 
 
 def _caution() -> Notice:
-    return Notice(text="the interval counts the runs' noise only: that the form holds at the large run is assumed, and back-tests of real "
-                       "series miss by more the further they reach", source="back-tests over public series")
+    return Notice(
+        text="the interval counts the runs' noise only: that the form holds at the large run is assumed, and back-tests of real "
+        "series miss by more the further they reach",
+        source="back-tests over public series",
+    )

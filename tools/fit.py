@@ -77,8 +77,15 @@ def result_of(fitted: Fitted, compute_flops: float | None = None) -> Result:
         values |= _optimum(fitted, compute_flops)
     warnings += [Notice(level="caution", text=text, source=source) for text, source in checklist(fitted)]
     tables: list[Table] = diagnosis_tables(fitted)
-    return Result(tool="fit", task="fit", headline=[*fitted.spec.names, *(["N", "D"] if "N" in values else [])], values=values, tables=tables,
-                  warnings=warnings, reasons=[fitted.verdict])
+    return Result(
+        tool="fit",
+        task="fit",
+        headline=[*fitted.spec.names, *(["N", "D"] if "N" in values else [])],
+        values=values,
+        tables=tables,
+        warnings=warnings,
+        reasons=[fitted.verdict],
+    )
 
 
 def _coefficients(fitted: Fitted) -> dict[str, Value]:
@@ -87,10 +94,21 @@ def _coefficients(fitted: Fitted) -> dict[str, Value]:
     for name, number in fitted.params.items():
         low, high = fitted.interval.get(name, (None, None))
         sound = low is not None and high is not None and np.isfinite([low, high]).all()
-        values[name] = Value(value=number, label=name, quantity="number", low=low if sound else None, high=high if sound else None,
-                             level=0.9 if sound else None, interval_basis=f"bootstrap by {fitted.spread.method}" if fitted.spread and sound else "",
-                             formula=formula, source=fitted.table.source, inputs={"runs": len(fitted.table)})
-    values["objective"] = Value(value=fitted.objective, label="sum of Huber losses of the residuals", formula=formula, source=fitted.table.source)
+        values[name] = Value(
+            value=number,
+            label=name,
+            quantity="number",
+            low=low if sound else None,
+            high=high if sound else None,
+            level=0.9 if sound else None,
+            interval_basis=f"bootstrap by {fitted.spread.method}" if fitted.spread and sound else "",
+            formula=formula,
+            source=fitted.table.source,
+            inputs={"runs": len(fitted.table)},
+        )
+    values["objective"] = Value(
+        value=fitted.objective, label="sum of Huber losses of the residuals", formula=formula, source=fitted.table.source
+    )
     return values
 
 

@@ -19,7 +19,8 @@ def design_command(options: argparse.Namespace) -> int:
         book, law = book.with_laws([card]), card.id
     budget = parse_number("budget", options.budget, "FLOP")
     target = parse_number("target", options.target, "FLOP") if options.target else 100 * budget
-    request = DesignRequest(compute_flops=budget, target_flops=target, want=options.want, noise=options.noise, law=law)
+    stated = {"compute_flops": budget, "target_flops": target, "want": options.want, "noise": options.noise, "law": law}
+    request = DesignRequest.model_validate(stated)
     result = design_experiments(request, book)
     if options.json != "-":
         _print(result)

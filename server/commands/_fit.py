@@ -34,8 +34,13 @@ def pairs(texts: Sequence[str], field: str) -> dict[str, str]:
 def load(options: argparse.Namespace, path: str, *, points: bool = False) -> RunTable:
     """The table of a command's options; raises InputError when it has no rows or cannot be read."""
     columns = pairs(options.column, "column")
-    return read_runs(path, units=pairs(options.unit, "unit"), columns={k: v for k, v in columns.items() if not (points and k == "loss")},
-                     flops_per_param_token=options.flops_per_param_token, points=points)
+    return read_runs(
+        path,
+        units=pairs(options.unit, "unit"),
+        columns={k: v for k, v in columns.items() if not (points and k == "loss")},
+        flops_per_param_token=options.flops_per_param_token,
+        points=points,
+    )
 
 
 class Progress:
@@ -103,8 +108,15 @@ def fit_command(options: argparse.Namespace) -> int:
 def _fit_one(options: argparse.Namespace, spec: Any, table: RunTable) -> Fitted:
     progress = Progress(options.bootstrap, "resamples")
     try:
-        return fit_runs(table, spec, n_bootstrap=options.bootstrap, seed=options.seed, method=options.resample, n_workers=options.workers,
-                        progress=progress)
+        return fit_runs(
+            table,
+            spec,
+            n_bootstrap=options.bootstrap,
+            seed=options.seed,
+            method=options.resample,
+            n_workers=options.workers,
+            progress=progress,
+        )
     finally:
         progress.close()
 
@@ -137,7 +149,9 @@ def _diagnosis(fit: Fitted) -> str:
         if table.name in ("approaches", "sensitivity"):
             lines.append(f"  {table.title}: " + ", ".join(column.label for column in table.columns))
             lines += ["    " + "  ".join(f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in row) for row in table.rows]
-    lines += [f"  profile interval (90%, fitted scale) of {name}: {low:.5g} to {high:.5g}" for name, (low, high) in profile_intervals(fit).items()]
+    lines += [
+        f"  profile interval (90%, fitted scale) of {name}: {low:.5g} to {high:.5g}" for name, (low, high) in profile_intervals(fit).items()
+    ]
     return "\n" + "\n".join(lines)
 
 
@@ -152,9 +166,9 @@ def _write_cards(target: str, fits: list[Fitted]) -> None:
         card = law_card(fit)
         path = Path(target) if len(fits) == 1 else Path(target).with_name(f"{Path(target).stem}_{card.id}{Path(target).suffix or '.yaml'}")
         try:
-            path.write_text(yaml.safe_dump(card.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=160),
-                            encoding="utf8")
+            path.write_text(
+                yaml.safe_dump(card.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=160),
+                encoding="utf8",
+            )
         except OSError as error:
             raise InputError("out", f"cannot write {str(path)!r}", error.strerror or "") from None
-
-

@@ -17,14 +17,17 @@ from tools.result import Result, Table
 Spec = dict[str, Any]
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}
 table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left}.verdict{font-weight:600}figure{margin:1.5rem 0}figcaption{color:#555}svg{max-width:100%;height:auto}
-@media(prefers-color-scheme:dark){body{background:#161616;color:#e8e8e8}td,th{border-color:#444}figcaption{color:#aaa}figure svg{background:#fff}}"""
+th:first-child,td:first-child{text-align:left}.verdict{font-weight:600}figure{margin:1.5rem 0}figcaption{color:#555}
+svg{max-width:100%;height:auto}
+@media(prefers-color-scheme:dark){body{background:#161616;color:#e8e8e8}td,th{border-color:#444}
+figcaption{color:#aaa}figure svg{background:#fff}}"""
 
 
 def write_report(target: str, fits: Sequence[Fitted]) -> None:
     """Write the report of one or more fits; raises InputError when the file cannot be written."""
     body = "\n".join(_section(fit) for fit in fits)
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>flopwise fit</title><style>{_STYLE}</style><h1>Fit report</h1>{body}</html>\n'
+    head = f'<meta charset="utf-8"><title>flopwise fit</title><style>{_STYLE}</style>'
+    page = f'<!doctype html><html lang="en">{head}<h1>Fit report</h1>{body}</html>\n'
     try:
         Path(target).write_text(page, encoding="utf8")
     except OSError as error:
@@ -34,21 +37,34 @@ def write_report(target: str, fits: Sequence[Fitted]) -> None:
 def _section(fit: Fitted) -> str:
     result = result_of(fit)
     tables = {table.name: table for table in result.tables}
-    parts = [f"<h2>{html.escape(fit.spec.name)} on {html.escape(fit.table.source)}: {html.escape(describe_group(fit.table.group))}</h2>",
-             f'<p class="verdict">{html.escape(fit.verdict)}</p>', _coefficients(fit, result), _warnings(result)]
+    parts = [
+        f"<h2>{html.escape(fit.spec.name)} on {html.escape(fit.table.source)}: {html.escape(describe_group(fit.table.group))}</h2>",
+        f'<p class="verdict">{html.escape(fit.verdict)}</p>',
+        _coefficients(fit, result),
+        _warnings(result),
+    ]
     parts += [_figure(title, spec) for title, spec in figures(tables)]
     parts += [_html_table(tables[name]) for name in ("approaches", "sensitivity") if name in tables]
     return "\n".join(parts)
 
 
 def _coefficients(fit: Fitted, result: Result) -> str:
-    rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{value.number:.6g}</td><td>{fit.se.get(name, float('nan')):.3g}</td>"
-                   f"<td>{_interval(value.low, value.high)}</td></tr>" for name, value in result.values.items() if name != "objective")
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><td>{value.number:.6g}</td><td>{fit.se.get(name, float('nan')):.3g}</td>"
+        f"<td>{_interval(value.low, value.high)}</td></tr>"
+        for name, value in result.values.items()
+        if name != "objective"
+    )
     if not rows:
         return ""
     formula = html.escape(result.values["objective"].formula)
-    search = f"{fit.optimum.agree} of {fit.optimum.starts} starts end at this optimum; sum of Huber losses {fit.objective:.9g}" if fit.optimum else ""
-    return f"<p><code>{formula}</code></p><table><tr><th>coefficient</th><th>value</th><th>SE</th><th>90% interval</th></tr>{rows}</table><p>{search}</p>"
+    search = (
+        f"{fit.optimum.agree} of {fit.optimum.starts} starts end at this optimum; sum of Huber losses {fit.objective:.9g}"
+        if fit.optimum
+        else ""
+    )
+    head = "<tr><th>coefficient</th><th>value</th><th>SE</th><th>90% interval</th></tr>"
+    return f"<p><code>{formula}</code></p><table>{head}{rows}</table><p>{search}</p>"
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -56,8 +72,10 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def _warnings(result: Result) -> str:
-    items = "".join(f"<li>{html.escape(notice.text)}{f' <small>({html.escape(notice.source)})</small>' if notice.source else ''}</li>"
-                    for notice in result.warnings)
+    items = "".join(
+        f"<li>{html.escape(notice.text)}{f' <small>({html.escape(notice.source)})</small>' if notice.source else ''}</li>"
+        for notice in result.warnings
+    )
     return f"<h3>To know</h3><ul>{items}</ul>" if items else ""
 
 
@@ -75,8 +93,13 @@ def _records(table: Table) -> list[dict[str, Any]]:
 
 
 def _axis(field: str, title: str, *, log: bool = False) -> Spec:
-    return {"field": field, "type": "quantitative", "title": title, "scale": {"type": "log" if log else "linear", "zero": False, "nice": False},
-            "axis": {"format": "~e", "labelOverlap": True} if log else {}}
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log" if log else "linear", "zero": False, "nice": False},
+        "axis": {"format": "~e", "labelOverlap": True} if log else {},
+    }
 
 
 def figures(tables: dict[str, Table]) -> list[tuple[str, Spec]]:
@@ -85,30 +108,91 @@ def figures(tables: dict[str, Table]) -> list[tuple[str, Spec]]:
     if "residuals" in tables:
         points = {"values": _records(tables["residuals"])}
         ends = [min(r["measured"] for r in points["values"]), max(r["measured"] for r in points["values"])]
-        line = {"data": {"values": [{"measured": v, "predicted": v} for v in ends]}, "mark": {"type": "line", "strokeDash": [4, 4], "color": "gray"}}
-        found.append(("Predicted against measured", {"layer": [
-            {**line, "encoding": {"x": _axis("measured", "measured loss"), "y": _axis("predicted", "predicted loss")}},
-            {"data": points, "mark": {"type": "point", "filled": True, "opacity": 0.6},
-             "encoding": {"x": _axis("measured", "measured loss"), "y": _axis("predicted", "predicted loss")}}]}))
+        line = {
+            "data": {"values": [{"measured": v, "predicted": v} for v in ends]},
+            "mark": {"type": "line", "strokeDash": [4, 4], "color": "gray"},
+        }
+        found.append(
+            (
+                "Predicted against measured",
+                {
+                    "layer": [
+                        {**line, "encoding": {"x": _axis("measured", "measured loss"), "y": _axis("predicted", "predicted loss")}},
+                        {
+                            "data": points,
+                            "mark": {"type": "point", "filled": True, "opacity": 0.6},
+                            "encoding": {"x": _axis("measured", "measured loss"), "y": _axis("predicted", "predicted loss")},
+                        },
+                    ]
+                },
+            )
+        )
         axis = "flops" if "flops" in points["values"][0] else "measured"
-        found.append(("Residuals", {"data": points, "mark": {"type": "point", "filled": True, "opacity": 0.6},
-                                    "encoding": {"x": _axis(axis, "compute (FLOP)" if axis == "flops" else "measured", log=axis == "flops"),
-                                                 "y": _axis("residual", "log measured - log predicted")}}))
+        found.append(
+            (
+                "Residuals",
+                {
+                    "data": points,
+                    "mark": {"type": "point", "filled": True, "opacity": 0.6},
+                    "encoding": {
+                        "x": _axis(axis, "compute (FLOP)" if axis == "flops" else "measured", log=axis == "flops"),
+                        "y": _axis("residual", "log measured - log predicted"),
+                    },
+                },
+            )
+        )
     if "isoflop" in tables:
         values = {"values": _records(tables["isoflop"])}
-        size = {"x": _axis("params", "parameters", log=True), "y": _axis("loss", "loss"),
-                "color": {"field": "flops", "type": "quantitative", "title": "compute (FLOP)", "scale": {"type": "log"}, "legend": {"format": "~e"}}}
-        found.append(("Loss against size at equal compute, optimum marked", {"data": values, "layer": [
-            {"mark": "line", "encoding": {**size, "detail": {"field": "flops"}}},
-            {"transform": [{"filter": "datum.optimum == 1"}], "mark": {"type": "point", "filled": True, "size": 70}, "encoding": size}]}))
+        size = {
+            "x": _axis("params", "parameters", log=True),
+            "y": _axis("loss", "loss"),
+            "color": {
+                "field": "flops",
+                "type": "quantitative",
+                "title": "compute (FLOP)",
+                "scale": {"type": "log"},
+                "legend": {"format": "~e"},
+            },
+        }
+        found.append(
+            (
+                "Loss against size at equal compute, optimum marked",
+                {
+                    "data": values,
+                    "layer": [
+                        {"mark": "line", "encoding": {**size, "detail": {"field": "flops"}}},
+                        {
+                            "transform": [{"filter": "datum.optimum == 1"}],
+                            "mark": {"type": "point", "filled": True, "size": 70},
+                            "encoding": size,
+                        },
+                    ],
+                },
+            )
+        )
     if "band" in tables:
         values = {"values": _records(tables["band"])}
         compute = _axis("flops", "compute (FLOP)", log=True)
-        found.append(("Loss at the optimal size, 90% band of the coefficients", {"data": values, "layer": [
-            {"mark": {"type": "area", "opacity": 0.25}, "encoding": {"x": compute, "y": _axis("low", "loss"), "y2": {"field": "high"}}},
-            {"mark": "line", "encoding": {"x": compute, "y": _axis("loss", "loss")}},
-            {"transform": [{"filter": "datum.beyond == 1"}, {"aggregate": [{"op": "min", "field": "flops", "as": "edge"}]}],
-             "mark": {"type": "rule", "strokeDash": [4, 4]}, "encoding": {"x": {"field": "edge", "type": "quantitative"}}}]}))
+        found.append(
+            (
+                "Loss at the optimal size, 90% band of the coefficients",
+                {
+                    "data": values,
+                    "layer": [
+                        {
+                            "mark": {"type": "area", "opacity": 0.25},
+                            "encoding": {"x": compute, "y": _axis("low", "loss"), "y2": {"field": "high"}},
+                        },
+                        {"mark": "line", "encoding": {"x": compute, "y": _axis("loss", "loss")}},
+                        {
+                            "transform": [{"filter": "datum.beyond == 1"}, {"aggregate": [{"op": "min", "field": "flops", "as": "edge"}]}],
+                            "mark": {"type": "rule", "strokeDash": [4, 4]},
+                            "encoding": {"x": {"field": "edge", "type": "quantitative"}},
+                        },
+                    ],
+                },
+            )
+        )
     return found
 
 

@@ -28,8 +28,11 @@ def forecast_command(options: argparse.Namespace) -> int:
     for group, index in matches:
         runs = table.choose(group) if group else table
         mine = points.take(index)
-        part = forecast_with_form(runs, mine, fit_form(options.form), seed=options.seed)[0] if options.form else \
-            forecast_group(runs, mine, seed=options.seed)
+        part = (
+            forecast_with_form(runs, mine, fit_form(options.form), seed=options.seed)[0]
+            if options.form
+            else forecast_group(runs, mine, seed=options.seed)
+        )
         parts.append((group, part))
         for place, i in enumerate(index):
             rows[int(i)] = _row(part, place)
@@ -45,18 +48,38 @@ def forecast_command(options: argparse.Namespace) -> int:
 def _row(part: Forecast, i: int) -> dict[str, Any]:
     if not np.isfinite(part.loss[i]):
         return {"loss": None, "lo": None, "hi": None}
-    return {"loss": float(part.loss[i]), "lo": float(part.low[i]), "hi": float(part.high[i]),
-            "members": {name: float(values[i]) for name, values in part.members.items()}}
+    return {
+        "loss": float(part.loss[i]),
+        "lo": float(part.low[i]),
+        "hi": float(part.high[i]),
+        "members": {name: float(values[i]) for name, values in part.members.items()},
+    }
 
 
 def _group(group: dict[str, str], part: Forecast) -> dict[str, Any]:
-    return {"group": group, "runs": len(part.table), "members_used": list(part.used), "notes": list(part.notes),
-            "problems": [str(problem) for problem in part.table.problems],
-            "backtests": [{"compute_ratio": t.ratio, "train_flops": t.train_flops, "runs": t.runs, "targets": t.targets, "rms_error": t.ensemble,
-                           "by_member": t.errors} for t in part.backtests]}
+    return {
+        "group": group,
+        "runs": len(part.table),
+        "members_used": list(part.used),
+        "notes": list(part.notes),
+        "problems": [str(problem) for problem in part.table.problems],
+        "backtests": [
+            {
+                "compute_ratio": t.ratio,
+                "train_flops": t.train_flops,
+                "runs": t.runs,
+                "targets": t.targets,
+                "rms_error": t.ensemble,
+                "by_member": t.errors,
+            }
+            for t in part.backtests
+        ],
+    }
 
 
-def _print(options: argparse.Namespace, points: Any, rows: list[dict[str, Any] | None], parts: list[tuple[dict[str, str], Forecast]]) -> None:
+def _print(
+    options: argparse.Namespace, points: Any, rows: list[dict[str, Any] | None], parts: list[tuple[dict[str, str], Forecast]]
+) -> None:
     for row, number in zip(rows, points.rows, strict=True):
         text = "no prediction" if row is None or row["loss"] is None else f"{row['loss']:.4f}  (90%: {row['lo']:.4f} to {row['hi']:.4f})"
         print(f"row {int(number)}: {text}")
@@ -64,6 +87,8 @@ def _print(options: argparse.Namespace, points: Any, rows: list[dict[str, Any] |
         how = f"form {options.form}" if options.form else f"median of {', '.join(part.used)}"
         print(f"{describe_group(group)}: {how}, fitted to {len(part.table)} runs")
         for test in part.backtests:
-            print(f"  rehearsal at {test.ratio:.1f}x compute: {100 * test.ensemble:.2f}% error on {test.targets} runs, fitted to {test.runs}")
+            print(
+                f"  rehearsal at {test.ratio:.1f}x compute: {100 * test.ensemble:.2f}% error on {test.targets} runs, fitted to {test.runs}"
+            )
         for note in [*part.notes, *(str(problem) for problem in part.table.problems)]:
             print(f"  note: {note}")

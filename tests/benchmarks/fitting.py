@@ -19,15 +19,15 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402 - BLAS threads are set first
-from scipy.optimize import minimize  # noqa: E402
-from scipy.special import huber, logsumexp  # noqa: E402
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import huber, logsumexp
 
-from tools.fitting.bootstrap import bootstrap  # noqa: E402
-from tools.fitting.estimate import N_STARTS, find_optimum, make_objective  # noqa: E402
-from tools.fitting.objective import HUBER_DELTA  # noqa: E402
-from tools.fitting.runs import RunTable, read_runs  # noqa: E402
-from tools.fitting.spec import fit_form  # noqa: E402
+from tools.fitting.bootstrap import bootstrap
+from tools.fitting.estimate import N_STARTS, find_optimum, make_objective
+from tools.fitting.objective import HUBER_DELTA
+from tools.fitting.runs import RunTable, read_runs
+from tools.fitting.spec import fit_form
 
 BEST_KNOWN = {"chinchilla_epoch.csv": 0.00101827402}
 
@@ -84,11 +84,21 @@ def measure(path: str, bootstraps: int, reference_resamples: int) -> dict[str, A
     draws = spread.coefficients(objective)
     known = BEST_KNOWN.get(os.path.basename(path))
     return {
-        "rows": len(table), "objective": best.cost, "objective_over_best_known": best.cost / known - 1 if known else None,
-        "starts": N_STARTS, "starts_that_agree": best.agree, "fit_seconds": fit_wall, "fit_cpu_seconds": fit_cpu,
-        "bootstraps": bootstraps, "bootstrap_seconds": boot_wall, "bootstrap_cpu_seconds": boot_cpu,
-        "se_alpha": float(np.std(draws["alpha"], ddof=1)), "se_beta": float(np.std(draws["beta"], ddof=1)), "peak_memory_mb": memory,
-        "reference": plain, "fit_speedup": plain["seconds_per_start"] * N_STARTS / fit_wall,
+        "rows": len(table),
+        "objective": best.cost,
+        "objective_over_best_known": best.cost / known - 1 if known else None,
+        "starts": N_STARTS,
+        "starts_that_agree": best.agree,
+        "fit_seconds": fit_wall,
+        "fit_cpu_seconds": fit_cpu,
+        "bootstraps": bootstraps,
+        "bootstrap_seconds": boot_wall,
+        "bootstrap_cpu_seconds": boot_cpu,
+        "se_alpha": float(np.std(draws["alpha"], ddof=1)),
+        "se_beta": float(np.std(draws["beta"], ddof=1)),
+        "peak_memory_mb": memory,
+        "reference": plain,
+        "fit_speedup": plain["seconds_per_start"] * N_STARTS / fit_wall,
         "bootstrap_speedup": plain["seconds_per_resample"] * bootstraps / boot_wall,
     }
 

@@ -24,7 +24,12 @@ def runs(tmp_path: Path) -> Path:
 
 def test_fit_writes_numbers_card_and_report(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, law, report = (tmp_path / name for name in ("out.json", "law.yaml", "report.html"))
-    assert main(["fit", str(runs), "--form", "chinchilla", "--bootstrap", "200", "--json", str(out), "--out", str(law), "--report", str(report)]) == 0
+    assert (
+        main(
+            ["fit", str(runs), "--form", "chinchilla", "--bootstrap", "200", "--json", str(out), "--out", str(law), "--report", str(report)]
+        )
+        == 0
+    )
     data = json.loads(out.read_text())
     assert set(data["params"]) == {"E", "A", "B", "alpha", "beta"}
     assert data["se"]["alpha"] > 0
@@ -74,9 +79,19 @@ def test_undetermined_table_exits_1_with_a_verdict(tmp_path: Path, capsys: pytes
     assert data["status"] == "undetermined"
 
 
-@pytest.mark.parametrize("args", [["fit"], ["fit", "/nowhere.csv"], ["fit", "RUNS", "--form", "nonsense"], ["fit", "RUNS", "--group", "family=z"],
-                                  ["fit", "RUNS", "--bootstrap", "-1"], ["fit", "RUNS", "--unit", "params=furlong"],
-                                  ["forecast", "RUNS", "--at", "/nowhere.csv"], ["design", "--budget", "many"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["fit"],
+        ["fit", "/nowhere.csv"],
+        ["fit", "RUNS", "--form", "nonsense"],
+        ["fit", "RUNS", "--group", "family=z"],
+        ["fit", "RUNS", "--bootstrap", "-1"],
+        ["fit", "RUNS", "--unit", "params=furlong"],
+        ["forecast", "RUNS", "--at", "/nowhere.csv"],
+        ["design", "--budget", "many"],
+    ],
+)
 def test_bad_input_is_one_line_and_exit_2(args: list[str], runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(runs) if arg == "RUNS" else arg for arg in args]) == 2
     said = capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Verdicts on tables that cannot carry a law, law cards of fits, diagnosis, design and the tools."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,9 @@ def test_card_of_a_fit_is_a_law_like_any_other(good: Fitted, tmp_path: Path) -> 
     best = evaluate(card, "optimum", {"C": 1e22})
     assert best.values["N"].low is not None
     assert best.values["N"].low < best.values["N"].number < best.values["N"].high  # pyright: ignore
-    assert best.values["L"].number == pytest.approx(float(surface(np.array(best.values["N"].number), np.array(best.values["D"].number))), rel=0.01)
+    assert best.values["L"].number == pytest.approx(
+        float(surface(np.array(best.values["N"].number), np.array(best.values["D"].number))), rel=0.01
+    )
     assert evaluate(card, "loss", {"N": 1e12, "D": 1e13}).outside
 
 
@@ -143,7 +146,8 @@ def test_checklist_speaks_up_about_narrow_tables() -> None:
 def test_isoflop_approaches_recover_the_exponent() -> None:
     C = np.repeat(10.0 ** np.arange(18, 22), 9)
     centre = (C / 6) ** (LAW["beta"] / (LAW["alpha"] + LAW["beta"])) * ((LAW["alpha"] * LAW["A"]) / (LAW["beta"] * LAW["B"])) ** (
-        1 / (LAW["alpha"] + LAW["beta"]))
+        1 / (LAW["alpha"] + LAW["beta"])
+    )
     N = centre * np.tile(np.exp(np.linspace(-1, 1, 9)), 4)
     made = table(N, C / (6 * N), surface(N, C / (6 * N)))
     expected = LAW["beta"] / (LAW["alpha"] + LAW["beta"])
@@ -173,11 +177,19 @@ def test_chosen_runs_beat_the_grid_in_a_simulated_study() -> None:
 def test_more_budget_never_widens_the_interval(want: str) -> None:
     problem = Problem("chinchilla_loss", LAW, 7e9, 1e12, optimum_form="chinchilla_optimum")
     criteria = [plan_runs(problem, budget, want).criterion for budget in (1e19, 1e20, 1e21, 1e22)]  # pyright: ignore
-    assert all(b <= a * (1 + 0.05 * np.sign(a)) for a, b in zip(criteria, criteria[1:], strict=False))
+    assert all(b <= a * (1 + 0.05 * np.sign(a)) for a, b in itertools.pairwise(criteria))
 
 
-@pytest.mark.parametrize("stated", [{"compute_flops": 1e23}, {"compute_flops": 1e21}, {"params_total": 7e9, "tokens": 1e12}, {"params_total": 1.3e10},
-                                    {"accelerator_hours": 2000.0, "accelerator": "a100-80gb"}])
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"compute_flops": 1e23},
+        {"compute_flops": 1e21},
+        {"params_total": 7e9, "tokens": 1e12},
+        {"params_total": 1.3e10},
+        {"accelerator_hours": 2000.0, "accelerator": "a100-80gb"},
+    ],
+)
 def test_design_tool_answers_each_way_of_asking(stated: dict[str, float]) -> None:
     result = design_experiments(DesignRequest.model_validate(stated), LawBook())
     assert result.values["loss_interval"].number < result.values["grid_loss_interval"].number

@@ -73,7 +73,7 @@ def test_single_form_and_its_interval() -> None:
 def test_points_go_to_their_group_or_the_question_is_asked() -> None:
     table = made(40, 1e18, 1e20, family=["a", "b"] * 20)
     points = made(4, 1e21, 2e21, family=["b", "a", "b", "a"])
-    groups = dict((group["family"], index.tolist()) for group, index in matched_groups(table, points))
+    groups = {group["family"]: index.tolist() for group, index in matched_groups(table, points)}
     assert groups == {"a": [1, 3], "b": [0, 2]}
     with pytest.raises(InputError, match="do not say which"):
         matched_groups(table, made(4, 1e21, 2e21))
@@ -93,11 +93,18 @@ def test_tables_that_cannot_carry_a_forecast_are_refused() -> None:
     with pytest.raises(InputError, match="3 runs cannot carry"):
         forecast_group(made(3, 1e18, 1e20), points)
     rng = np.random.default_rng(0)
-    noise = build_table("n.csv", ["params", "tokens", "loss"],
-                        iter([[(1e9 * rng.uniform(0.1, 10), 1e10 * rng.uniform(0.1, 10), 2.5 + 0.3 * rng.normal()) for _ in range(40)]]))
+    noise = build_table(
+        "n.csv",
+        ["params", "tokens", "loss"],
+        iter([[(1e9 * rng.uniform(0.1, 10), 1e10 * rng.uniform(0.1, 10), 2.5 + 0.3 * rng.normal()) for _ in range(40)]]),
+    )
     with pytest.raises(InputError, match="no better than a constant"):
         forecast_group(noise, points)
-    one = build_table("o.csv", ["params", "tokens", "loss"], iter([[(1e9, D, float(surface(np.array(1e9), np.array(D)))) for D in np.logspace(9, 11, 20)]]))
+    one = build_table(
+        "o.csv",
+        ["params", "tokens", "loss"],
+        iter([[(1e9, D, float(surface(np.array(1e9), np.array(D)))) for D in np.logspace(9, 11, 20)]]),
+    )
     with pytest.raises(InputError, match="one value of params"):
         forecast_group(one, points)
 

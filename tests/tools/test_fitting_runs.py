@@ -19,10 +19,24 @@ def write(tmp_path: Path, text: str, name: str = "runs.csv") -> Path:
     return path
 
 
-@pytest.mark.parametrize(("header", "role", "scale"), [
-    ("N", "params", 1), ("n_params", "params", 1), ("params_B", "params", 1e9), ("Params (M)", "params", 1e6), ("D", "tokens", 1),
-    ("tokens_T", "tokens", 1e12), ("trainTokens", "tokens", 1), ("C", "flops", 1), ("compute_pf_days", "flops", 8.64e19),
-    ("flops_e18", "flops", 1e18), ("val_loss", "loss", 1), ("loss_bits", "loss", np.log(2)), ("unique_tokens", "unique_tokens", 1)])
+@pytest.mark.parametrize(
+    ("header", "role", "scale"),
+    [
+        ("N", "params", 1),
+        ("n_params", "params", 1),
+        ("params_B", "params", 1e9),
+        ("Params (M)", "params", 1e6),
+        ("D", "tokens", 1),
+        ("tokens_T", "tokens", 1e12),
+        ("trainTokens", "tokens", 1),
+        ("C", "flops", 1),
+        ("compute_pf_days", "flops", 8.64e19),
+        ("flops_e18", "flops", 1e18),
+        ("val_loss", "loss", 1),
+        ("loss_bits", "loss", np.log(2)),
+        ("unique_tokens", "unique_tokens", 1),
+    ],
+)
 def test_columns_by_synonym_and_suffix(header: str, role: str, scale: float) -> None:
     found = recognise(header)
     assert found is not None
@@ -35,11 +49,17 @@ def test_other_columns_are_left_alone(header: str) -> None:
     assert recognise(header) is None
 
 
-@pytest.mark.parametrize(("name", "text"), [
-    ("a.csv", ROWS), ("a.tsv", ROWS.replace(",", "\t")), ("b.csv", ROWS.replace(",", ";")),
-    ("a.jsonl", '{"N": 1e8, "D": "2B", "loss": 3.1}\n{"N": "1B", "D": 2e10, "loss": 2.6}\n'),
-    ("a.json", json.dumps([{"N": 1e8, "D": 2e9, "loss": 3.1}, {"N": 1e9, "D": 2e10, "loss": 2.6}])),
-    ("c.csv", "params_M,tokens_B,loss\n100,2,3.1\n\"1,000\",20,2.6\n")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", ROWS),
+        ("a.tsv", ROWS.replace(",", "\t")),
+        ("b.csv", ROWS.replace(",", ";")),
+        ("a.jsonl", '{"N": 1e8, "D": "2B", "loss": 3.1}\n{"N": "1B", "D": 2e10, "loss": 2.6}\n'),
+        ("a.json", json.dumps([{"N": 1e8, "D": 2e9, "loss": 3.1}, {"N": 1e9, "D": 2e10, "loss": 2.6}])),
+        ("c.csv", 'params_M,tokens_B,loss\n100,2,3.1\n"1,000",20,2.6\n'),
+    ],
+)
 def test_formats_and_ways_of_writing_numbers(tmp_path: Path, name: str, text: str) -> None:
     table = read_runs(write(tmp_path, text, name))
     np.testing.assert_allclose(table["params"], [1e8, 1e9])
@@ -56,12 +76,19 @@ def test_missing_one_of_three_is_completed_and_said(tmp_path: Path) -> None:
 
 
 def test_problems_name_rows_and_columns_and_nothing_vanishes(tmp_path: Path) -> None:
-    text = "n_params,tokens,val_loss,outlier\n1e8,2e9,3.1,0\nnan,2e9,3.0,0\n1e9,,2.6,0\n1e9,2e10,inf,0\n-1,2e10,2.5,0\n1e9,2e10,oops,0\n2e9,2e10,2.4,1\n"
+    text = "n_params,tokens,val_loss,outlier\n1e8,2e9,3.1,0\nnan,2e9,3.0,0\n1e9,,2.6,0\n1e9,2e10,inf,0\n"
+    text += "-1,2e10,2.5,0\n1e9,2e10,oops,0\n2e9,2e10,2.4,1\n"
     table = read_runs(write(tmp_path, text))
     assert table.rows.tolist() == [1]
     said = "\n".join(map(str, table.problems))
-    for expected in ("row 2, column 'n_params': missing", "row 3, column 'tokens': missing", "row 4, column 'val_loss': infinite",
-                     "row 5, column 'n_params': zero or negative", "row 6, column 'val_loss': 'oops' is not a number", "row 7, column 'outlier': marked"):
+    for expected in (
+        "row 2, column 'n_params': missing",
+        "row 3, column 'tokens': missing",
+        "row 4, column 'val_loss': infinite",
+        "row 5, column 'n_params': zero or negative",
+        "row 6, column 'val_loss': 'oops' is not a number",
+        "row 7, column 'outlier': marked",
+    ):
         assert expected in said
     aside = {row for p in table.problems if p.action == "set aside" for row in p.rows}
     assert aside == {2, 3, 4, 5, 6, 7}

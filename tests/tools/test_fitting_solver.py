@@ -13,16 +13,63 @@ from tools.fitting.runs import for_size_and_tokens, read_runs
 from tools.fitting.spec import FIT_FORMS, fit_form
 
 RANGES = {
-    "params": (1e7, 1e10), "tokens": (1e8, 1e11), "flops": (1e18, 1e22), "width": (256, 4096), "depth": (4, 40), "unique_tokens": (1e8, 1e10),
-    "weight_bits": (3, 16), "activation_bits": (4, 16), "kv_bits": (4, 16), "group_size": (16, 256), "fp_tokens": (1e9, 1e11),
-    "qat_tokens": (1e8, 1e10), "active_params": (1e7, 1e9), "granularity": (1, 16), "experts": (2, 128), "sparsity": (0.05, 0.9),
-    "vocab_params": (1e6, 1e8), "streams": (1, 8), "forward_area": (1, 100), "annealing_area": (0.01, 1), "other_loss": (2.5, 4),
-    "loss": (0.5, 1.5), "start_reward": (0.1, 0.2), "samples": (1, 1000), "share": (0.05, 0.9),
+    "params": (1e7, 1e10),
+    "tokens": (1e8, 1e11),
+    "flops": (1e18, 1e22),
+    "width": (256, 4096),
+    "depth": (4, 40),
+    "unique_tokens": (1e8, 1e10),
+    "weight_bits": (3, 16),
+    "activation_bits": (4, 16),
+    "kv_bits": (4, 16),
+    "group_size": (16, 256),
+    "fp_tokens": (1e9, 1e11),
+    "qat_tokens": (1e8, 1e10),
+    "active_params": (1e7, 1e9),
+    "granularity": (1, 16),
+    "experts": (2, 128),
+    "sparsity": (0.05, 0.9),
+    "vocab_params": (1e6, 1e8),
+    "streams": (1, 8),
+    "forward_area": (1, 100),
+    "annealing_area": (0.01, 1),
+    "other_loss": (2.5, 4),
+    "loss": (0.5, 1.5),
+    "start_reward": (0.1, 0.2),
+    "samples": (1, 1000),
+    "share": (0.05, 0.9),
 }
 TARGETS = {"loss": (2.0, 4.0), "accuracy": (0.2, 0.9), "reward": (0.2, 0.9), "loss_difference": (0.001, 0.2)}
-FORMS = ["chinchilla", "tied", "kaplan", "kaplan_floor", "farseer", "power_params", "power_tokens", "power_compute", "broken_power", "width_depth",
-         "data_constrained", "precision", "ptq", "qat_group", "qat", "moe", "moe_granularity", "moe_routed", "sparsity", "vocabulary", "parscale",
-         "annealing", "rectified", "loss_to_loss", "ladder", "scalerl", "coverage", "mixing"]
+FORMS = [
+    "chinchilla",
+    "tied",
+    "kaplan",
+    "kaplan_floor",
+    "farseer",
+    "power_params",
+    "power_tokens",
+    "power_compute",
+    "broken_power",
+    "width_depth",
+    "data_constrained",
+    "precision",
+    "ptq",
+    "qat_group",
+    "qat",
+    "moe",
+    "moe_granularity",
+    "moe_routed",
+    "sparsity",
+    "vocabulary",
+    "parscale",
+    "annealing",
+    "rectified",
+    "loss_to_loss",
+    "ladder",
+    "scalerl",
+    "coverage",
+    "mixing",
+]
 
 
 def synthetic(spec: FitForm, n: int = 60) -> tuple[Objective, np.ndarray]:
@@ -64,11 +111,20 @@ def test_exact_data_are_fitted_exactly(name: str) -> None:
     assert np.abs(exact.residuals(found.theta[None, :])).max() < 1e-8
 
 
-@pytest.mark.parametrize(("table", "group", "best"), [
-    ("chinchilla_epoch", {}, 0.00101827402), ("llama3_isoflops", {}, 0.0002278083), ("misfitting", {}, 0.0004101238),
-    ("gadre_openlm", {"dataset": "c4_original"}, 0.0004585332), ("gadre_openlm", {"dataset": "rpj"}, 0.0003917466),
-    ("porian", {"family": "rw-base-short-chinchilla-standard-val"}, 0.0009293614), ("gemstones_hot", {}, 0.004967957),
-    ("gemstones_lr_ablation", {}, 0.001464122), ("steplaw_dense", {}, 2.547601e-05)])
+@pytest.mark.parametrize(
+    ("table", "group", "best"),
+    [
+        ("chinchilla_epoch", {}, 0.00101827402),
+        ("llama3_isoflops", {}, 0.0002278083),
+        ("misfitting", {}, 0.0004101238),
+        ("gadre_openlm", {"dataset": "c4_original"}, 0.0004585332),
+        ("gadre_openlm", {"dataset": "rpj"}, 0.0003917466),
+        ("porian", {"family": "rw-base-short-chinchilla-standard-val"}, 0.0009293614),
+        ("gemstones_hot", {}, 0.004967957),
+        ("gemstones_lr_ablation", {}, 0.001464122),
+        ("steplaw_dense", {}, 2.547601e-05),
+    ],
+)
 def test_best_known_optimum_is_reached(table: str, group: dict[str, str], best: float) -> None:
     runs = read_runs(shared_path(f"data/{table}.csv"))
     runs = for_size_and_tokens(runs.choose(group) if group else runs)
@@ -88,7 +144,9 @@ def test_resamples_end_at_their_own_optimum() -> None:
     spread = bootstrap(objective, find_optimum(objective), 4, seed=3)
     counts = np.random.default_rng(3).integers(0, objective.n, (4, objective.n))
     for k in range(4):
-        again = objective_for(objective.spec, {name: column[0][counts[k]] for name, column in objective.inputs.items()}, objective.target[counts[k]])
+        again = objective_for(
+            objective.spec, {name: column[0][counts[k]] for name, column in objective.inputs.items()}, objective.target[counts[k]]
+        )
         cold = again.natural(find_optimum(again).theta)
         for name, values in spread.coefficients(objective).items():
             assert values[k] == pytest.approx(float(cold[name]), rel=2e-3)

@@ -7,15 +7,77 @@ import re
 
 # Role -> names it goes by (normalised: lower case, words joined by _), the best name first.
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    "params": ("params", "n", "n_params", "num_params", "nparams", "parameters", "n_parameters", "num_parameters", "params_total",
-               "total_params", "model_params", "param_count", "model_size", "size", "params_nonembedding", "params_non_embedding",
-               "non_embedding_params", "nonembedding_params", "n_non_embedding", "non_embd_params"),
-    "tokens": ("tokens", "d", "n_tokens", "num_tokens", "ntokens", "train_tokens", "training_tokens", "tokens_seen", "total_tokens",
-               "data_tokens", "dataset_size", "data_size", "token_count"),
-    "flops": ("flops", "c", "flop", "compute", "train_flops", "training_flops", "total_flops", "compute_flops", "training_flop",
-              "flops_total", "pf_days", "pfdays", "petaflop_days", "training_compute"),
-    "loss": ("loss", "val_loss", "validation_loss", "eval_loss", "test_loss", "final_loss", "loss_nats", "cross_entropy", "ce", "ce_loss",
-             "nll", "l", "train_loss", "smoothed_loss", "final_val_loss", "loss_bits"),
+    "params": (
+        "params",
+        "n",
+        "n_params",
+        "num_params",
+        "nparams",
+        "parameters",
+        "n_parameters",
+        "num_parameters",
+        "params_total",
+        "total_params",
+        "model_params",
+        "param_count",
+        "model_size",
+        "size",
+        "params_nonembedding",
+        "params_non_embedding",
+        "non_embedding_params",
+        "nonembedding_params",
+        "n_non_embedding",
+        "non_embd_params",
+    ),
+    "tokens": (
+        "tokens",
+        "d",
+        "n_tokens",
+        "num_tokens",
+        "ntokens",
+        "train_tokens",
+        "training_tokens",
+        "tokens_seen",
+        "total_tokens",
+        "data_tokens",
+        "dataset_size",
+        "data_size",
+        "token_count",
+    ),
+    "flops": (
+        "flops",
+        "c",
+        "flop",
+        "compute",
+        "train_flops",
+        "training_flops",
+        "total_flops",
+        "compute_flops",
+        "training_flop",
+        "flops_total",
+        "pf_days",
+        "pfdays",
+        "petaflop_days",
+        "training_compute",
+    ),
+    "loss": (
+        "loss",
+        "val_loss",
+        "validation_loss",
+        "eval_loss",
+        "test_loss",
+        "final_loss",
+        "loss_nats",
+        "cross_entropy",
+        "ce",
+        "ce_loss",
+        "nll",
+        "l",
+        "train_loss",
+        "smoothed_loss",
+        "final_val_loss",
+        "loss_bits",
+    ),
     "step": ("step", "steps", "n_steps", "iteration", "iterations", "iter", "global_step"),
     "run": ("model", "run", "run_name", "trajectory", "experiment", "checkpoint_of"),
     "run_id": ("run_id", "id", "name"),
@@ -60,11 +122,43 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 TEXT_ROLES = frozenset({"run", "run_id", "family", "dataset", "params_kind", "loss_kind"})
 GROUP_ROLES = ("family", "dataset")
 
-_COUNT_UNITS = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "millions": 1e6, "b": 1e9, "bn": 1e9, "g": 1e9,
-                "billion": 1e9, "billions": 1e9, "t": 1e12, "tn": 1e12, "trillion": 1e12, "trillions": 1e12}
-_FLOP_UNITS = {"pflop": 1e15, "pflops": 1e15, "petaflop": 1e15, "petaflops": 1e15, "eflop": 1e18, "eflops": 1e18, "exaflop": 1e18,
-               "exaflops": 1e18, "zflop": 1e21, "zflops": 1e21, "zettaflop": 1e21, "zettaflops": 1e21, "tflop": 1e12, "tflops": 1e12,
-               "pf_days": 8.64e19, "pfdays": 8.64e19, "petaflop_days": 8.64e19, "pf_day": 8.64e19}
+_COUNT_UNITS = {
+    "k": 1e3,
+    "thousand": 1e3,
+    "m": 1e6,
+    "mn": 1e6,
+    "million": 1e6,
+    "millions": 1e6,
+    "b": 1e9,
+    "bn": 1e9,
+    "g": 1e9,
+    "billion": 1e9,
+    "billions": 1e9,
+    "t": 1e12,
+    "tn": 1e12,
+    "trillion": 1e12,
+    "trillions": 1e12,
+}
+_FLOP_UNITS = {
+    "pflop": 1e15,
+    "pflops": 1e15,
+    "petaflop": 1e15,
+    "petaflops": 1e15,
+    "eflop": 1e18,
+    "eflops": 1e18,
+    "exaflop": 1e18,
+    "exaflops": 1e18,
+    "zflop": 1e21,
+    "zflops": 1e21,
+    "zettaflop": 1e21,
+    "zettaflops": 1e21,
+    "tflop": 1e12,
+    "tflops": 1e12,
+    "pf_days": 8.64e19,
+    "pfdays": 8.64e19,
+    "petaflop_days": 8.64e19,
+    "pf_day": 8.64e19,
+}
 _LOSS_UNITS = {"nats": 1.0, "bits": math.log(2.0)}
 COUNT_ROLES = frozenset({"params", "tokens", "unique_tokens", "active_params", "vocab_params", "vocab", "step", "batch"})
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtT])?\s*$")
@@ -94,8 +188,12 @@ def recognise(name: str) -> tuple[str, int, float, str] | None:
     key = normalise(name)
     for role, names in SYNONYMS.items():
         if key in names:
-            return role, names.index(key), {"pf_days": 8.64e19, "pfdays": 8.64e19, "petaflop_days": 8.64e19,
-                                            "loss_bits": math.log(2.0)}.get(key, 1.0), ""
+            return (
+                role,
+                names.index(key),
+                {"pf_days": 8.64e19, "pfdays": 8.64e19, "petaflop_days": 8.64e19, "loss_bits": math.log(2.0)}.get(key, 1.0),
+                "",
+            )
     for role, names in SYNONYMS.items():
         for rank, known in enumerate(names):
             suffix = key.removeprefix(known + "_")

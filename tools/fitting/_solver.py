@@ -68,7 +68,9 @@ def cholesky_solve(matrix: Floats, right: Floats) -> tuple[Floats, npt.NDArray[n
     return out, fine
 
 
-def _step(normal: Normal, outside: Floats, damping: Floats, theta: Floats, bounds: tuple[Floats, Floats]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+def _step(
+    normal: Normal, outside: Floats, damping: Floats, theta: Floats, bounds: tuple[Floats, Floats]
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Trial step [S,p], the decrease it promises [S], and whether it could be computed; parameters held at a bound stay."""
     share = np.minimum(damping, 1.0)[:, None, None]
     curvature = (normal.inside + share * outside) * np.maximum(damping, 1.0)[:, None, None]
@@ -85,8 +87,16 @@ def _step(normal: Normal, outside: Floats, damping: Floats, theta: Floats, bound
     return step, 0.5 * np.einsum("si,si->s", step, gradient), fine
 
 
-def solve(normal_at: NormalFn, start: Floats, weights: Floats, bounds: tuple[Floats, Floats], *, tolerance: float = 1e-12,
-          max_iterations: int = 100, damping: float = 1.0) -> Solution:
+def solve(
+    normal_at: NormalFn,
+    start: Floats,
+    weights: Floats,
+    bounds: tuple[Floats, Floats],
+    *,
+    tolerance: float = 1e-12,
+    max_iterations: int = 100,
+    damping: float = 1.0,
+) -> Solution:
     """Minimise every row of `start` [S,p] with row weights [S,n] or [1,n]; a row stops once a step promises < tolerance x cost."""
     theta = np.clip(start, *bounds)
     first = normal_at(theta, weights)
@@ -114,7 +124,8 @@ def solve(normal_at: NormalFn, start: Floats, weights: Floats, bounds: tuple[Flo
         done = tiny & ((lam < 0.5) | (promised <= 1e-4 * tolerance * here.cost + 1e-28))
         stuck = lam > 1e10
         converged[live[done]] = True
-        ratio = gained / np.maximum(promised, 1e-300)
+        with np.errstate(all="ignore"):
+            ratio = gained / np.maximum(promised, 1e-300)
         lam = np.where(better, np.where(ratio > 0.5, lam * 0.2, np.where(ratio < 0.1, lam * 2, lam)), np.maximum(lam * 4, 1e-3))
         lam = np.maximum(lam, 1e-5)
         keep = ~(done | stuck)

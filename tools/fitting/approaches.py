@@ -60,8 +60,16 @@ def parabolas(table: RunTable) -> list[Parabola]:
         if a <= 0:
             continue
         best = centre - b / (2 * a)
-        found.append(Parabola(float(np.exp(np.log(table["flops"][rows]).mean())), float(np.exp(best)), float(c - b * b / (4 * a)), float(a), len(rows),
-                              bool(x.min() <= best <= x.max())))
+        found.append(
+            Parabola(
+                float(np.exp(np.log(table["flops"][rows]).mean())),
+                float(np.exp(best)),
+                float(c - b * b / (4 * a)),
+                float(a),
+                len(rows),
+                bool(x.min() <= best <= x.max()),
+            )
+        )
     return found
 
 

@@ -44,9 +44,17 @@ def _row_weights(rng: np.random.Generator, n_rows: int, clusters: npt.NDArray[np
     return counts if clusters is None else counts[:, clusters]
 
 
-def bootstrap(objective: Objective, optimum: Optimum, n: int, *, seed: int = 0, method: Method = "row",
-              clusters: npt.NDArray[np.int64] | None = None, n_workers: int | None = None,
-              progress: Callable[[int], None] | None = None) -> Spread:
+def bootstrap(
+    objective: Objective,
+    optimum: Optimum,
+    n: int,
+    *,
+    seed: int = 0,
+    method: Method = "row",
+    clusters: npt.NDArray[np.int64] | None = None,
+    n_workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Spread:
     """`n` draws of the parameters. Resamples are weights on the same rows, all solved from the optimum to tight tolerance."""
     if method == "sandwich" or n * objective.n > MAX_CELLS:
         return sandwich_draws(objective, optimum, n, seed, clusters)
@@ -72,8 +80,15 @@ def _residual_bootstrap(objective: Objective, optimum: Optimum, n: int, seed: in
             for i in range(count):
                 shifted = objective.y[i : i + 1]
                 held, objective.y = objective.y, shifted
-                part = solve(objective.normal, optimum.theta[None, :], np.ones((1, objective.n)), objective.bounds, tolerance=1e-9,
-                             max_iterations=60, damping=0.3)
+                part = solve(
+                    objective.normal,
+                    optimum.theta[None, :],
+                    np.ones((1, objective.n)),
+                    objective.bounds,
+                    tolerance=1e-9,
+                    max_iterations=60,
+                    damping=0.3,
+                )
                 objective.y = held
                 theta.append(part.theta[0])
                 failed += int(not part.converged[0])

@@ -16,9 +16,22 @@ from tools.fitting.runs import RunTable, describe_group
 
 _TEMPLATE = "besiroglu2024"  # its relations are functions of E, A, B, alpha and beta alone
 _SYMBOLS = {"params": "N", "tokens": "D", "flops": "C"}
-_QUANTITY = {"params": "params_total", "tokens": "tokens", "flops": "flops", "unique_tokens": "unique_tokens", "width": "width",
-             "depth": "layers", "epochs": "epochs", "vocab": "vocab_size", "experts": "experts", "bits": "bits", "step": "steps",
-             "active_params": "params_active", "vocab_params": "params_vocabulary", "lr": "learning_rate"}
+_QUANTITY = {
+    "params": "params_total",
+    "tokens": "tokens",
+    "flops": "flops",
+    "unique_tokens": "unique_tokens",
+    "width": "width",
+    "depth": "layers",
+    "epochs": "epochs",
+    "vocab": "vocab_size",
+    "experts": "experts",
+    "bits": "bits",
+    "step": "steps",
+    "active_params": "params_active",
+    "vocab_params": "params_vocabulary",
+    "lr": "learning_rate",
+}
 CARD_DRAWS = 400  # joint draws carried by a card: enough for 90% intervals, small enough to read and send
 
 
@@ -30,13 +43,22 @@ def law_card(fit: Fitted, law_id: str = "", title: str = "", loss_quantity: str 
     loss = loss_quantity or _loss_quantity(fit.table)
     region = _region(fit)
     return LawCard(
-        id=law_id or _identifier(fit.table), title=title or f"Fit of {fit.spec.name} to {fit.table.source} ({describe_group(fit.table.group)})",
-        authors="flopwise fit", year=0, area="own", kind="numeric", summary=f"{fit.spec.title}, fitted to {len(fit.table)} runs of {fit.table.source}",
-        variants={"fit": _variant(fit)}, default_variant="fit", relations=_relations(fit, corpus, loss), region=region,
+        id=law_id or _identifier(fit.table),
+        title=title or f"Fit of {fit.spec.name} to {fit.table.source} ({describe_group(fit.table.group)})",
+        authors="flopwise fit",
+        year=0,
+        area="own",
+        kind="numeric",
+        summary=f"{fit.spec.title}, fitted to {len(fit.table)} runs of {fit.table.source}",
+        variants={"fit": _variant(fit)},
+        default_variant="fit",
+        relations=_relations(fit, corpus, loss),
+        region=region,
         setting=f"{len(fit.table)} runs of {fit.table.source}; C = {fit.table.flops_per_param_token:g} N D where not given",
         caveats=[*fit.reasons, *(str(problem) for problem in fit.table.problems)][:40],
         uncertainty=f"bootstrap by {fit.spread.method}, {len(fit.spread.theta)} draws" if fit.spread else "none computed",
-        sources=[Source(source=fit.table.source)])
+        sources=[Source(source=fit.table.source)],
+    )
 
 
 def _variant(fit: Fitted) -> Variant:
@@ -47,8 +69,15 @@ def _variant(fit: Fitted) -> Variant:
         rows = np.stack([draws[name] for name in names], 1)[:CARD_DRAWS]
         kept = Draws(names=names, rows=[[float(f"{value:.9g}") for value in row] for row in rows[np.isfinite(rows).all(1)]])
     finite_se = {k: v for k, v in fit.se.items() if np.isfinite(v)}
-    return Variant(label=f"{fit.spec.name}, Huber", values=dict(fit.params), stderr=finite_se, draws=kept, status="refit", source=fit.table.source,
-                   note=f"sum of Huber losses {fit.objective:.9g} on {len(fit.table)} runs; {fit.verdict}")
+    return Variant(
+        label=f"{fit.spec.name}, Huber",
+        values=dict(fit.params),
+        stderr=finite_se,
+        draws=kept,
+        status="refit",
+        source=fit.table.source,
+        note=f"sum of Huber losses {fit.objective:.9g} on {len(fit.table)} runs; {fit.verdict}",
+    )
 
 
 def _only_word(table: RunTable, role: str) -> str:
@@ -91,12 +120,18 @@ def _region(fit: Fitted) -> dict[str, Range]:
 def _relations(fit: Fitted, corpus: str, loss: str) -> dict[str, Relation]:
     if fit.spec.form == "chinchilla_loss" and fit.spec.residual == "log":
         return {name: _retyped(relation, fit, corpus, loss) for name, relation in LawBook().get(_TEMPLATE).relations.items()}
-    inputs = {name: Variable(quantity=_params_quantity(fit.table) if role == "params" else _QUANTITY.get(role, "number"))
-              for name, role in fit.spec.inputs.items()}
+    inputs = {
+        name: Variable(quantity=_params_quantity(fit.table) if role == "params" else _QUANTITY.get(role, "number"))
+        for name, role in fit.spec.inputs.items()
+    }
     kind = loss if fit.spec.target == "loss" else "score"
     output = Variable(quantity=kind, note=fit.spec.target, corpus=corpus)
     name = fit.spec.output or "L"
-    return {"loss": Relation(form=fit.spec.form, title=fit.spec.title, inputs=inputs, outputs={name: output}, constants=dict(fit.spec.constants))}
+    return {
+        "loss": Relation(
+            form=fit.spec.form, title=fit.spec.title, inputs=inputs, outputs={name: output}, constants=dict(fit.spec.constants)
+        )
+    }
 
 
 def _retyped(relation: Relation, fit: Fitted, corpus: str, loss: str) -> Relation:
@@ -110,5 +145,12 @@ def _retyped(relation: Relation, fit: Fitted, corpus: str, loss: str) -> Relatio
             update["quantity"] = _params_quantity(fit.table)
         return variable.model_copy(update=update)
 
-    return relation.model_copy(update={"inputs": {k: typed(v) for k, v in relation.inputs.items()}, "variants": None, "default_variant": None,
-                                       "outputs": {k: typed(v) for k, v in relation.outputs.items()}, "region": {}})
+    return relation.model_copy(
+        update={
+            "inputs": {k: typed(v) for k, v in relation.inputs.items()},
+            "variants": None,
+            "default_variant": None,
+            "outputs": {k: typed(v) for k, v in relation.outputs.items()},
+            "region": {},
+        }
+    )

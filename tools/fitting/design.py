@@ -84,7 +84,7 @@ def _log_gradient(form: str, inputs: tuple[Floats, ...], coefficients: Mapping[s
     found = out[output] if isinstance(out, dict) else out
     value = value_of(found)
     rows = [np.broadcast_to(found.partials.get(i, 0.0), value.shape) / value for i in range(len(coefficients))]
-    return np.stack(rows)
+    return np.stack(rows).astype(np.float64)
 
 
 @dataclass
@@ -102,7 +102,7 @@ def _candidates(problem: Problem, budget: float, sizes: int = 16) -> _Candidates
     N, ratio = (axis.ravel() for axis in np.meshgrid(grid, np.array(_RATIOS), indexing="ij"))
     D = N * ratio
     C = FLOPS_PER_PARAM_TOKEN * N * D
-    keep = C <= _LARGEST_SHARE * budget
+    keep = _LARGEST_SHARE * budget >= C
     if keep.sum() < 8:
         raise InputError("compute_flops", f"{budget:.3g} FLOP leave no room for a set of runs", "give a larger budget")
     return _Candidates(N[keep], D[keep], C[keep], problem.gradient(N[keep], D[keep]) / problem.noise)
@@ -115,7 +115,9 @@ class _Criterion:
         self.loss = problem.gradient([problem.target_params], [problem.target_tokens])[:, 0]
         self.size = problem.size_gradient()
         if want == "params" and self.size is None:
-            raise InputError("want", f"the optimal size of form {problem.form} has no closed formula", "ask for the loss or the coefficients")
+            raise InputError(
+                "want", f"the optimal size of form {problem.form} has no closed formula", "ask for the loss or the coefficients"
+            )
         self.vector = {"loss": self.loss, "params": self.size, "coefficients": None}[want]
 
     def value(self, inverse: Floats) -> float:
@@ -135,15 +137,17 @@ class _Criterion:
 
 def _inverse(counts: Floats, gradient: Floats) -> Floats:
     information = (gradient * counts) @ gradient.T + np.eye(len(gradient)) / _PRIOR_SD**2
-    return np.linalg.inv(information)
+    return np.asarray(np.linalg.inv(information), np.float64)
 
 
 def plan_runs(problem: Problem, budget: float, want: Want = "loss", most_runs: int = 30) -> Plan:
-    """Greedy choice of the run that gains most for its share of the budget and of the number of runs, then exchanges of one run for others while they help."""
+    """Greedy choice of the run that gains most for its share of the budget and of the number of runs, then exchanges while they help."""
     options, criterion = _candidates(problem, budget), _Criterion(problem, want)
     tried = [_exchange(options, criterion, budget, most_runs, thrift) for thrift in (0.0, 0.3, 1.0, 3.0)]
     counts = min(tried, key=lambda chosen: criterion.value(_inverse(chosen, options.gradient)))
-    chosen = [Planned(float(options.params[i]), float(options.tokens[i]), float(options.flops[i]), int(counts[i])) for i in np.flatnonzero(counts)]
+    chosen = [
+        Planned(float(options.params[i]), float(options.tokens[i]), float(options.flops[i]), int(counts[i])) for i in np.flatnonzero(counts)
+    ]
     return assess(problem, chosen, criterion)
 
 
@@ -190,8 +194,13 @@ def assess(problem: Problem, runs: list[Planned], criterion: _Criterion | None =
     counts = np.array([float(run.repeats) for run in runs])
     inverse = _inverse(counts, problem.gradient(N, D) / problem.noise)
     size = None if judge.size is None else Z90 * float(np.sqrt(judge.size @ inverse @ judge.size))
-    return Plan(tuple(sorted(runs, key=lambda run: run.flops)), float(sum(run.flops * run.repeats for run in runs)),
-                Z90 * float(np.sqrt(judge.loss @ inverse @ judge.loss)), size, judge.value(inverse))
+    return Plan(
+        tuple(sorted(runs, key=lambda run: run.flops)),
+        float(sum(run.flops * run.repeats for run in runs)),
+        Z90 * float(np.sqrt(judge.loss @ inverse @ judge.loss)),
+        size,
+        judge.value(inverse),
+    )
 
 
 def isoflop_grid(problem: Problem, budget: float, levels: int = 5, sizes: int = 6, step: float = 3.0) -> Plan:

@@ -22,8 +22,8 @@ _MOST_UNITS = 400  # leave-one-out refits done one by one up to this many runs
 
 def residuals(fit: Fitted) -> Floats:
     """Residuals on the fitted scale [n]."""
-    assert fit.target is not None and fit.optimum is not None, "an undetermined fit has no residuals"
-    return fit.target.residuals(fit.optimum.theta[None, :])[0]
+    objective, optimum = fit.solved()
+    return objective.residuals(optimum.theta[None, :])[0]
 
 
 def checklist(fit: Fitted) -> list[tuple[str, str]]:
@@ -34,17 +34,28 @@ def checklist(fit: Fitted) -> list[tuple[str, str]]:
         found.append((f"only {sizes} model sizes: at least five are advised", GUIDE))
     for role, least in (("params", 10.0), ("flops", 30.0)):
         if role in table and (span := float(table[role].max() / table[role].min())) < least:
-            found.append((f"{_NAMES[role]} spans only a factor of {span:.1f}: extrapolation beyond ten times the largest run is a guess", SURVEY))
+            found.append(
+                (f"{_NAMES[role]} spans only a factor of {span:.1f}: extrapolation beyond ten times the largest run is a guess", SURVEY)
+            )
     if "params" in table and "tokens" in table:
         ratio = np.log(table["tokens"] / table["params"])
         if float(np.ptp(ratio)) < np.log(3.0):
-            found.append(("all runs have nearly the same tokens per parameter: the effects of size and of data cannot be told apart", SURVEY))
-    found += [(f"residuals rise or fall with {what} (correlation {r:+.2f}): the form misses something there", SURVEY) for what, r in _trends(fit)]
+            found.append(
+                ("all runs have nearly the same tokens per parameter: the effects of size and of data cannot be told apart", SURVEY)
+            )
+    found += [
+        (f"residuals rise or fall with {what} (correlation {r:+.2f}): the form misses something there", SURVEY) for what, r in _trends(fit)
+    ]
     heavy = _heavy_tail(fit)
     if heavy:
         found.append((f"{heavy} runs lie more than six typical residuals off: see whether they diverged or were cut short", SURVEY))
     if fit.optimum is not None and fit.optimum.agree < 0.1 * fit.optimum.starts:
-        found.append((f"only {fit.optimum.agree} of {fit.optimum.starts} starts reached the best optimum: a single start would have missed it", SURVEY))
+        found.append(
+            (
+                f"only {fit.optimum.agree} of {fit.optimum.starts} starts reached the best optimum: a single start would have missed it",
+                SURVEY,
+            )
+        )
     if clusters(table) is not None and fit.spread is not None and fit.spread.method == "row":
         found.append(("rows are points along runs but were resampled one by one: intervals are too narrow", GUIDE))
     if "params_kind" not in table.words and "embed" not in table.names.get("params", ""):
@@ -71,24 +82,24 @@ def _heavy_tail(fit: Fitted) -> int:
 
 def leverage(fit: Fitted) -> Floats:
     """Share of the fit's curvature that each run carries (hat values) [n]; they sum to the number of coefficients."""
-    assert fit.target is not None and fit.optimum is not None, "an undetermined fit has no leverage"
-    _, jacobian = fit.target.linearise(fit.optimum.theta[None, :])
+    objective, optimum = fit.solved()
+    _, jacobian = objective.linearise(optimum.theta[None, :])
     J = jacobian[0] / np.maximum(np.linalg.norm(jacobian[0], axis=1, keepdims=True), 1e-300)
     return np.einsum("pn,pq,qn->n", J, np.linalg.pinv(J @ J.T), J)
 
 
 def leave_one_out(fit: Fitted) -> tuple[list[str], dict[str, Floats]]:
     """Coefficients refitted without each run (training runs where rows are points along them), all solved together."""
-    assert fit.target is not None and fit.optimum is not None, "an undetermined fit cannot be refitted"
+    objective, optimum = fit.solved()
     codes = clusters(fit.table)
     units = codes if codes is not None else np.arange(len(fit.table))
     ids, first = np.unique(units, return_index=True)
     ids = ids[:_MOST_UNITS]
     weights = (units[None, :] != ids[:, None]).astype(float)
-    found = solve_resamples(fit.target, fit.optimum.theta, lambda a, b: weights[a:b], len(ids))
+    found = solve_resamples(objective, optimum.theta, lambda a, b: weights[a:b], len(ids))
     words = fit.table.words.get("run" if codes is not None else "run_id")
     labels = [str(words[k]) if words is not None else f"row {int(fit.table.rows[k])}" for k in first[: len(ids)]]
-    return labels, fit.target.natural(found.theta)
+    return labels, objective.natural(found.theta)
 
 
 def size_exponent(coefficients: dict[str, Any]) -> Any:
@@ -139,10 +150,10 @@ def _refit(fit: Fitted, part: RunTable) -> dict[str, float] | None:
 
 
 def _loss_at_largest(fit: Fitted, coefficients: dict[str, float]) -> float:
-    assert fit.target is not None, "an undetermined fit predicts nothing"
+    objective, _ = fit.solved()
     at = int(np.argmax(fit.table["flops"])) if "flops" in fit.table else 0
-    inputs = {name: values[0][at : at + 1] for name, values in fit.target.inputs.items()}
-    return float(fit.target.predict(fit.target.internal(coefficients)[None, :], inputs)[0, 0])
+    inputs = {name: values[0][at : at + 1] for name, values in objective.inputs.items()}
+    return float(objective.predict(objective.internal(coefficients)[None, :], inputs)[0, 0])
 
 
 def _table(name: str, title: str, columns: list[tuple[str, str, str]], rows: list[list[Any]]) -> Table:
@@ -152,25 +163,55 @@ def _table(name: str, title: str, columns: list[tuple[str, str, str]], rows: lis
 def diagnosis_tables(fit: Fitted) -> list[Table]:
     """The data of the figures: parity and residuals, isoFLOP curves with optima, forecast band, approaches, sensitivity."""
     tables = [_points(fit)]
-    if {"params", "tokens", "flops"} <= set(fit.table.numbers) and set(fit.spec.inputs.values()) == {"params", "tokens"} and fit.spec.residual == "log":
+    if (
+        {"params", "tokens", "flops"} <= set(fit.table.numbers)
+        and set(fit.spec.inputs.values()) == {"params", "tokens"}
+        and fit.spec.residual == "log"
+    ):
         tables += [_isoflop(fit), _band(fit), _approaches(fit)]
     rows = [[label, None if np.isnan(a) else a, loss] for label, a, loss in sensitivity(fit)] if len(fit.table) <= 20_000 else []
     if rows:
-        tables.append(_table("sensitivity", "What moves the fit", [("change", "change", ""), ("size_exponent", "exponent of optimal size", ""),
-                                                                  ("loss_at_largest", "loss at the largest run", "")], rows))
+        tables.append(
+            _table(
+                "sensitivity",
+                "What moves the fit",
+                [
+                    ("change", "change", ""),
+                    ("size_exponent", "exponent of optimal size", ""),
+                    ("loss_at_largest", "loss at the largest run", ""),
+                ],
+                rows,
+            )
+        )
     return tables
 
 
 def _points(fit: Fitted) -> Table:
     r, lever = residuals(fit), leverage(fit)
     measured = fit.table[fit.spec.target]
-    predicted = fit.target.predict(fit.optimum.theta[None, :])[0] if fit.target and fit.optimum else measured
+    objective, optimum = fit.solved()
+    predicted = objective.predict(optimum.theta[None, :])[0]
     step = max(1, len(r) // 2000)
     roles = [role for role in ("params", "tokens", "flops") if role in fit.table]
-    rows = [[int(fit.table.rows[i]), *(float(fit.table[role][i]) for role in roles), float(measured[i]), float(predicted[i]), float(r[i]), float(lever[i])]
-            for i in range(0, len(r), step)]
-    columns = [("row", "row", ""), *((role, _NAMES[role], "") for role in roles), ("measured", "measured", ""), ("predicted", "predicted", ""),
-               ("residual", "residual (log)" if fit.spec.residual == "log" else "residual", ""), ("leverage", "leverage", "")]
+    rows = [
+        [
+            int(fit.table.rows[i]),
+            *(float(fit.table[role][i]) for role in roles),
+            float(measured[i]),
+            float(predicted[i]),
+            float(r[i]),
+            float(lever[i]),
+        ]
+        for i in range(0, len(r), step)
+    ]
+    columns = [
+        ("row", "row", ""),
+        *((role, _NAMES[role], "") for role in roles),
+        ("measured", "measured", ""),
+        ("predicted", "predicted", ""),
+        ("residual", "residual (log)" if fit.spec.residual == "log" else "residual", ""),
+        ("leverage", "leverage", ""),
+    ]
     return _table("residuals", "Parity and residuals", columns, rows)
 
 
@@ -185,8 +226,12 @@ def _isoflop(fit: Fitted) -> Table:
         loss = fit.predict({"N": sizes, "D": C / (6 * sizes)})
         best = int(np.argmin(loss))
         rows += [[C, float(N), float(L), int(k == best)] for k, (N, L) in enumerate(zip(sizes, loss, strict=True))]
-    return _table("isoflop", "Loss against size at equal compute", [("flops", "compute", "FLOP"), ("params", "size", "params"), ("loss", "loss", ""),
-                                                                   ("optimum", "best size of the curve", "")], rows)
+    return _table(
+        "isoflop",
+        "Loss against size at equal compute",
+        [("flops", "compute", "FLOP"), ("params", "size", "params"), ("loss", "loss", ""), ("optimum", "best size of the curve", "")],
+        rows,
+    )
 
 
 def _band(fit: Fitted) -> Table:
@@ -198,9 +243,23 @@ def _band(fit: Fitted) -> Table:
     centre = fit.predict(inputs)
     draws = fit.target.predict(fit.spread.theta[:400], inputs) if fit.spread is not None and fit.target is not None else centre[None, :]
     lower, upper = np.nanquantile(draws, [0.05, 0.95], axis=0)
-    rows = [[float(c), float(n), float(m), float(a), float(b), int(c > top)] for c, n, m, a, b in zip(compute, sizes, centre, lower, upper, strict=True)]
-    return _table("band", "Loss at the optimal size", [("flops", "compute", "FLOP"), ("params", "optimal size", "params"), ("loss", "loss", ""),
-                                                      ("low", "90% low", ""), ("high", "90% high", ""), ("beyond", "beyond the runs", "")], rows)
+    rows = [
+        [float(c), float(n), float(m), float(a), float(b), int(c > top)]
+        for c, n, m, a, b in zip(compute, sizes, centre, lower, upper, strict=True)
+    ]
+    return _table(
+        "band",
+        "Loss at the optimal size",
+        [
+            ("flops", "compute", "FLOP"),
+            ("params", "optimal size", "params"),
+            ("loss", "loss", ""),
+            ("low", "90% low", ""),
+            ("high", "90% high", ""),
+            ("beyond", "beyond the runs", ""),
+        ],
+        rows,
+    )
 
 
 def _best_size(fit: Fitted, C: float) -> float:
@@ -212,13 +271,31 @@ def _approaches(fit: Fitted) -> Table:
     """Optimal size by the three approaches at the largest run's compute and ten times that."""
     top = float(fit.table["flops"].max())
     three = size_exponent(fit.params)
-    rows: list[list[Any]] = [[3, None if np.isnan(three) else float(three), _best_size(fit, top), _best_size(fit, 10 * top), len(fit.table),
-                              "trusts the form; A and alpha trade against each other"]]
+    rows: list[list[Any]] = [
+        [
+            3,
+            None if np.isnan(three) else float(three),
+            _best_size(fit, top),
+            _best_size(fit, 10 * top),
+            len(fit.table),
+            "trusts the form; A and alpha trade against each other",
+        ]
+    ]
     for law in (approach_1(fit.table), approach_2(fit.table)):
         if law is not None:
             rows.append([law.approach, law.exponent, law.params(top), law.params(10 * top), law.points, law.bias])
-    columns = [("approach", "approach", ""), ("exponent", "exponent of optimal size", ""), ("at_largest", "size at the largest compute", "params"),
-               ("at_ten_times", "size at ten times that", "params"), ("points", "points used", ""), ("bias", "known bias", "")]
+    columns = [
+        ("approach", "approach", ""),
+        ("exponent", "exponent of optimal size", ""),
+        ("at_largest", "size at the largest compute", "params"),
+        ("at_ten_times", "size at ten times that", "params"),
+        ("points", "points used", ""),
+        ("bias", "known bias", ""),
+    ]
     table = _table("approaches", "Optimal size by the three approaches", columns, sorted(rows, key=lambda row: row[0]))
     outside = sum(not p.inside for p in parabolas(fit.table))
-    return table.model_copy(update={"note": f"{outside} isoFLOP levels have their optimum outside the sizes that were run"}) if outside else table
+    return (
+        table.model_copy(update={"note": f"{outside} isoFLOP levels have their optimum outside the sizes that were run"})
+        if outside
+        else table
+    )

@@ -36,7 +36,9 @@ class Member:
 
     def spec(self, constants: Mapping[str, float]) -> FitForm:
         """The fit form on a table's centre."""
-        parameters = tuple(Parameter(name, mean - 1.5 * sd, mean + 1.5 * sd, bounds=(low, high)) for name, mean, sd, low, high in self.parameters)
+        parameters = tuple(
+            Parameter(name, mean - 1.5 * sd, mean + 1.5 * sd, bounds=(low, high)) for name, mean, sd, low, high in self.parameters
+        )
         return FitForm(self.name, self.name, self.form, {"N": "params", "D": "tokens"}, parameters, constants=constants)
 
 
@@ -45,17 +47,30 @@ _EXPONENTS = (("alpha", 0.35, 0.12, 0.03, 3.0), ("beta", 0.35, 0.12, 0.03, 3.0))
 MEMBERS: tuple[Member, ...] = (
     Member("chinchilla", "chinchilla_centred_loss", _TERMS + _EXPONENTS),
     Member("kaplan_floor", "kaplan_floor_centred_loss", _TERMS + _EXPONENTS),
-    Member("farseer", "farseer_centred_loss", (
-        ("g", -0.2, 0.5, -14.0, 5.0), ("g_slope", -0.06, 0.06, -2.0, 1.0), ("g_bend", 0.0, 0.3, -1.0, 1.0),
-        ("b", -1.2, 1.0, -14.0, 5.0), ("b_slope", -0.02, 0.15, -2.0, 2.0), ("b_bend", 0.0, 0.2, -1.0, 1.0),
-        ("a", -1.0, 0.4, -4.0, 1.0), ("a_slope", 0.0, 0.05, -1.0, 1.0), ("a_bend", 0.0, 0.2, -1.0, 1.0))),
+    Member(
+        "farseer",
+        "farseer_centred_loss",
+        (
+            ("g", -0.2, 0.5, -14.0, 5.0),
+            ("g_slope", -0.06, 0.06, -2.0, 1.0),
+            ("g_bend", 0.0, 0.3, -1.0, 1.0),
+            ("b", -1.2, 1.0, -14.0, 5.0),
+            ("b_slope", -0.02, 0.15, -2.0, 2.0),
+            ("b_bend", 0.0, 0.2, -1.0, 1.0),
+            ("a", -1.0, 0.4, -4.0, 1.0),
+            ("a_slope", 0.0, 0.05, -1.0, 1.0),
+            ("a_bend", 0.0, 0.2, -1.0, 1.0),
+        ),
+    ),
 )
 
 
 class PenalisedObjective(Objective):
     """The Huber objective plus a quadratic penalty strength/2 sum ((theta - mean)/sd)^2."""
 
-    def __init__(self, member: Member, inputs: Mapping[str, Floats], target: Floats, constants: Mapping[str, float], strength: float) -> None:
+    def __init__(
+        self, member: Member, inputs: Mapping[str, Floats], target: Floats, constants: Mapping[str, float], strength: float
+    ) -> None:
         super().__init__(member.spec(constants), inputs, target)
         self.mean = np.array([p[1] for p in member.parameters])
         self.precision = strength / np.array([p[2] for p in member.parameters]) ** 2
@@ -64,8 +79,12 @@ class PenalisedObjective(Objective):
         """Normal equations with the prior's share added."""
         found = super().normal(theta, w, damping)
         off = theta - self.mean
-        return Normal(found.cost + 0.5 * (self.precision * off * off).sum(1), found.gradient - self.precision * off,
-                      found.inside + np.diag(self.precision), found.outside)
+        return Normal(
+            found.cost + 0.5 * (self.precision * off * off).sum(1),
+            found.gradient - self.precision * off,
+            found.inside + np.diag(self.precision),
+            found.outside,
+        )
 
     def start(self, n: int) -> Floats:
         """Starts spread over the bulk of the prior [n, p]."""
@@ -84,8 +103,10 @@ class Ensemble:
 
     def predict(self, inputs: Mapping[str, Floats]) -> dict[str, Floats]:
         """Each member's loss [n] at N and D."""
-        return {member.name: objective.predict(theta[None, :], inputs)[0]
-                for member, objective, theta in zip(self.members, self.objectives, self.thetas, strict=True)}
+        return {
+            member.name: objective.predict(theta[None, :], inputs)[0]
+            for member, objective, theta in zip(self.members, self.objectives, self.thetas, strict=True)
+        }
 
     def resampled(self, inputs: Mapping[str, Floats], n: int, seed: int) -> tuple[Floats, Floats]:
         """Median forecasts of `n` row resamples [n, points], and the resamples' weights of the training rows [n, rows]."""
@@ -95,8 +116,18 @@ class Ensemble:
         found: list[Floats] = []
         for objective, theta in zip(self.objectives, self.thetas, strict=True):
             size = max(1, 40_000 // rows)
-            parts = [solve(objective.normal, np.tile(theta, (len(counts[a : a + size]), 1)), counts[a : a + size], objective.bounds,
-                           tolerance=1e-4, max_iterations=15, damping=0.3).theta for a in range(0, n, size)]
+            parts = [
+                solve(
+                    objective.normal,
+                    np.tile(theta, (len(counts[a : a + size]), 1)),
+                    counts[a : a + size],
+                    objective.bounds,
+                    tolerance=1e-4,
+                    max_iterations=15,
+                    damping=0.3,
+                ).theta
+                for a in range(0, n, size)
+            ]
             found.append(objective.predict(np.concatenate(parts), inputs))
         return np.median(np.stack(found), axis=0), counts
 
@@ -117,13 +148,24 @@ def focus_weights(loss: Floats, focus: float = FOCUS) -> Floats:
         focus *= 0.8
 
 
-def fit_ensemble(inputs: Mapping[str, Floats], loss: Floats, *, members: Sequence[Member] = MEMBERS, focus: float = FOCUS,
-                 prior: float = PRIOR, row_weights: Floats | None = None) -> Ensemble:
+def fit_ensemble(
+    inputs: Mapping[str, Floats],
+    loss: Floats,
+    *,
+    members: Sequence[Member] = MEMBERS,
+    focus: float = FOCUS,
+    prior: float = PRIOR,
+    row_weights: Floats | None = None,
+) -> Ensemble:
     """Fit the members to runs (N, D and positive losses)."""
     weights = focus_weights(loss, focus)
     if row_weights is not None:
         weights = weights * row_weights / float(np.mean(weights * row_weights))
-    constants = {"N_0": float(np.exp(np.mean(np.log(inputs["N"])))), "D_0": float(np.exp(np.mean(np.log(inputs["D"])))), "L_0": float(loss.min())}
+    constants = {
+        "N_0": float(np.exp(np.mean(np.log(inputs["N"])))),
+        "D_0": float(np.exp(np.mean(np.log(inputs["D"])))),
+        "L_0": float(loss.min()),
+    }
     objectives = [PenalisedObjective(m, inputs, loss, constants, prior * HUBER_DELTA * PRIOR_NOISE) for m in members]
     thetas = [_best(objective, weights[None, :]) for objective in objectives]
     return Ensemble(tuple(members), tuple(objectives), tuple(thetas), weights)

@@ -56,10 +56,12 @@ def _amplitudes(objective: Objective, shapes: Floats) -> Floats:
     linear = [i for i, p in enumerate(spec.parameters) if p.linear]
     if not linear:
         return shapes
-    names, columns = spec.names, {k: v for k, v in objective.inputs.items()}
+    names, columns = spec.names, dict(objective.inputs)
     basis = []
     for i in linear:
-        coefficients = {names[j]: (np.full((len(shapes), 1), float(i == j)) if j in linear else shapes[:, j : j + 1]) for j in range(len(names))}
+        coefficients = {
+            names[j]: (np.full((len(shapes), 1), float(i == j)) if j in linear else shapes[:, j : j + 1]) for j in range(len(names))
+        }
         out = objective.form.fn(**columns, **coefficients, **spec.constants)
         value = out[spec.output] if isinstance(out, dict) else out
         basis.append(np.broadcast_to(value, (len(shapes), objective.n)))
@@ -79,7 +81,9 @@ def _amplitudes(objective: Objective, shapes: Floats) -> Floats:
 
 def start_rows(objective: Objective, n_starts: int) -> Floats:
     """Internal starting parameters [n_starts, p]."""
-    medians = {name: float(np.median(column)) for name, column in objective.inputs.items()} | {"": float(np.median(np.abs(objective.target)))}
+    medians = {name: float(np.median(column)) for name, column in objective.inputs.items()} | {
+        "": float(np.median(np.abs(objective.target)))
+    }
     with np.errstate(all="ignore"):
         natural = _amplitudes(objective, starting_points(objective.spec, medians, n_starts))
         theta = objective.internal({name: natural[:, i] for i, name in enumerate(objective.spec.names)})
@@ -89,7 +93,11 @@ def start_rows(objective: Objective, n_starts: int) -> Floats:
 def _thin(objective: Objective, cap: int, copy: bool = False) -> Objective:
     """The objective on an even sample of its rows in order of the target, for searching only."""
     if objective.n <= cap:
-        return objective_for(objective.spec, {k: v[0] for k, v in objective.inputs.items()}, objective.target, objective.delta) if copy else objective
+        return (
+            objective_for(objective.spec, {k: v[0] for k, v in objective.inputs.items()}, objective.target, objective.delta)
+            if copy
+            else objective
+        )
     rows = np.argsort(objective.target, kind="stable")[np.linspace(0, objective.n - 1, cap).astype(int)]
     return objective_for(objective.spec, {k: v[0][rows] for k, v in objective.inputs.items()}, objective.target[rows], objective.delta)
 
@@ -114,11 +122,14 @@ def _search(objective: Objective, n_starts: int, wide_rows: int, places: int) ->
     if not np.isfinite(rough.cost[order[0]]):
         raise InputError("runs", "the form has no finite loss on these runs", "check the columns and their units, or try another --form")
     front = objective.internal(search.natural(rough.theta[order[:1]]))
-    last = solve(objective.normal, front, np.ones((1, objective.n)), objective.bounds, tolerance=max(1e-14, 1e-16 * objective.n),
-                 max_iterations=200)
+    last = solve(
+        objective.normal, front, np.ones((1, objective.n)), objective.bounds, tolerance=max(1e-14, 1e-16 * objective.n), max_iterations=200
+    )
     best = int(np.argmin(last.cost))
     agree = int(np.sum(followers[rough.cost <= rough.cost[order[0]] * (1 + 1e-6) + 1e-18]))
-    return Optimum(last.theta[best], float(last.cost[best]), n, agree, bool(last.converged[best]), tuple(float(c) for c in rough.cost[order]))
+    return Optimum(
+        last.theta[best], float(last.cost[best]), n, agree, bool(last.converged[best]), tuple(float(c) for c in rough.cost[order])
+    )
 
 
 def _wide_search(objective: Objective, n_starts: int, rows: int, places: int) -> tuple[int, Floats, npt.NDArray[np.intp]]:
@@ -150,8 +161,16 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def solve_resamples(objective: Objective, start: Floats, weights_of: Callable[[int, int], Floats], n: int, *, tolerance: float = 1e-9,
-                    n_workers: int | None = None, progress: Callable[[int], None] | None = None) -> Solution:
+def solve_resamples(
+    objective: Objective,
+    start: Floats,
+    weights_of: Callable[[int, int], Floats],
+    n: int,
+    *,
+    tolerance: float = 1e-9,
+    n_workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Solution:
     """Refit `n` resamples from `start` [p]; `weights_of(a, b)` gives row weights of resamples a..b.
 
     Chunks are cut by size alone, so that the answer does not depend on the number of workers.
@@ -160,8 +179,15 @@ def solve_resamples(objective: Objective, start: Floats, weights_of: Callable[[i
     cuts = [(a, min(a + size, n)) for a in range(0, n, size)]
 
     def one(cut: tuple[int, int]) -> Solution:
-        part = solve(objective.normal, np.tile(start, (cut[1] - cut[0], 1)), weights_of(*cut), objective.bounds, tolerance=tolerance,
-                     max_iterations=200, damping=0.3)
+        part = solve(
+            objective.normal,
+            np.tile(start, (cut[1] - cut[0], 1)),
+            weights_of(*cut),
+            objective.bounds,
+            tolerance=tolerance,
+            max_iterations=200,
+            damping=0.3,
+        )
         if progress:
             progress(cut[1] - cut[0])
         return part
@@ -172,5 +198,9 @@ def solve_resamples(objective: Objective, start: Floats, weights_of: Callable[[i
             parts = list(pool.map(one, cuts))
     else:
         parts = [one(cut) for cut in cuts]
-    return Solution(np.concatenate([p.theta for p in parts]), np.concatenate([p.cost for p in parts]),
-                    np.concatenate([p.converged for p in parts]), max(p.iterations for p in parts))
+    return Solution(
+        np.concatenate([p.theta for p in parts]),
+        np.concatenate([p.cost for p in parts]),
+        np.concatenate([p.converged for p in parts]),
+        max(p.iterations for p in parts),
+    )

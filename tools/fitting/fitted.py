@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from knowledge.errors import InputError
 from tools.fitting.bootstrap import Method, Spread, bootstrap
 from tools.fitting.estimate import N_STARTS, Optimum, find_optimum, make_objective
 from tools.fitting.objective import HUBER_DELTA, Objective
@@ -42,8 +43,11 @@ class Fitted:
     @property
     def verdict(self) -> str:
         """One sentence a reader can act on."""
-        lead = {"determined": "the runs determine the law", "weak": "the runs determine the law only in part",
-                "undetermined": "the runs do not determine the law"}[self.status]
+        lead = {
+            "determined": "the runs determine the law",
+            "weak": "the runs determine the law only in part",
+            "undetermined": "the runs do not determine the law",
+        }[self.status]
         return lead + (": " + "; ".join(self.reasons) if self.reasons else "")
 
     def draws(self) -> dict[str, Floats]:
@@ -52,8 +56,14 @@ class Fitted:
 
     def predict(self, inputs: dict[str, Floats]) -> Floats:
         """Predicted target [n] at the form's inputs."""
-        assert self.target is not None and self.optimum is not None, "an undetermined fit predicts nothing"
-        return self.target.predict(self.optimum.theta[None, :], inputs)[0]
+        objective, optimum = self.solved()
+        return objective.predict(optimum.theta[None, :], inputs)[0]
+
+    def solved(self) -> tuple[Objective, Optimum]:
+        """Objective and optimum; raises InputError with the verdict when the runs determined nothing."""
+        if self.target is None or self.optimum is None:
+            raise InputError("fit", "there is no fit", self.verdict)
+        return self.target, self.optimum
 
 
 def _too_little(spec: FitForm, table: RunTable) -> str:
@@ -70,8 +80,8 @@ def _too_little(spec: FitForm, table: RunTable) -> str:
     for role, values in inputs.items():
         count = len(np.unique(np.round(np.log(np.maximum(values, 1e-300)), 6)))
         if count < needed and role in ("params", "tokens", "flops"):
-            return f"{'all runs have one value' if count == 1 else 'there are only two values'} of {role}, so its exponent cannot be told from the floor; " \
-                   f"run at least {needed} values"
+            few = "all runs have one value" if count == 1 else "there are only two values"
+            return f"{few} of {role}, so its exponent cannot be told from the floor; run at least {needed} values"
     if float(np.ptp(table[spec.target])) == 0.0:
         return f"every run has the same {spec.target}"
     return ""
@@ -86,13 +96,24 @@ def settle_residual(spec: FitForm, table: RunTable) -> tuple[FitForm, RunTable, 
     name = table.names.get(spec.target, spec.target)
     if bad.mean() <= _FEW_NONPOSITIVE:
         return spec, table.set_aside(bad, "zero or negative: a log fit cannot take it", name), ""
-    note = f"{int(bad.sum())} of {len(table)} losses are zero or negative, so no log fit exists: fitted on the loss itself (linear residuals)"
+    note = (
+        f"{int(bad.sum())} of {len(table)} losses are zero or negative, so no log fit exists: fitted on the loss itself (linear residuals)"
+    )
     return spec.linear_residual(), table, note
 
 
-def fit_runs(table: RunTable, spec: FitForm, *, n_bootstrap: int = N_BOOTSTRAP, seed: int = 0, method: Method | None = None,
-             n_starts: int = N_STARTS, delta: float = HUBER_DELTA, n_workers: int | None = None,
-             progress: Callable[[int], None] | None = None) -> Fitted:
+def fit_runs(
+    table: RunTable,
+    spec: FitForm,
+    *,
+    n_bootstrap: int = N_BOOTSTRAP,
+    seed: int = 0,
+    method: Method | None = None,
+    n_starts: int = N_STARTS,
+    delta: float = HUBER_DELTA,
+    n_workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Fitted:
     """Fit one form to one group of runs. Never raises for data that cannot carry the law: the verdict says so."""
     table = for_size_and_tokens(table) if set(spec.inputs.values()) <= {"params", "tokens", "flops"} else table
     spec, table, note = settle_residual(spec, table)
@@ -109,8 +130,11 @@ def fit_runs(table: RunTable, spec: FitForm, *, n_bootstrap: int = N_BOOTSTRAP, 
         return Fitted(spec, table, "undetermined", (*notes, no_signal), objective=optimum.cost, optimum=optimum, target=objective)
     runs = clusters(table)
     chosen: Method = method or ("run" if runs is not None else "row")
-    spread = bootstrap(objective, optimum, n_bootstrap, seed=seed, method=chosen, clusters=runs, n_workers=n_workers, progress=progress) \
-        if n_bootstrap else None
+    spread = (
+        bootstrap(objective, optimum, n_bootstrap, seed=seed, method=chosen, clusters=runs, n_workers=n_workers, progress=progress)
+        if n_bootstrap
+        else None
+    )
     return _summarise(spec, table, objective, optimum, spread, notes)
 
 
@@ -132,11 +156,13 @@ def _no_signal(objective: Objective, optimum: Optimum, table: RunTable) -> str:
     if "flops" in table:
         rank = np.corrcoef(np.argsort(np.argsort(table["flops"])), np.argsort(np.argsort(objective.target)))[0, 1]
         if rank > 0.3:
-            return "the loss rises with scale, which no scaling law with falling terms describes: check the loss column's sign and the runs' health"
+            return "the loss rises with scale, which no law of falling terms describes: check the loss column's sign and the runs' health"
     return "the law explains the losses no better than a constant does: no trend with scale stands out of the noise"
 
 
-def _summarise(spec: FitForm, table: RunTable, objective: Objective, optimum: Optimum, spread: Spread | None, notes: tuple[str, ...]) -> Fitted:
+def _summarise(
+    spec: FitForm, table: RunTable, objective: Objective, optimum: Optimum, spread: Spread | None, notes: tuple[str, ...]
+) -> Fitted:
     natural = {name: float(value) for name, value in objective.natural(optimum.theta).items()}
     se: dict[str, float] = {}
     interval: dict[str, tuple[float, float]] = {}
@@ -146,10 +172,22 @@ def _summarise(spec: FitForm, table: RunTable, objective: Objective, optimum: Op
         with np.errstate(all="ignore"):
             se = {name: float(np.std(values, ddof=1)) for name, values in draws.items()}
             interval = {name: (float(np.quantile(v, (1 - LEVEL) / 2)), float(np.quantile(v, (1 + LEVEL) / 2))) for name, v in draws.items()}
-            correlation = np.nan_to_num(np.corrcoef(spread.theta.T)).tolist()
+            correlation = np.atleast_2d(np.nan_to_num(np.corrcoef(spread.theta.T))).tolist()
     weak = _weaknesses(objective, optimum, spread, interval)
-    return Fitted(spec, table, "weak" if weak else "determined", (*notes, *weak), natural, se, interval, correlation, optimum.cost, optimum,
-                  spread, objective)
+    return Fitted(
+        spec,
+        table,
+        "weak" if weak else "determined",
+        (*notes, *weak),
+        natural,
+        se,
+        interval,
+        correlation,
+        optimum.cost,
+        optimum,
+        spread,
+        objective,
+    )
 
 
 def _weaknesses(objective: Objective, optimum: Optimum, spread: Spread | None, interval: dict[str, tuple[float, float]]) -> list[str]:
@@ -159,7 +197,7 @@ def _weaknesses(objective: Objective, optimum: Optimum, spread: Spread | None, i
         low, high = objective.bounds[0][i], objective.bounds[1][i]
         if optimum.theta[i] <= low + 1e-9 or optimum.theta[i] >= high - 1e-9:
             found.append(f"{name} ends at its bound: its term is not in the data")
-    f, jacobian = objective.linearise(optimum.theta[None, :])
+    _, jacobian = objective.linearise(optimum.theta[None, :])
     scale = np.sqrt(np.einsum("pn,pn->p", jacobian[0], jacobian[0]))
     flat = [name for name, size in zip(names, scale, strict=True) if size < 1e-7 * max(float(scale.max()), 1e-300)]
     found += [f"the losses do not depend on {name}" for name in flat]
@@ -187,14 +225,28 @@ def as_json(fit: Fitted) -> dict[str, Any]:
 
     optimum = fit.optimum
     out: dict[str, Any] = {
-        "form": fit.spec.name, "formula": fit.target.form.formula if fit.target else "", "group": fit.table.group, "residual": fit.spec.residual,
-        "runs": len(fit.table), "params": {k: plain(v) for k, v in fit.params.items()} or None,
-        "se": {k: plain(v) for k, v in fit.se.items()} or None, "interval90": {k: [plain(a), plain(b)] for k, (a, b) in fit.interval.items()} or None,
-        "objective": plain(fit.objective), "status": fit.status, "verdict": fit.verdict, "reasons": list(fit.reasons),
-        "correlation": fit.correlation or None, "problems": [str(problem) for problem in fit.table.problems],
+        "form": fit.spec.name,
+        "formula": fit.target.form.formula if fit.target else "",
+        "group": fit.table.group,
+        "residual": fit.spec.residual,
+        "runs": len(fit.table),
+        "params": {k: plain(v) for k, v in fit.params.items()} or None,
+        "se": {k: plain(v) for k, v in fit.se.items()} or None,
+        "interval90": {k: [plain(a), plain(b)] for k, (a, b) in fit.interval.items()} or None,
+        "objective": plain(fit.objective),
+        "status": fit.status,
+        "verdict": fit.verdict,
+        "reasons": list(fit.reasons),
+        "correlation": fit.correlation or None,
+        "problems": [str(problem) for problem in fit.table.problems],
     }
     if optimum is not None:
         out["search"] = {"starts": optimum.starts, "agree": optimum.agree, "converged": optimum.converged}
     if fit.spread is not None:
-        out["bootstrap"] = {"draws": len(fit.spread.theta), "method": fit.spread.method, "seed": fit.spread.seed, "not_converged": fit.spread.failed}
+        out["bootstrap"] = {
+            "draws": len(fit.spread.theta),
+            "method": fit.spread.method,
+            "seed": fit.spread.seed,
+            "not_converged": fit.spread.failed,
+        }
     return out

@@ -144,7 +144,13 @@ def _where(condition: Any, a: Any, b: Any) -> Jet:
 
 
 _RULES: dict[str, Callable[..., Any]] = {
-    "add": _add, "subtract": _subtract, "multiply": _multiply, "divide": _divide, "true_divide": _divide, "power": _power, "float_power": _power,
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "true_divide": _divide,
+    "power": _power,
+    "float_power": _power,
     "negative": lambda a: -a,
     "positive": lambda a: a,
     "exp": _unary(np.exp, lambda _x, y: y),

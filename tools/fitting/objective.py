@@ -59,7 +59,10 @@ class Objective:
         self.n = len(self.target)
         self.p = len(spec.parameters)
         self.is_log = np.array([parameter.log for parameter in spec.parameters])
-        self.bounds = (np.array([p.internal(p.bounds[0]) for p in spec.parameters]), np.array([p.internal(p.bounds[1]) for p in spec.parameters]))
+        self.bounds = (
+            np.array([p.internal(p.bounds[0]) for p in spec.parameters]),
+            np.array([p.internal(p.bounds[1]) for p in spec.parameters]),
+        )
 
     def natural(self, theta: Floats) -> dict[str, Floats]:
         """Coefficients by name from internal parameters [..., p]."""
@@ -139,8 +142,33 @@ def _moment_matrix(w: Floats, p2: Floats, p3: Floats, X: Floats) -> Floats:
     one2 = s2[:, 0] - s22[:, 0] - s23[:, 0]
     one3 = s3[:, 0] - s23[:, 0] - s33[:, 0]
     one1 = s0 - s2[:, 0] - s3[:, 0] - one2 - one3
-    rows = (one1, one2, one3, -m1x, -m1y, one2, s22[:, 0], s23[:, 0], -s22[:, 1], -s23[:, 2], one3, s23[:, 0], s33[:, 0], -s23[:, 1],
-            -s33[:, 1], -m1x, -s22[:, 1], -s23[:, 1], s22[:, 2], s23[:, 3], -m1y, -s23[:, 2], -s33[:, 1], s23[:, 3], s33[:, 2])
+    rows = (
+        one1,
+        one2,
+        one3,
+        -m1x,
+        -m1y,
+        one2,
+        s22[:, 0],
+        s23[:, 0],
+        -s22[:, 1],
+        -s23[:, 2],
+        one3,
+        s23[:, 0],
+        s33[:, 0],
+        -s23[:, 1],
+        -s33[:, 1],
+        -m1x,
+        -s22[:, 1],
+        -s23[:, 1],
+        s22[:, 2],
+        s23[:, 3],
+        -m1y,
+        -s23[:, 2],
+        -s33[:, 1],
+        s23[:, 3],
+        s33[:, 2],
+    )
     return np.stack(rows, 1).reshape(len(w), 5, 5)
 
 
@@ -158,19 +186,33 @@ class ChinchillaObjective(Objective):
         self._X = np.ascontiguousarray(np.stack([np.ones_like(x), self._x, self._y, self._x**2, self._x * self._y, self._y**2], 1))
         # A term below a millionth of the loss is no term: the bound keeps its logarithm from wandering off for ever.
         middle = float(np.median(self.y))
-        self.bounds = (np.concatenate([np.full(3, middle - 14.0), self.bounds[0][3:]]), np.concatenate([np.full(3, middle + 14.0), self.bounds[1][3:]]))
+        self.bounds = (
+            np.concatenate([np.full(3, middle - 14.0), self.bounds[0][3:]]),
+            np.concatenate([np.full(3, middle + 14.0), self.bounds[1][3:]]),
+        )
 
     def natural(self, theta: Floats) -> dict[str, Floats]:
         """Coefficients E, A, B, alpha, beta."""
         alpha, beta = theta[..., 3], theta[..., 4]
-        return {"E": np.exp(theta[..., 0]), "A": np.exp(theta[..., 1] + alpha * self._centre[1]),
-                "B": np.exp(theta[..., 2] + beta * self._centre[2]), "alpha": alpha, "beta": beta}
+        return {
+            "E": np.exp(theta[..., 0]),
+            "A": np.exp(theta[..., 1] + alpha * self._centre[1]),
+            "B": np.exp(theta[..., 2] + beta * self._centre[2]),
+            "alpha": alpha,
+            "beta": beta,
+        }
 
     def internal(self, values: Mapping[str, Any]) -> Floats:
         """Theta from coefficients."""
         with np.errstate(divide="ignore"):
             logs = [np.log(values[k]) for k in ("E", "A", "B")]
-        columns = (logs[0], logs[1] - values["alpha"] * self._centre[1], logs[2] - values["beta"] * self._centre[2], values["alpha"], values["beta"])
+        columns = (
+            logs[0],
+            logs[1] - values["alpha"] * self._centre[1],
+            logs[2] - values["beta"] * self._centre[2],
+            values["alpha"],
+            values["beta"],
+        )
         return np.clip(np.stack(np.broadcast_arrays(*columns), -1), *self.bounds)
 
     def linearise(self, theta: Floats, inputs: Mapping[str, Floats] | None = None) -> tuple[Floats, Floats]:

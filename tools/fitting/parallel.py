@@ -14,8 +14,9 @@ Out = TypeVar("Out")
 BACKENDS = ("serial", "loky", "threading", "dask", "ray")
 
 
-def map_seeded(fn: Callable[[Item, np.random.Generator], Out], items: Sequence[Item], seed: int, backend: str = "loky",
-               workers: int | None = None) -> list[Out]:
+def map_seeded(
+    fn: Callable[[Item, np.random.Generator], Out], items: Sequence[Item], seed: int, backend: str = "loky", workers: int | None = None
+) -> list[Out]:
     """`[fn(item, rng)]` in order, each item with its own generator spawned from `seed`.
 
     `backend` is a joblib backend (loky by default; dask and ray run on a cluster that was set up) or "serial". Raises
@@ -29,7 +30,9 @@ def map_seeded(fn: Callable[[Item, np.random.Generator], Out], items: Sequence[I
     try:
         import joblib  # pyright: ignore
     except ImportError:
-        raise InputError("backend", f"{backend} needs joblib, which is not installed", "pip install joblib, or use backend serial") from None
+        raise InputError(
+            "backend", f"{backend} needs joblib, which is not installed", "pip install joblib, or use backend serial"
+        ) from None
     _register(backend)
     tasks = (joblib.delayed(_call)(fn, item, child) for item, child in zip(items, seeds, strict=True))
     found: list[Any] = list(joblib.Parallel(n_jobs=workers or -1, backend=backend)(tasks))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tools.fitting._solver import solve
+from tools.fitting._solver import NormalFn, solve
 from tools.fitting.fitted import Fitted
 
 Floats = npt.NDArray[np.float64]
@@ -15,11 +15,10 @@ _CHI2_90 = 2.706  # 90% quantile of chi-squared with one degree of freedom
 def profile_intervals(fit: Fitted, steps: int = 25, reach: float = 4.0) -> dict[str, tuple[float, float]]:
     """90% profile interval of each exponent and log amplitude on the fitted scale, by name; infinite where it never closes.
 
-    The Huber cost is turned into a likelihood by its own scale: a rise of 2.706/2 x cost/(n-p) x scale marks the end,
-    with the scale that of the sandwich over the naive covariance left out: compare with the bootstrap, do not replace it.
+    The end is where the cost has risen by 2.706/(n-p) of itself, as if the Huber cost were a sum of squares: an
+    approximation to compare with the bootstrap, not to replace it.
     """
-    assert fit.target is not None and fit.optimum is not None, "an undetermined fit has no profile"
-    objective, best = fit.target, fit.optimum
+    objective, best = fit.solved()
     sd = np.std(fit.spread.theta, axis=0) if fit.spread is not None else np.full(objective.p, 0.1)
     limit = best.cost * (1 + _CHI2_90 / max(objective.n - objective.p, 1))
     ones = np.ones((1, objective.n))
@@ -31,13 +30,13 @@ def profile_intervals(fit: Fitted, steps: int = 25, reach: float = 4.0) -> dict[
     return found
 
 
-def _profile(normal: object, theta: Floats, i: int, grid: Floats, ones: Floats, bounds: tuple[Floats, Floats]) -> Floats:
+def _profile(normal: NormalFn, theta: Floats, i: int, grid: Floats, ones: Floats, bounds: tuple[Floats, Floats]) -> Floats:
     """Least cost at each fixed value of parameter i: all values solved together, the parameter pinned by its bounds row."""
     start = np.tile(theta, (len(grid), 1))
     start[:, i] = grid
     low, high = np.tile(bounds[0], (len(grid), 1)), np.tile(bounds[1], (len(grid), 1))
     low[:, i] = high[:, i] = grid
-    costs = [solve(normal, start[k : k + 1], ones, (low[k], high[k]), tolerance=1e-8, max_iterations=60).cost[0] for k in range(len(grid))]  # pyright: ignore
+    costs = [solve(normal, start[k : k + 1], ones, (low[k], high[k]), tolerance=1e-8, max_iterations=60).cost[0] for k in range(len(grid))]
     return np.array(costs)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,7 +58,9 @@ class RunTable:
 
     def __getitem__(self, role: str) -> Floats:
         if role not in self.numbers:
-            raise InputError(role, f"the table {self.source} has no column for it", f"name one of: {', '.join(SYNONYMS.get(role, (role,))[:5])}")
+            raise InputError(
+                role, f"the table {self.source} has no column for it", f"name one of: {', '.join(SYNONYMS.get(role, (role,))[:5])}"
+            )
         return self.numbers[role]
 
     def __contains__(self, role: object) -> bool:
@@ -67,8 +68,13 @@ class RunTable:
 
     def take(self, keep: npt.NDArray[Any], problem: Problem | None = None) -> RunTable:
         """The rows of a mask or index; `problem` records why the others went."""
-        return replace(self, numbers={k: v[keep] for k, v in self.numbers.items()}, words={k: v[keep] for k, v in self.words.items()},
-                       rows=self.rows[keep], problems=self.problems + ((problem,) if problem else ()))
+        return replace(
+            self,
+            numbers={k: v[keep] for k, v in self.numbers.items()},
+            words={k: v[keep] for k, v in self.words.items()},
+            rows=self.rows[keep],
+            problems=self.problems + ((problem,) if problem else ()),
+        )
 
     def set_aside(self, bad: npt.NDArray[np.bool_], text: str, column: str = "") -> RunTable:
         """The table without some rows, saying which and why; itself when there are none."""
@@ -95,7 +101,9 @@ class RunTable:
             role = self._group_role(column, value)
             keep &= np.array([str(word) == value for word in self.words[role]], bool)
         if not keep.any():
-            raise InputError("group", f"no run has {describe_group(group)}", "there are: " + "; ".join(map(describe_group, self.groups()[:12])))
+            raise InputError(
+                "group", f"no run has {describe_group(group)}", "there are: " + "; ".join(map(describe_group, self.groups()[:12]))
+            )
         return replace(self.take(keep), group=dict(group))
 
     def _group_role(self, column: str, value: str) -> str:
@@ -120,8 +128,14 @@ def parse_group(texts: Sequence[str]) -> dict[str, str]:
     return {(left.strip() if sep else ""): (right.strip() if sep else left.strip()) for left, sep, right in pairs}
 
 
-def read_runs(path: str | Path, *, units: Mapping[str, str] | None = None, columns: Mapping[str, str] | None = None,
-              flops_per_param_token: float = 6.0, points: bool = False) -> RunTable:
+def read_runs(
+    path: str | Path,
+    *,
+    units: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    flops_per_param_token: float = 6.0,
+    points: bool = False,
+) -> RunTable:
     """Runs from a file by its suffix. `units` gives units by role (`params: B`), `columns` the column of a role.
 
     C = k N D with `flops_per_param_token` k completes whichever of N, D and C is missing. `points`: runs to predict, which need no
@@ -130,8 +144,9 @@ def read_runs(path: str | Path, *, units: Mapping[str, str] | None = None, colum
     where = Path(path)
     try:
         header, blocks = _OPENERS.get(where.suffix.lower(), _open_csv)(where)
-        return build_table(where.name, header, blocks, units=units, columns=columns,
-                           flops_per_param_token=flops_per_param_token, points=points)
+        return build_table(
+            where.name, header, blocks, units=units, columns=columns, flops_per_param_token=flops_per_param_token, points=points
+        )
     except OSError as error:
         raise InputError("runs", f"cannot read {str(path)!r}", error.strerror or "") from None
     except UnicodeDecodeError:
@@ -151,7 +166,9 @@ Blocks = Iterator[Sequence[Sequence[Any]]]
 def _open_csv(path: Path) -> tuple[list[str], Blocks]:
     with path.open(newline="", encoding="utf-8-sig") as stream:
         sample = stream.read(4096)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" or "\t" in sample.split("\n", 1)[0] else ";" if ";" in sample.split("\n", 1)[0] else ","
+    delimiter = (
+        "\t" if path.suffix.lower() == ".tsv" or "\t" in sample.split("\n", 1)[0] else ";" if ";" in sample.split("\n", 1)[0] else ","
+    )
 
     def rows() -> Blocks:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -186,7 +203,13 @@ def _open_parquet(path: Path) -> tuple[list[str], Blocks]:
     return list(table.column_names), iter([list(zip(*(column.to_pylist() for column in table.columns), strict=True))])
 
 
-_OPENERS = {".jsonl": _open_json_lines, ".json": _open_json_lines, ".ndjson": _open_json_lines, ".parquet": _open_parquet, ".pq": _open_parquet}
+_OPENERS = {
+    ".jsonl": _open_json_lines,
+    ".json": _open_json_lines,
+    ".ndjson": _open_json_lines,
+    ".parquet": _open_parquet,
+    ".pq": _open_parquet,
+}
 
 
 def _assign(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str, tuple[int, float]], list[Problem]]:
@@ -213,7 +236,7 @@ def _assign(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str
     return {role: (entry[1], entry[2]) for role, entry in best.items()}, notes
 
 
-def _to_numbers(cells: Sequence[Any], first_row: int, name: str, bad: dict[str, list[int]]) -> Floats:
+def _to_numbers(cells: Sequence[Any], first_row: int, bad: dict[str, list[int]]) -> Floats:
     try:
         return np.array(cells, dtype=np.float64)  # the fast way, when every cell is a plain number
     except (ValueError, TypeError):
@@ -231,8 +254,16 @@ def _to_numbers(cells: Sequence[Any], first_row: int, name: str, bad: dict[str, 
     return out
 
 
-def build_table(source: str, header: Sequence[str], blocks: Iterable[Sequence[Sequence[Any]]], *, units: Mapping[str, str] | None = None,
-                columns: Mapping[str, str] | None = None, flops_per_param_token: float = 6.0, points: bool = False) -> RunTable:
+def build_table(
+    source: str,
+    header: Sequence[str],
+    blocks: Iterable[Sequence[Sequence[Any]]],
+    *,
+    units: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    flops_per_param_token: float = 6.0,
+    points: bool = False,
+) -> RunTable:
     """A checked and completed RunTable from a header and blocks of rows."""
     roles, notes = _assign(header, columns or {})
     scales = {role: scale for role, (_, scale) in roles.items()}
@@ -247,13 +278,21 @@ def build_table(source: str, header: Sequence[str], blocks: Iterable[Sequence[Se
     for role, scale in scales.items():
         if role in numbers and scale != 1.0:
             numbers[role] = numbers[role] * scale
-    table = RunTable(source, numbers, words, np.arange(1, n_rows + 1), {role: header[i] for role, (i, _) in roles.items()},
-                     tuple(notes + cell_problems), flops_per_param_token)
+    table = RunTable(
+        source,
+        numbers,
+        words,
+        np.arange(1, n_rows + 1),
+        {role: header[i] for role, (i, _) in roles.items()},
+        tuple(notes + cell_problems),
+        flops_per_param_token,
+    )
     return _complete(table) if points else _check(_complete(table))
 
 
-def _collect(header: Sequence[str], roles: Mapping[str, tuple[int, float]], blocks: Iterable[Sequence[Sequence[Any]]],
-             ) -> tuple[dict[str, Floats], dict[str, npt.NDArray[np.object_]], int, list[Problem]]:
+def _collect(
+    header: Sequence[str], roles: Mapping[str, tuple[int, float]], blocks: Iterable[Sequence[Sequence[Any]]]
+) -> tuple[dict[str, Floats], dict[str, npt.NDArray[np.object_]], int, list[Problem]]:
     parts: dict[str, list[Any]] = {role: [] for role in roles}
     bad: dict[str, dict[str, list[int]]] = {role: {} for role in roles}
     n_rows = 0
@@ -261,13 +300,15 @@ def _collect(header: Sequence[str], roles: Mapping[str, tuple[int, float]], bloc
         width = len(header)
         ragged = [i for i, row in enumerate(block) if len(row) != width]
         if ragged:
-            raise InputError("runs", f"row {n_rows + ragged[0] + 1} has {len(block[ragged[0]])} cells, the header {width}", "one cell a column")
+            raise InputError(
+                "runs", f"row {n_rows + ragged[0] + 1} has {len(block[ragged[0]])} cells, the header {width}", "one cell a column"
+            )
         cells = list(zip(*block, strict=True)) if block else [()] * width
         for role, (index, _) in roles.items():
             if role in TEXT_ROLES:
                 parts[role].append([sys.intern(str(cell)) for cell in cells[index]])
             else:
-                parts[role].append(_to_numbers(cells[index], n_rows + 1, role, bad[role]))
+                parts[role].append(_to_numbers(cells[index], n_rows + 1, bad[role]))
         n_rows += len(block)
     numbers = {role: np.concatenate(found) if found else np.zeros(0) for role, found in parts.items() if role not in TEXT_ROLES}
     words = {role: np.array([word for part in found for word in part], object) for role, found in parts.items() if role in TEXT_ROLES}
@@ -304,8 +345,13 @@ def _check(table: RunTable) -> RunTable:
         if role in table:
             table = table.set_aside(np.nan_to_num(table[role]) > 0, text, table.names[role])
     if "params" in table and len(table) and float(np.median(table["params"])) < 1e3:
-        table = table.noting(Problem(f"median {float(np.median(table['params'])):.3g} is small for a parameter count: "
-                                     "is it in millions or billions? (params_B, or --unit params=B)", table.names.get("params", "params")))
+        table = table.noting(
+            Problem(
+                f"median {float(np.median(table['params'])):.3g} is small for a parameter count: "
+                "is it in millions or billions? (params_B, or --unit params=B)",
+                table.names.get("params", "params"),
+            )
+        )
     return _note_repeats(table)
 
 
@@ -326,7 +372,9 @@ def _note_repeats(table: RunTable) -> RunTable:
         k = table["flops"] / (table["params"] * table["tokens"])
         median = float(np.median(k))
         if not 0.8 < median / table.flops_per_param_token < 1.25:
-            table = table.noting(Problem(f"compute is {median:.3g} N D in the median row, not {table.flops_per_param_token:g} N D", table.names["flops"]))
+            table = table.noting(
+                Problem(f"compute is {median:.3g} N D in the median row, not {table.flops_per_param_token:g} N D", table.names["flops"])
+            )
     return table
 
 
@@ -347,5 +395,3 @@ def clusters(table: RunTable) -> npt.NDArray[np.int64] | None:
     n_runs = int(codes.max()) + 1 if len(codes) else 0
     # A column `model` beside `step` may also just name each run: correlated points mean several rows a run.
     return codes if 2 <= n_runs <= 0.6 * len(table) and len(np.unique(table["step"])) > 1 else None
-
-

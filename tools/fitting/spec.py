@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -88,11 +89,14 @@ class FitForm:
 
     def linear_residual(self) -> FitForm:
         """The same form fitted on the loss itself, its floor free to be negative (for normalised losses below zero)."""
-        freed = tuple(replace(p, log=False, bounds=(-math.inf, math.inf)) if p.linear and p.name in ("E", "y_0") else p for p in self.parameters)
+        freed = tuple(
+            replace(p, log=False, bounds=(-math.inf, math.inf)) if p.linear and p.name in ("E", "y_0") else p for p in self.parameters
+        )
         return replace(self, residual="linear", parameters=freed)
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The coefficients' names, in order."""
         return tuple(p.name for p in self.parameters)
 
 
@@ -106,8 +110,7 @@ def register(spec: FitForm) -> None:
 
 def fit_forms() -> dict[str, FitForm]:
     """Every form that can be fitted, by name."""
-    from tools.fitting import catalogue  # noqa: F401 - registers the forms
-
+    importlib.import_module("tools.fitting.catalogue")  # registers the forms
     return FIT_FORMS
 
 
@@ -150,7 +153,9 @@ def even_points(n: int, dimensions: int) -> np.ndarray:
     return np.mod(0.5 + np.outer(np.arange(1, n + 1), steps), 1.0)
 
 
-def _factor(spec: FitForm, i: int, powers: tuple[tuple[str, str, int], ...], points: np.ndarray, medians: Mapping[str, float]) -> np.ndarray:
+def _factor(
+    spec: FitForm, i: int, powers: tuple[tuple[str, str, int], ...], points: np.ndarray, medians: Mapping[str, float]
+) -> np.ndarray:
     """The factor that makes its term a given share of the median target, from the exponents already drawn."""
     log_value = np.log(points[:, i] * medians.get("", 1.0))
     for name, power, sign in powers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: ARG002 - the kinds of jobs have one signature, of which not each uses all
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -35,13 +36,21 @@ class Kind(Protocol):
 
     request: type[BaseModel]
 
-    def steps(self, kit: Kit, owner: str, given: Any) -> list[Any]: ...
+    def steps(self, kit: Kit, owner: str, given: Any) -> list[Any]:
+        """What there is to do, as plain data. Raises InputError, NotThere."""
+        ...
 
-    def weight(self, given: Any) -> int: ...
+    def weight(self, given: Any) -> int:
+        """How much progress one step counts."""
+        ...
 
-    def do(self, kit: Kit, owner: str, given: Any, step: Any, progress: Progress) -> dict[str, Any]: ...
+    def do(self, kit: Kit, owner: str, given: Any, step: Any, progress: Progress) -> dict[str, Any]:
+        """One step; its outcome as plain data."""
+        ...
 
-    def gather(self, given: Any, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]: ...
+    def gather(self, given: Any, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
+        """The outcomes of all steps put together, and the fits among them."""
+        ...
 
 
 def read_table(store: Store, owner: str, given: TableRequest, runs_id: str, *, points: bool = False) -> Any:

@@ -70,8 +70,8 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
             quantity="nats_per_token",
             relation="loss",
         ),
-        "params_total": law.value("N", outcome, {}, unit="params", label="params", formula=how, inputs={}, quantity="params_total"),
-        "tokens": law.value("D", outcome, {}, unit="tokens", label="tokens", formula=how, inputs={}, quantity="tokens"),
+        "params_total": _given(N, request.params_total, "params", how, "params_total"),
+        "tokens": _given(D, request.tokens, "tokens", how, "tokens"),
         "compute_flops": Value(
             value=K * N * D, unit="FLOP", label="training compute", formula="C = 6 N D", inputs=inputs, quantity="flops"
         ),
@@ -109,6 +109,18 @@ def _by_compute(laws: LawBook, request: PredictLossRequest) -> Result | None:
         assumptions=[Assumption(field="size", value="the law's own optimum", source=f"{card.id}: only compute is stated")],
         warnings=_notices(request, values),
         reasons=[f"The loss of {card.id} along its own compute-efficient frontier."],
+    )
+
+
+def _given(number: float, stated: float | None, unit: str, how: str, quantity: str) -> Value:
+    """Size or tokens of the point: the question's own, or what follows from it."""
+    return Value(
+        value=number,
+        unit=unit,
+        label=unit,
+        quantity=quantity,
+        source="the question" if stated is not None else "",
+        formula="" if stated is not None else how,
     )
 
 

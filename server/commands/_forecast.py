@@ -10,7 +10,7 @@ import numpy as np
 from knowledge.errors import InputError
 from server.commands._fit import Progress, load, write_json
 from tools.fitting.forecast import Forecast, forecast_group, forecast_with_form, matched_groups
-from tools.fitting.runs import describe_group, parse_group
+from tools.fitting.runs import RunTable, describe_group, parse_group
 from tools.fitting.spec import fit_form
 
 
@@ -25,14 +25,16 @@ def forecast_command(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any] | None] = [None] * len(points)
     parts: list[tuple[dict[str, str], Forecast]] = []
     progress = Progress(len(matches), "groups")
+    failed: list[dict[str, Any]] = []
     for group, index in matches:
-        runs = table.choose(group) if group else table
-        mine = points.take(index)
-        part = (
-            forecast_with_form(runs, mine, fit_form(options.form), seed=options.seed)[0]
-            if options.form
-            else forecast_group(runs, mine, seed=options.seed)
-        )
+        try:
+            part = _one(options, table.choose(group) if group else table, points.take(index))
+        except InputError as error:
+            if len(matches) == 1:
+                raise
+            # One group that cannot be forecast must not keep the others from being so; its points get null and the reason.
+            failed.append({"group": group, "reason": str(error), "rows": [int(row) for row in points.rows[index]]})
+            continue
         parts.append((group, part))
         for place, i in enumerate(index):
             rows[int(i)] = _row(part, place)
@@ -40,9 +42,21 @@ def forecast_command(options: argparse.Namespace) -> int:
     progress.close()
     if options.json != "-":
         _print(options, points, rows, parts)
+        for failure in failed:
+            print(f"{describe_group(failure['group'])}: no forecast: {failure['reason']}")
+    blank = {"loss": None, "lo": None, "hi": None}
+    rows = [row or blank for row in rows]
     if options.json:
-        write_json(options.json, {"predictions": rows, "level": 0.9, "groups": [_group(group, part) for group, part in parts]})
-    return 0
+        write_json(
+            options.json, {"predictions": rows, "level": 0.9, "groups": [_group(group, part) for group, part in parts], "failed": failed}
+        )
+    return 0 if parts else 1
+
+
+def _one(options: argparse.Namespace, runs: RunTable, points: RunTable) -> Forecast:
+    if options.form:
+        return forecast_with_form(runs, points, fit_form(options.form), seed=options.seed)[0]
+    return forecast_group(runs, points, seed=options.seed)
 
 
 def _row(part: Forecast, i: int) -> dict[str, Any]:

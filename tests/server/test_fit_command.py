@@ -116,3 +116,15 @@ def test_diagnosis_in_words(runs: Path, capsys: pytest.CaptureFixture[str]) -> N
     said = capsys.readouterr().out
     assert "Optimal size by the three approaches" in said
     assert "profile interval" in said
+
+
+def test_a_group_that_cannot_be_forecast_does_not_stop_the_others(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.write_text(runs.read_text() + "b,1e9,2e10,2.5\nb,2e9,2e10,2.4\n", encoding="utf8")
+    points, out = tmp_path / "points.csv", tmp_path / "out.json"
+    points.write_text("family,params,tokens\nb,7e9,1.4e11\na,1e10,2e11\n", encoding="utf8")
+    assert main(["forecast", str(runs), "--at", str(points), "--json", str(out)]) == 0
+    data = json.loads(out.read_text())
+    assert data["predictions"][0]["loss"] is None
+    assert data["predictions"][1]["loss"] > 0
+    assert "2 runs cannot carry a forecast" in data["failed"][0]["reason"]
+    assert "no forecast" in capsys.readouterr().out

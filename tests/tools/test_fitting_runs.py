@@ -8,7 +8,7 @@ import pytest
 
 from knowledge.errors import InputError
 from tools.fitting._columns import recognise
-from tools.fitting.runs import parse_group, read_runs, runs_from_frame
+from tools.fitting.runs import file_columns, parse_group, read_runs, runs_from_frame
 
 ROWS = "params,tokens,loss\n1e8,2e9,3.1\n1e9,2e10,2.6\n"
 
@@ -136,3 +136,9 @@ def test_missing_file_and_parquet_without_its_library(tmp_path: Path, monkeypatc
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     with pytest.raises(InputError, match="needs pyarrow"):
         read_runs(write(tmp_path, "x", "runs.parquet"))
+
+
+def test_columns_of_a_file_can_be_attached_to_a_question(tmp_path: Path) -> None:
+    assert file_columns(write(tmp_path, ROWS)) == {"params": ["1e8", "1e9"], "tokens": ["2e9", "2e10"], "loss": ["3.1", "2.6"]}
+    with pytest.raises(InputError, match="cannot read"):
+        file_columns(tmp_path / "none.csv")

@@ -153,6 +153,17 @@ def read_runs(
         raise InputError("runs", f"{str(path)!r} is not a text file", "give CSV, TSV, JSON lines or .parquet") from None
 
 
+def file_columns(path: str | Path) -> dict[str, list[Any]]:
+    """A file's cells by column, unread: what `FitRequest.table` takes. Raises InputError when unreadable."""
+    where = Path(path)
+    try:
+        header, blocks = _OPENERS.get(where.suffix.lower(), _open_csv)(where)
+        rows = [row for block in blocks for row in block]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("runs", f"cannot read {str(path)!r}", getattr(error, "strerror", None) or "not a text file") from None
+    return {name: [row[i] if i < len(row) else None for row in rows] for i, name in enumerate(header)}
+
+
 def runs_from_frame(frame: Any, *, source: str = "data frame", **options: Any) -> RunTable:
     """Runs from anything with `.columns` and `frame[column]` (pandas, polars) or a mapping of columns."""
     header = [str(c) for c in (frame.columns if hasattr(frame, "columns") else frame)]

@@ -8,39 +8,16 @@ from pydantic import Field
 
 from knowledge.library import LawBook
 from tools._law_values import law_value
-from tools.budget import Budget, resolve_budget
-from tools.registry import ToolRequest
+from tools.budget import BudgetFields
 from tools.result import Alternative, Column, Notice, Table, Value
 
 
-class ModalityRequest(ToolRequest):
+class ModalityRequest(BudgetFields):
     """Fields every tool of this family takes; names and units of the brief."""
 
-    compute_flops: float | None = Field(None, gt=0)
-    budget_usd: float | None = Field(None, gt=0)
-    accelerator_hours: float | None = Field(None, gt=0)
-    accelerator: str | None = None
-    n_accelerators: float | None = Field(None, gt=0)
-    duration_seconds: float | None = Field(None, gt=0)
-    price_per_accelerator_hour_usd: float | None = Field(None, gt=0)
-    mfu: float | None = Field(None, gt=0, le=1)
     params_total: float | None = Field(None, gt=0)
     tokens: float | None = Field(None, gt=0)
     law: str | None = None
-
-
-def budget_of(request: ModalityRequest) -> Budget:
-    """Training compute of the request from FLOP, money, hours or hardware and time."""
-    return resolve_budget(
-        compute_flops=request.compute_flops,
-        budget_usd=request.budget_usd,
-        accelerator_hours=request.accelerator_hours,
-        accelerator_id=request.accelerator,
-        n_accelerators=request.n_accelerators,
-        duration_seconds=request.duration_seconds,
-        price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd,
-        mfu=request.mfu,
-    )
 
 
 def grid_table(

@@ -11,12 +11,12 @@ from pydantic import Field
 
 from knowledge.errors import InputError, MissingInput
 from knowledge.library import LawBook
-from tools.budget import Budget, resolve_budget
+from tools.budget import Budget, BudgetFields, budget_of
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.curves import frontier, valley
 from tools.forms import get_form
 from tools.other_laws import allocation_alternatives, named_allocation
-from tools.registry import ToolRequest, tool
+from tools.registry import tool
 from tools.result import Assumption, Notice, Result, Table, Value
 from tools.surface import REPETITION_LAW, Coefficients, Outcome, Surface, repetition_scales, surface
 
@@ -43,17 +43,9 @@ _UNITS = {
 }
 
 
-class AllocateRequest(ToolRequest):
+class AllocateRequest(BudgetFields):
     """What to allocate and under which limits; fields and units of the brief."""
 
-    compute_flops: float | None = Field(None, gt=0)
-    budget_usd: float | None = Field(None, gt=0)
-    accelerator_hours: float | None = Field(None, gt=0)
-    accelerator: str | None = None
-    n_accelerators: float | None = Field(None, gt=0)
-    duration_seconds: float | None = Field(None, gt=0)
-    price_per_accelerator_hour_usd: float | None = Field(None, gt=0)
-    mfu: float | None = Field(None, gt=0, le=1)
     params_total: float | None = Field(None, gt=0)
     tokens: float | None = Field(None, gt=0)
     tokens_per_param: float | None = Field(None, gt=0)
@@ -80,22 +72,13 @@ def allocate(request: AllocateRequest, laws: LawBook) -> Result:
     C = 6 N D (Kaplan et al. 2020, section 2.1) with the default law's surface (Besiroglu et al. 2024); lifetime demand by
     Sardana et al. 2024, limited unique tokens by Muennighoff et al. 2023. Raises MissingInput when nothing bounds the problem.
     """
-    budget = resolve_budget(
-        compute_flops=request.compute_flops,
-        budget_usd=request.budget_usd,
-        accelerator_hours=request.accelerator_hours,
-        accelerator_id=request.accelerator,
-        n_accelerators=request.n_accelerators,
-        duration_seconds=request.duration_seconds,
-        price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd,
-        mfu=request.mfu,
-    )
+    budget = budget_of(request)
     if request.law and (named := named_allocation(laws, request.law, request, budget)):
         return named
     law = surface(laws, request.law)
     problem = _problem(request, budget, law, laws)
     outcome, bounds = law.evaluate(problem.solve)
-    return _result(request, budget, law, laws, problem, outcome, _widen(law, problem, budget, outcome, bounds, request, laws))
+    return _result(request, budget, law, laws, problem, outcome, _widen(law, budget, outcome, bounds, request, laws))
 
 
 def _problem(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBook) -> Problem:
@@ -161,7 +144,7 @@ def _for_lifetime(law: Surface, C: float, served: float) -> Problem:
 
     def solve(c: Coefficients | None) -> Outcome:
         n0 = law.best_params(C, c)
-        return _least_lifetime(law, law.loss(n0, C / (K * n0), c), served, n0, c)
+        return _least_lifetime(law, law.loss(n0, C / (K * n0), c), served, c)
 
     return Problem(
         "minimise 6 N D + 2 N D_inference at the loss of the compute-optimal model of the budget",
@@ -171,7 +154,7 @@ def _for_lifetime(law: Surface, C: float, served: float) -> Problem:
     )
 
 
-def _least_lifetime(law: Surface, loss: Any, served: float, start: Any, c: Coefficients | None) -> Outcome:
+def _least_lifetime(law: Surface, loss: Any, served: float, c: Coefficients | None) -> Outcome:
     best = get_form("inference_optimum").fn(loss, served, **law.chinchilla(c))
     return _complete(law, best["N"], best["D"], c, total=best["total_flops"])
 
@@ -187,7 +170,7 @@ def _for_loss(law: Surface, loss: float, served: float | None) -> Problem:
     def solve(c: Coefficients | None) -> Outcome:
         best = get_form("chinchilla_compute_for_loss").fn(loss, **law.chinchilla(c))
         if served is not None:
-            return _least_lifetime(law, loss, served, best["N"], c)
+            return _least_lifetime(law, loss, served, c)
         return _complete(law, best["N"], best["D"], c)
 
     return Problem(
@@ -234,7 +217,6 @@ def _judge(law: Surface, N: float, D: float) -> Problem:
 
 def _widen(
     law: Surface,
-    problem: Problem,
     budget: Budget,
     outcome: Outcome,
     bounds: dict[str, tuple[float, float]],
@@ -248,17 +230,17 @@ def _widen(
     ends = [_problem(request, Budget(flops.model_copy(update={"value": end})), law, laws).solve(None) for end in (flops.low, flops.high)]
     wide: dict[str, tuple[float, float]] = {}
     for key, centre in outcome.items():
-        own = bounds.get(key, (centre, centre))
         reach = [float(np.asarray(end[key])) for end in ends]
-        wide[key] = (
-            (
-                centre * np.exp(-np.hypot(np.log(centre / own[0]), np.log(centre / min(*reach, centre)))),
-                centre * np.exp(np.hypot(np.log(own[1] / centre), np.log(max(*reach, centre) / centre))),
-            )
-            if centre > 0
-            else own
-        )
+        wide[key] = _joined(centre, bounds.get(key, (centre, centre)), (min(*reach, centre), max(*reach, centre)))
     return wide
+
+
+def _joined(centre: float, own: tuple[float, float], reach: tuple[float, float]) -> tuple[float, float]:
+    """Two independent intervals about one value as one: distances in logs added as the root of their squares."""
+    if centre <= 0:
+        return own
+    down, up = (np.hypot(np.log(own[side] / centre), np.log(reach[side] / centre)) for side in (0, 1))
+    return centre * float(np.exp(-down)), centre * float(np.exp(up))
 
 
 def _result(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pydantic import Field
+
 from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
 from tools.convert import DAY, HOUR
+from tools.registry import ToolRequest
 from tools.result import Assumption, Notice, Value
 
 DEFAULT_ACCELERATOR = "h100-sxm"
@@ -20,6 +23,19 @@ class Budget:
     flops: Value | None
     assumptions: list[Assumption] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+
+
+class BudgetFields(ToolRequest):
+    """The fields by which a question may state what it can spend; names and units of the brief."""
+
+    compute_flops: float | None = Field(default=None, gt=0)
+    budget_usd: float | None = Field(default=None, gt=0)
+    accelerator_hours: float | None = Field(default=None, gt=0)
+    accelerator: str | None = None
+    n_accelerators: float | None = Field(default=None, gt=0)
+    duration_seconds: float | None = Field(default=None, gt=0)
+    price_per_accelerator_hour_usd: float | None = Field(default=None, gt=0)
+    mfu: float | None = Field(default=None, gt=0, le=1)
 
 
 def training_peak(part: Accelerator) -> tuple[str, float]:
@@ -93,32 +109,22 @@ def _spread(centre: float, ratios: tuple[float, float], sign: int) -> float:
     return centre * exp(sign * sum(log(r) ** 2 for r in ratios) ** 0.5)
 
 
-def resolve_budget(
-    *,
-    compute_flops: float | None,
-    budget_usd: float | None,
-    accelerator_hours: float | None,
-    accelerator_id: str | None,
-    n_accelerators: float | None,
-    duration_seconds: float | None,
-    price_per_accelerator_hour_usd: float | None,
-    mfu: float | None,
-) -> Budget:
-    """Compute of a question. Several stated ways are compared and a contradiction is reported with both numbers."""
+def budget_of(spend: BudgetFields) -> Budget:
+    """Training compute a question can spend. Several stated ways are compared and a contradiction is reported with both numbers."""
     assumed: list[Assumption] = []
     ways: list[Value] = []
-    hours = _hours(budget_usd, accelerator_hours, accelerator_id, n_accelerators, duration_seconds, price_per_accelerator_hour_usd, assumed)
+    hours = _hours(spend, assumed)
     if hours:
-        part = accelerator(accelerator_id or DEFAULT_ACCELERATOR)
-        if accelerator_id is None:
+        part = accelerator(spend.accelerator or DEFAULT_ACCELERATOR)
+        if spend.accelerator is None:
             assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
         for value in hours:
-            flops, more = compute_from_hours(value, part, mfu)
+            flops, more = compute_from_hours(value, part, spend.mfu)
             ways.append(flops.model_copy(update={"note": value.note}))
             assumed += [item for item in more if item not in assumed]
-    if compute_flops is not None:
-        stated = Value(value=compute_flops, unit="FLOP", label="training compute", quantity="flops", source="the question")
-        return Budget(stated, [] if not ways else assumed, [n for way in ways if (n := _conflict(compute_flops, way, mfu))])
+    if spend.compute_flops is not None:
+        stated = Value(value=spend.compute_flops, unit="FLOP", label="training compute", quantity="flops", source="the question")
+        return Budget(stated, assumed if ways else [], [n for way in ways if (n := _conflict(spend.compute_flops, way, spend.mfu))])
     if not ways:
         return Budget(None)
     tightest = min(ways, key=lambda way: way.number)
@@ -126,33 +132,20 @@ def resolve_budget(
     return Budget(tightest, assumed, notices)
 
 
-def _hours(
-    budget_usd: float | None,
-    accelerator_hours: float | None,
-    accelerator_id: str | None,
-    n: float | None,
-    seconds: float | None,
-    price: float | None,
-    assumed: list[Assumption],
-) -> list[Value]:
+def _hours(spend: BudgetFields, assumed: list[Assumption]) -> list[Value]:
+    """Accelerator-hours by every stated way; the price of one is assumed where money is stated without it."""
     found: list[Value] = []
-    if accelerator_hours is not None:
-        found.append(Value(value=accelerator_hours, unit="h", note="the accelerator-hours"))
+    n, seconds, usd = spend.n_accelerators, spend.duration_seconds, spend.budget_usd
+    if spend.accelerator_hours is not None:
+        found.append(Value(value=spend.accelerator_hours, unit="h", note="the accelerator-hours"))
     if n is not None and seconds is not None:
         found.append(Value(value=n * seconds / HOUR, unit="h", note=f"{n:g} accelerators for {seconds / DAY:g} days"))
-    if budget_usd is not None:
-        per_hour, more = price_per_hour(accelerator(accelerator_id or DEFAULT_ACCELERATOR), price)
+    if usd is not None:
+        per_hour, more = price_per_hour(accelerator(spend.accelerator or DEFAULT_ACCELERATOR), spend.price_per_accelerator_hour_usd)
         assumed += more
-        rate = per_hour.number
-        found.append(
-            Value(
-                value=budget_usd / rate,
-                unit="h",
-                note=f"the budget of ${budget_usd:,.0f}",
-                low=budget_usd / per_hour.high if per_hour.high else None,
-                high=budget_usd / per_hour.low if per_hour.low else None,
-            )
-        )
+        low = usd / per_hour.high if per_hour.high else None
+        high = usd / per_hour.low if per_hour.low else None
+        found.append(Value(value=usd / per_hour.number, unit="h", note=f"the budget of ${usd:,.0f}", low=low, high=high))
     return found
 
 

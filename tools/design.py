@@ -8,9 +8,9 @@ from pydantic import Field
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
-from tools.budget import Budget, resolve_budget
+from tools.budget import Budget, BudgetFields, budget_of
 from tools.fitting.design import FLOPS_PER_PARAM_TOKEN, NOISE, Plan, Problem, Want, isoflop_grid, plan_runs
-from tools.registry import ToolRequest, tool
+from tools.registry import tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 from tools.surface import Surface, surface
 
@@ -28,22 +28,14 @@ REACH = 100.0  # compute of the large run over the small runs' budget, when only
 _SPENDS = (0.1, 0.3, 1.0, 3.0)
 
 
-class DesignRequest(ToolRequest):
+class DesignRequest(BudgetFields):
     """The large run to be forecast (params and tokens), the compute for the small runs, or one of the two."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    target_flops: float | None = Field(None, gt=0, description="compute of the large run, FLOP")
-    budget_usd: float | None = Field(None, gt=0)
-    accelerator_hours: float | None = Field(None, gt=0)
-    accelerator: str | None = None
-    n_accelerators: float | None = Field(None, gt=0)
-    duration_seconds: float | None = Field(None, gt=0)
-    price_per_accelerator_hour_usd: float | None = Field(None, gt=0)
-    mfu: float | None = Field(None, gt=0, le=1)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    target_flops: float | None = Field(default=None, gt=0, description="compute of the large run, FLOP")
     want: Want = "loss"
-    noise: float = Field(NOISE, gt=0, lt=0.5, description="standard deviation of log loss between runs of one setting")
+    noise: float = Field(default=NOISE, gt=0, lt=0.5, description="standard deviation of log loss between runs of one setting")
     law: str | None = None
 
 
@@ -138,16 +130,7 @@ def _budget(request: DesignRequest) -> Budget:
         and request.n_accelerators is None
     ):
         return Budget(None)
-    return resolve_budget(
-        compute_flops=request.compute_flops,
-        budget_usd=request.budget_usd,
-        accelerator_hours=request.accelerator_hours,
-        accelerator_id=request.accelerator,
-        n_accelerators=request.n_accelerators,
-        duration_seconds=request.duration_seconds,
-        price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd,
-        mfu=request.mfu,
-    )
+    return budget_of(request)
 
 
 def _share(target: float, assumptions: list[Assumption]) -> float:

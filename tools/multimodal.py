@@ -12,8 +12,8 @@ from knowledge.library import LawBook
 from tools._autoregressive import LAW as AUTOREGRESSIVE
 from tools._autoregressive import autoregressive
 from tools._law_values import law_value
-from tools._modality import ModalityRequest, budget_of, extrapolated, other, plain
-from tools.budget import Budget
+from tools._modality import ModalityRequest, extrapolated, other, plain
+from tools.budget import Budget, budget_of
 from tools.registry import tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._law_values import law_value
-from tools._modality import ModalityRequest, budget_of, extrapolated, other, plain
+from tools._modality import ModalityRequest, extrapolated, other, plain
+from tools.budget import budget_of
 from tools.convert import flops_to_pf_days
 from tools.registry import tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value

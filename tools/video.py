@@ -9,8 +9,8 @@ from knowledge.library import LawBook
 from tools._autoregressive import LAW as AUTOREGRESSIVE
 from tools._autoregressive import autoregressive
 from tools._law_values import law_value
-from tools._modality import ModalityRequest, budget_of, extrapolated, grid_table, other, plain
-from tools.budget import Budget
+from tools._modality import ModalityRequest, extrapolated, grid_table, other, plain
+from tools.budget import Budget, budget_of
 from tools.convert import FLOPS_PER_PARAM_TOKEN, flops_to_pf_days
 from tools.registry import tool
 from tools.result import Assumption, Notice, Result, Value

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from knowledge.library import LawBook
-from tools.budget import resolve_budget
+from tools.budget import BudgetFields, budget_of
 from tools.other_laws import allocation_alternatives
 from tools.plan import report
 from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
@@ -96,16 +96,8 @@ def _conflicts(request: PlanRequest) -> list[Notice]:
     """A stated compute that the stated hardware, hours or money cannot deliver; the plan follows the tighter of them."""
     if request.compute_flops is None or isinstance(request.accelerator, list) or isinstance(request.n_accelerators, list):
         return []
-    budget = resolve_budget(
-        compute_flops=request.compute_flops,
-        budget_usd=request.budget_usd,
-        accelerator_hours=request.accelerator_hours,
-        accelerator_id=request.accelerator,
-        n_accelerators=request.n_accelerators,
-        duration_seconds=request.duration_seconds,
-        price_per_accelerator_hour_usd=request.price_per_accelerator_hour_usd,
-        mfu=request.mfu,
-    )
+    stated = request.model_dump(include=set(BudgetFields.model_fields), exclude_none=True)
+    budget = budget_of(BudgetFields.model_validate(stated))
     return [notice for notice in budget.notices if notice.level == "conflict"]
 
 

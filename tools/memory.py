@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
+from tools._optimizer_states import states_result
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 from tools.systems.efficiency import memory_interval
@@ -35,7 +36,11 @@ class MemoryRequest(ToolRequest):
     sequence_length: float | None = Field(None, ge=1)
     batch_tokens: float | None = Field(None, gt=0)
     dtype: str = "bf16"
-    optimizer: str = "adamw"
+    optimizer: Literal["adamw", "adamw-bf16", "adamw-8bit", "adafactor", "muon", "sgd"] = "adamw"
+    counted: Literal["all", "training_states", "optimizer_state"] = Field(
+        "all", description="all of a training run on devices, or only the bytes of its states, activations left out"
+    )
+    grad_bytes: float | None = Field(None, ge=1, le=4, description="bytes of a gradient, for training_states")
     tensor: int | None = Field(None, ge=1, description="tensor-parallel size")
     pipeline: int | None = Field(None, ge=1, description="pipeline stages")
     context: int | None = Field(None, ge=1, description="context-parallel size")
@@ -59,14 +64,19 @@ class MemoryRequest(ToolRequest):
     ),
 )
 def memory(request: MemoryRequest, laws: LawBook) -> Result:
-    """Peak memory per device of the best layout, what does not fit and by how much, and the nearest plan that does."""
-    del laws
+    """Peak memory per device of the best layout, what does not fit and by how much, and the nearest plan that does.
+
+    Where only states are counted, their bytes by the law card `optimizer_memory`, on no device in particular.
+    """
     assumed: list[Assumption] = []
     shape = shape_for(request.model, request.params_total, request.params_active)
+    if request.counted != "all":
+        stated = None if request.model else request.params_total
+        return states_result(shape, stated, request.optimizer, request.counted, request.grad_bytes, laws)
     part = accelerator(request.accelerator or "h100-sxm")
     if request.accelerator is None:
         assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
-    devices = request.n_accelerators or _default_devices(part, assumed)
+    devices = request.n_accelerators or _default_devices(request, part, assumed)
     seq = request.sequence_length or _assume(
         assumed,
         "sequence_length",
@@ -103,7 +113,7 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
     )
     limit = request.memory_bytes or part.memory_bytes
     if found.best is not None:
-        return _fits(shape, part, devices, limit, found, assumed)
+        return _fits(request, shape, part, devices, limit, found, assumed)
     return _misfit(request, shape, part, devices, (seq, batch), limit, found, assumed, refused)
 
 
@@ -112,17 +122,21 @@ def _assume(assumed: list[Assumption], name: str, value: float, unit: str, sourc
     return value
 
 
-def _default_devices(part: Accelerator, assumed: list[Assumption]) -> float:
+def _default_devices(request: MemoryRequest, part: Accelerator, assumed: list[Assumption]) -> float:
+    if request.memory_bytes is not None and request.accelerator is None:
+        return _assume(assumed, "n_accelerators", 1.0, "", "one device of the stated memory")
     return _assume(assumed, "n_accelerators", float(min(part.fast_domain_size, 8)), "", "one node of the part")
 
 
-def _fits(shape: ModelShape, part: Accelerator, devices: float, limit: float, found: Search, assumed: list[Assumption]) -> Result:
+def _fits(
+    request: MemoryRequest, shape: ModelShape, part: Accelerator, devices: float, limit: float, found: Search, assumed: list[Assumption]
+) -> Result:
     best = found.fitting[0]
     text = (
-        f"Yes: {_name(shape)} trains on {devices:g} x {part.name}: "
-        f"{best.memory_bytes / 1e9:.1f} GB of {limit / 1e9:g} GB per device with {best.describe()}."
+        f"Yes: {_name(request, shape)} trains on {_where(request, part, devices)}: "
+        f"{best.memory_bytes / 1e9:.1f} GB of {limit / 1e9:.3g} GB per device with {best.describe()}."
     )
-    values = {"verdict": Value(value=text, label="verdict"), **_common(shape, part, devices, best)}
+    values = {"verdict": Value(value=text, label="verdict"), **_common(shape, part, devices, limit, best)}
     return Result(
         tool="memory",
         task="memory",
@@ -135,11 +149,21 @@ def _fits(shape: ModelShape, part: Accelerator, devices: float, limit: float, fo
     )
 
 
-def _name(shape: ModelShape) -> str:
-    return shape.name if shape.id else f"a {count_params(shape).total / 1e9:.3g}B model"
+def _name(request: MemoryRequest, shape: ModelShape) -> str:
+    return shape.name if shape.id else f"a {(request.params_total or count_params(shape).total) / 1e9:.3g}B model"
 
 
-def _common(shape: ModelShape, part: Accelerator, devices: float, layout: Layout) -> dict[str, Value]:
+def _where(request: MemoryRequest, part: Accelerator, devices: float) -> str:
+    """The devices in words: by memory alone where the question names no part."""
+    if request.memory_bytes is None:
+        return f"{devices:g} x {part.name}"
+    size = f"of {request.memory_bytes / 1e9:.3g} GB"
+    if request.accelerator is not None:
+        return f"{devices:g} x {part.name} {size}"
+    return f"{devices:g} {'device' if devices == 1 else 'devices'} {size}"
+
+
+def _common(shape: ModelShape, part: Accelerator, devices: float, limit: float, layout: Layout) -> dict[str, Value]:
     low, high = memory_interval()
     return {
         "memory_bytes": Value(
@@ -153,7 +177,7 @@ def _common(shape: ModelShape, part: Accelerator, devices: float, layout: Layout
             level=0.9,
             interval_basis="measured peaks of sources left out of the calibration",
         ),
-        "device_memory_bytes": Value(value=part.memory_bytes, unit="bytes", label="memory of the device", quantity="bytes"),
+        "device_memory_bytes": Value(value=limit, unit="bytes", label="memory of the device", quantity="bytes"),
         "layout": Value(value=layout.describe(), label="layout"),
         "step_seconds": Value(value=layout.step_seconds, unit="s", label="seconds per optimizer step"),
         "n_accelerators": Value(value=devices, label=part.name, quantity="count"),
@@ -215,14 +239,14 @@ def _misfit(
         over = found.nearest.memory_bytes - USABLE * limit
         reason = (
             f"the leanest layout ({found.nearest.describe()}) needs {found.nearest.memory_bytes / 1e9:.1f} GB per device, "
-            f"{over / 1e9:.1f} GB more than fits in {limit / 1e9:g} GB"
+            f"{over / 1e9:.1f} GB more than fits in {limit / 1e9:.3g} GB"
         )
-        values |= _common(shape, part, devices, found.nearest) | {
+        values |= _common(shape, part, devices, limit, found.nearest) | {
             "missing_bytes": Value(value=over, unit="bytes", label="short by, per device", quantity="bytes")
         }
         tables.append(_breakdown(found.nearest))
     plans = _nearest_plans(request, shape, part, devices, seq, batch)
-    text = f"No: {_name(shape)} does not train on {devices:g} x {part.name}: {reason or 'no layout is possible'}."
+    text = f"No: {_name(request, shape)} does not train on {_where(request, part, devices)}: {reason or 'no layout is possible'}."
     values = {"verdict": Value(value=text, label="verdict"), **values}
     for key, label, value in plans:
         values[key] = Value(value=value, label=label)
@@ -267,6 +291,6 @@ def _nearest_plans(
                 memory_bytes=request.memory_bytes,
             )
             if size > devices and grown.best is not None:
-                plans.append(("nearest_plan", "It fits on", f"{size:g} x {part.name}: {grown.best.describe()}"))
+                plans.append(("nearest_plan", "It fits on", f"{_where(request, part, size)}: {grown.best.describe()}"))
                 break
     return plans

@@ -186,6 +186,41 @@ def _science(text: str) -> dict[str, Detail]:
     return _only({"topic": _named(text, _TOPICS), "samples_seen": _first(text, _NUMBER + r" (?:cells|structures|molecules|crystals)\b")})
 
 
+_OPTIMIZERS: tuple[tuple[str, str], ...] = (
+    (r"\b8[ -]?bit adam|adamw?[ -]8[ -]?bit|8[ -]bit (?:optimi[sz]er|moments)", "adamw-8bit"),
+    (r"adafactor", "adafactor"),
+    (r"\bmuon\b", "muon"),
+    (r"\bsgdm?\b|momentum", "sgd"),
+    (r"\badamw?\b", "adamw"),
+)
+_STATES = (
+    r"optimi[sz]er[ -](?:states?|memory|bytes)|bytes of optimi[sz]er"
+    r"|(?:adamw?|muon|adafactor|momentum) (?:states?|buffers?|moments)"
+)
+_NO_ACTIVATIONS = (
+    r"(?:without|exclud\w+|leav\w+ out|not? count\w*|no|ignor\w+) (?:the )?activations"
+    r"|activations (?:are )?(?:excluded|left out|not counted|aside)"
+)
+_INSTEAD = r"(?:instead of|rather than|not|versus|vs\.?|against) \w+"
+
+
+def _memory(text: str) -> dict[str, Detail]:
+    """The optimizer, and whether only bytes of states are asked for: without activations, and on no device."""
+    asked = re.sub(_INSTEAD, "", text)
+    alone = re.search(_STATES, asked)
+    every = re.search(r"mixed[ -]precision|master (?:weights|copy)|(?:weights|gradients),? and |model states|training states", asked)
+    bare = re.search(_NO_ACTIVATIONS, asked)
+    counted = "training_states" if (bare and not alone) or (every and (bare or alone)) else "optimizer_state" if alone else None
+    gradients = re.search(r"(fp32|float32|32-bit|bf16|fp16|16-bit) grad", asked)
+    return _only(
+        {
+            "optimizer": _named(asked, _OPTIMIZERS),
+            "counted": counted,
+            "grad_bytes": (4.0 if "32" in gradients[1] else 2.0) if gradients and counted == "training_states" else None,
+        }
+    )
+
+
 _READERS: dict[str, Callable[[str], dict[str, Detail]]] = {
     "diffusion": _diffusion,
     "video": _video,
@@ -193,4 +228,5 @@ _READERS: dict[str, Callable[[str], dict[str, Detail]]] = {
     "translation": _translation,
     "time_series": _time_series,
     "science": _science,
+    "memory": _memory,
 }

@@ -30,6 +30,10 @@ STATED = [
     ("science", "single-cell foundation model with 116M cells?", {"topic": "cells", "samples_seen": 116e6}),
     ("science", "Scaling a GNN interatomic potential: more layers or more structures?", {"topic": "atoms"}),
     ("science", "does scaling molecular GNNs to 1B parameters still help?", {"topic": "molecules"}),
+    ("memory", "fp32 optimizer states for 7B with SGD with momentum instead of Adam", {"optimizer": "sgd", "counted": "optimizer_state"}),
+    ("memory", "AdamW mixed precision, fp32 gradients: bytes for 13B, activations excluded", {"optimizer": "adamw", "counted": "training_states", "grad_bytes": 4.0}),
+    ("memory", "can I train a 13B on 8 A100 40GB?", {}),
+    ("memory", "does 7B train with Muon on 4 A100?", {"optimizer": "muon"}),
     ("allocate", "depth 38 and 10 sampling steps", {}),
 ]
 

@@ -170,3 +170,35 @@ def test_bad_input_is_refused_in_one_line() -> None:
         call("memory", {"params_total": -1.0, "accelerator": "h100-sxm"})
     with pytest.raises(MissingInput):
         call("wall_clock", {"params_total": 7e9})
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"optimizer": "sgd", "counted": "optimizer_state"}, 4.0),
+        ({"optimizer": "adamw", "counted": "optimizer_state"}, 8.0),
+        ({"optimizer": "adamw-8bit", "counted": "optimizer_state"}, 2.0),
+        ({"optimizer": "adamw", "counted": "training_states"}, 16.0),
+        ({"optimizer": "adamw", "counted": "training_states", "grad_bytes": 4.0}, 18.0),
+        ({"optimizer": "adamw-8bit", "counted": "training_states"}, 10.0),
+    ],
+)
+def test_states_alone_are_counted_by_parameter(fields: dict[str, object], expected: float) -> None:
+    result = call("memory", {"params_total": 7e9, **fields})
+    assert result.values["memory_bytes"].value == pytest.approx(expected * 7e9)
+    assert result.values["bytes_per_param"].value == pytest.approx(expected)
+    for table in result.tables:
+        assert sum(row[1] for row in table.rows[:-1]) == pytest.approx(expected * 7e9)
+
+
+def test_adafactor_keeps_a_sliver_of_adams_state() -> None:
+    state = call("memory", {"params_total": 7e9, "optimizer": "adafactor", "counted": "optimizer_state"}).values["memory_bytes"].number
+    assert 0 < state < 0.001 * 8 * 7e9
+
+
+def test_a_stated_memory_without_a_part_is_one_device_of_that_memory() -> None:
+    result = call("memory", {"params_total": 13e9, "memory_bytes": 40 * 2.0**30})
+    assert not result.feasible
+    assert result.values["n_accelerators"].value == 1
+    assert result.values["device_memory_bytes"].value == 40 * 2.0**30
+    assert "13B model does not train on 1 device of 42.9 GB" in str(result.values["verdict"].value)

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("server.commands.serve", "serve the API, the chat page, the OpenAI-compatible endpoint and MCP"),
     "worker": ("server.commands.serve", "run jobs of the service on another machine"),
     "mcp": ("server.commands.mcp", "serve the tools to an MCP client over standard input and output"),
+    "slack": ("server.commands.slack", "answer in Slack, over HTTP or a socket"),
     "keys": ("server.commands.keys", "create, list, rotate and revoke keys of the service"),
     "calibrate": ("server.commands.estimate", "make a profile of your own cluster"),
 }

@@ -1,0 +1,250 @@
+"""The desk: takes turns up once, works on them beside the event loop, and brings what comes of them into Slack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import aiohttp
+import structlog
+
+from agent.answer import Answer
+from agent.brief import Brief
+from knowledge.errors import InputError
+from server.errors import NotThere
+from server.jobs import Jobs
+from server.plans import Made, PlanIn, Plans
+from server.slack import answers
+from server.slack.blocks import explain_blocks, notice_blocks
+from server.slack.delivery import Delivery
+from server.slack.fits import fit_table
+from server.slack.limits import over_limit
+from server.slack.memory import Memory
+from server.slack.oauth import Speakers
+from server.slack.settings import SlackSettings
+from server.slack.tables import SlackAnswer
+from server.slack.turn import Turn
+from server.slack.web import Refused, Unsure, Web
+
+log: Any = structlog.get_logger("slack")
+T = TypeVar("T")
+_WAITING = 64  # turns that may wait for plans at a time; the plans themselves are made by the few threads of `Plans`
+
+
+class Desk:
+    """Everything a turn needs: the store, the plans, the jobs and the Web API."""
+
+    def __init__(self, settings: SlackSettings, memory: Memory, plans: Plans, jobs: Jobs, speakers: Speakers) -> None:
+        self.settings, self.memory, self.plans, self.jobs, self.speakers = settings, memory, plans, jobs, speakers
+        self.session: aiohttp.ClientSession | None = None
+        self._waiting = ThreadPoolExecutor(_WAITING, thread_name_prefix="slack-turn")
+        self._records = ThreadPoolExecutor(4, thread_name_prefix="slack-record")
+        self._drawing = ThreadPoolExecutor(1, thread_name_prefix="slack-figure")
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin: take up what was left behind, and keep looking for it."""
+        self.session = aiohttp.ClientSession()
+        self._watch = asyncio.create_task(self._watch_over())
+
+    async def close(self, patience_seconds: float = 10.0) -> None:
+        """End: what is under way gets time, the rest is left for another process or the next start."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self._running:
+            await asyncio.wait(list(self._running.values()), timeout=patience_seconds)
+        left = list(self._running)
+        for task in list(self._running.values()):
+            task.cancel()
+        if left:
+            await self.record(self.memory.release, left)
+        if self.session is not None:
+            await self.session.close()
+        for pool in (self._waiting, self._records, self._drawing):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._running:
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def record(self, call: Callable[..., T], *args: Any) -> T:
+        """A short call of the store, beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._records, call, *args)
+
+    async def think(self, call: Callable[..., T], *args: Any) -> T:
+        """A call that may wait for plans, beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._waiting, call, *args)
+
+    async def draw(self, spec: dict[str, Any]) -> bytes | None:
+        """A figure as PNG, one at a time; None without the extra `figures`."""
+        from agent.figures import png
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._drawing, png, spec)
+        except ImportError:
+            return None
+
+    async def take(self, turn: Turn, event_id: str = "") -> bool:
+        """Take a turn up and begin on it, unless it was taken up before by whichever process."""
+        if not await self.record(self.memory.claim, turn, event_id):
+            log.info("seen before", kind=turn.kind, team=turn.team)
+            return False
+        self._begin(turn)
+        return True
+
+    def _begin(self, turn: Turn, resumed: bool = False) -> None:
+        task = asyncio.create_task(self._work(turn, resumed), name=f"slack {turn.kind}")
+        self._running[turn.key] = task
+        task.add_done_callback(lambda _: self._running.pop(turn.key, None))
+
+    async def _watch_over(self) -> None:
+        lease = self.settings.lease_seconds
+        while True:
+            try:
+                if self._running:
+                    await self.record(self.memory.renew, list(self._running))
+                for turn in await self.record(self.memory.abandoned):
+                    if turn.key not in self._running:
+                        log.info("taken over", kind=turn.kind, team=turn.team)
+                        self._begin(turn, resumed=True)
+            except Exception as error:  # noqa: BLE001 - the store may be away for a while; the watch goes on
+                log.warning("watch", error=type(error).__name__)
+            await asyncio.sleep(lease / 4)
+
+    async def web(self, turn: Turn) -> Web | None:
+        """The Web API of a turn's workspace."""
+        found = await self.speakers.find(turn.enterprise, turn.team)
+        if found is None or self.session is None:
+            return None
+        return Web(found[0], self.settings.api_url, self.session, self.settings.call_timeout_seconds, self.settings.patience_seconds)
+
+    async def _work(self, turn: Turn, resumed: bool) -> None:
+        web = await self.web(turn)
+        if web is None:
+            log.warning("not installed", team=turn.team)
+            await self.record(self.memory.done, turn.key)
+            return
+        row = await self.record(self.memory.row, turn.key)
+        delivery = Delivery(web, self.memory, turn, row.ts if row else "", resumed)
+        try:
+            refusal = "" if resumed or turn.kind in ("edit", "delete") else await self.record(over_limit, self.memory, self.settings, turn)
+            if refusal:
+                await self._tell(web, turn, refusal)
+            else:
+                await self._do(web, turn, delivery)
+        except Unsure as error:  # patience has ended: left open, for a later try
+            log.warning("not delivered", call=str(error), team=turn.team)
+            return
+        except Refused as error:
+            log.warning("refused by Slack", error=error.error, kind=turn.kind, team=turn.team)
+        except Exception as error:  # a fault of ours: the asker is told, the turn ends
+            log.error("failed", kind=turn.kind, error=type(error).__name__, exc_info=True)
+            await self._sorry(delivery)
+        await self.record(self.memory.done, turn.key)
+
+    async def _do(self, web: Web, turn: Turn, delivery: Delivery) -> None:
+        if turn.kind == "fit":
+            await fit_table(self, web, turn, delivery)
+        elif turn.kind == "delete":
+            await self._taken_back(web, turn)
+        elif turn.kind == "edit":
+            await self._edited(web, turn)
+        elif turn.kind == "share":
+            made = await self.think(self.plans.get, turn.owner, turn.plan_id)
+            await delivery.finish(made.headline, answers.message(made.out.answer, made.id, await self._figures(web, made), self.link(turn, made), turn.user))
+        elif turn.kind == "explain":
+            made = await self.think(self.plans.get, turn.owner, turn.plan_id)
+            await delivery.finish(f"How this comes about: {made.headline}", explain_blocks(made.out.answer))
+        else:
+            await self._answer(web, turn, delivery)
+
+    async def _answer(self, web: Web, turn: Turn, delivery: Delivery, previous: dict[str, Any] | None = None, use_previous: bool = False) -> None:
+        """A question, or a brief made from a form, answered in its conversation."""
+        thread = await self.record(self.memory.thread, turn)
+        before = previous if use_previous else thread.brief if thread else None
+        await delivery.start()
+        law = turn.law or (thread.law if thread else None)
+        try:
+            made = await self._plan(turn, before, law, delivery)
+        except (InputError, NotThere) as error:
+            await delivery.finish(str(error), notice_blocks(str(error)))
+            return
+        blocks = answers.message(made.out.answer, made.id, await self._figures(web, made), self.link(turn, made),
+                                 turn.user if not turn.source and not turn.private else "")
+        ts = await delivery.finish(made.headline, blocks)
+        kept = SlackAnswer(key=turn.key, team=turn.team, channel=turn.channel, thread=turn.thread or ts, user=turn.user, source=turn.source, ts=ts,
+                           plan_id=made.id, question=turn.text or made.question or made.headline, headline=made.headline, before=before)
+        brief = None if made.out.answer.brief.task == "out_of_scope" else made.out.answer.brief.stated()
+        await self.record(self.memory.answered, kept, turn.conversation or ts, brief)
+
+    async def _plan(self, turn: Turn, before: dict[str, Any] | None, law: str | None, delivery: Delivery) -> Made:
+        loop = asyncio.get_running_loop()
+
+        def tell(event: dict[str, Any]) -> None:
+            loop.call_soon_threadsafe(answers.show_step, delivery, event)
+
+        if turn.kind == "plan":
+            asked = PlanIn(brief=turn.brief, law=law)
+        else:
+            asked = PlanIn(question=turn.text, law=law, previous=turn.brief if turn.brief is not None else before)
+        return await self.think(self.plans.make, turn.owner, asked, tell)
+
+    async def _edited(self, web: Web, turn: Turn) -> None:
+        """An edited question: its answer becomes the answer to the new text. A message never answered stays so."""
+        old = await self.record(self.memory.answer_to, turn.team, turn.channel, turn.source)
+        if old is None or not turn.text or not old.ts:
+            return
+        await self.record(self.memory.taken_back, old)
+        again = turn.model_copy(update={"key": old.key, "kind": "question"})
+        await self._answer(web, again, Delivery(web, self.memory, again, old.ts), old.before, use_previous=True)
+
+    async def _taken_back(self, web: Web, turn: Turn) -> None:
+        """A deleted question: its answer goes too, and the conversation forgets it."""
+        old = await self.record(self.memory.answer_to, turn.team, turn.channel, turn.source)
+        if old is None:
+            return
+        await self.record(self.memory.taken_back, old)
+        if old.ts:
+            try:
+                await web.call("chat.delete", channel=old.channel, ts=old.ts)
+            except Refused as error:
+                if error.error != "message_not_found":
+                    raise
+
+    async def _figures(self, web: Web, made: Made) -> list[dict[str, Any]]:
+        return await answers.figures(self, web, made.out.answer, made.id)
+
+    def link(self, turn: Turn, made: Made) -> str:
+        """Where the plan is shown in a browser, or '' where there is no page."""
+        return answers.browser_link(self.settings.public_url, made.id)
+
+    async def _tell(self, web: Web, turn: Turn, text: str) -> None:
+        """A word to the asker alone."""
+        try:
+            await web.once("chat.postEphemeral", channel=turn.channel, user=turn.user, thread_ts=turn.thread or None, text=text)
+        except Unsure as error:
+            log.info("left out", reason=str(error))
+
+    async def _sorry(self, delivery: Delivery) -> None:
+        text = "Something went wrong on our side; it is in the log. Please ask again."
+        try:
+            await delivery.finish(text, notice_blocks(text))
+        except (Refused, Unsure) as error:
+            log.warning("not told", reason=str(error))
+
+    async def plan_of(self, owner: str, plan_id: str) -> Answer | None:
+        """A plan's answer for a form, or None where it is gone."""
+        try:
+            return (await self.think(self.plans.get, owner, plan_id)).out.answer
+        except NotThere:
+            return None
+
+    async def brief_from(self, call: Callable[[Answer, dict[str, str]], tuple[Brief | None, dict[str, str]]], answer: Answer,
+                         given: dict[str, str]) -> tuple[Brief | None, dict[str, str]]:
+        """What a form says, read beside the event loop."""
+        return await self.record(call, answer, given)

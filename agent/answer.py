@@ -43,6 +43,14 @@ class Section(BaseModel):
     detail: bool = False  # faces may fold it away
 
 
+class ModelCost(BaseModel):
+    """What a language model was used for one answer, as its server counts."""
+
+    calls: int
+    tokens_read: int
+    tokens_written: int
+
+
 class Answer(BaseModel):
     """Everything said about one question. Every number in headline and sections is a rendered result field or the question's own."""
 
@@ -61,6 +69,7 @@ class Answer(BaseModel):
     sources: list[Reference] = []
     understood_by: str = "built-in"
     worded_by: str = "built-in"
+    model_cost: ModelCost | None = None
     versions: dict[str, str] = {}
     figures: list[dict[str, Any]] = []
 

@@ -11,6 +11,7 @@ from agent.brief import Brief
 from agent.checker import strings_of, ungrounded
 from agent.format import quantity
 from agent.state import AskState, Context
+from agent.translation import phrase, translated
 from knowledge.library import base_version
 from tools.curves import FIGURE_TABLES
 from tools.result import Assumption, Notice, Result
@@ -28,18 +29,20 @@ def versions() -> dict[str, str]:
     return {"flopwise": program, "law_base": base_version()}
 
 
-def answer(state: AskState, context: Context) -> Answer:
-    """The answer to a question whose tools have run, or that asks back, or that lies outside planning."""
+def answer(state: AskState, context: Context, prose: str = "") -> Answer:
+    """The answer to a question whose tools have run, or that asks back, or that lies outside planning. `prose`: a model's checked headline."""
     brief, results = state["brief"], state.get("results", [])
     notices = [*state.get("notices", []), *(notice for result in results for notice in result.warnings)]
     advice = raise_advice(brief, results, context.laws) if results else []
     assumptions = _unique([item for result in results for item in result.assumptions])
     draft = Answer(
-        question=state.get("question", ""), brief=brief, headline=_headline(brief, results, state), sections=_sections(brief, results, assumptions, notices, advice),
+        question=state.get("question", ""), brief=brief, headline=prose or _headline(brief, results, state), sections=_sections(brief, results, assumptions, notices, advice),
         results=results, assumptions=assumptions, notices=notices, advice=advice, sources=wording.references(results, context.laws),
         needs=[wording.need(field) for field in dict.fromkeys(field for way in state.get("needs", []) for field in way)], needs_any_of=state.get("needs", []),
-        figures=figures.specs(results), understood_by=state.get("understood_by", "built-in"), versions=versions())
+        figures=figures.specs(results), understood_by=state.get("understood_by", "built-in"),
+        worded_by=context.model or "" if prose else "built-in", versions=versions())
     draft.sections += _source_section(draft)
+    draft.sections = [translated(section, brief.language) for section in _viewed(draft, state.get("view", "answer"))]
     stray = ungrounded(draft.headline, _grounds(draft))
     if stray:
         raise AssertionError(f"numbers {sorted(stray)} of the headline are in neither the question nor a result")
@@ -55,12 +58,28 @@ def _grounds(draft: Answer) -> list[str]:
 
 
 def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
+    language = brief.language
     if brief.task == "out_of_scope":
-        return "That is outside what flopwise plans: training, serving and scaling of models. You can ask, for example: " + "; ".join(WHAT_TO_ASK) + "."
+        english = "That is outside what flopwise plans: training, serving and scaling of models. You can ask, for example: {examples}."
+        return phrase(language, "out_of_scope", english, examples="; ".join(WHAT_TO_ASK))
     if not results:
-        ways = " or ".join(" and ".join(field.replace("_", " ") for field in way) for way in state.get("needs", []))
-        return f"To answer this I need {ways}." if ways else "No tool answers this question."
-    return " ".join(dict.fromkeys(wording.headline(result) for result in asked_results(brief, results)[:4]))
+        both, either = phrase(language, "and", " and "), phrase(language, "or", " or ")
+        ways = either.join(both.join(field.replace("_", " ") for field in way) for way in state.get("needs", []))
+        return phrase(language, "need", "To answer this I need {ways}.", ways=ways) if ways else phrase(language, "no_tool", "No tool answers this question.")
+    asked = asked_results(brief, results)
+    if state.get("view") == "why" and (reasons := list(dict.fromkeys(reason for result in asked for reason in result.reasons))):
+        return " ".join(reasons[:3])
+    return " ".join(dict.fromkeys(wording.headline(result, language) for result in asked[:4]))
+
+
+def _viewed(draft: Answer, view: str) -> list[Section]:
+    """The sections in the order a follow-up asks for: reasons first for "why?", every number's formula first for "show me the formula"."""
+    if view == "answer" or not draft.results:
+        return draft.sections
+    explained = wording.explain_sections(draft.results)
+    first = [section for section in draft.sections if section.key in ("conflicts", "reasons")] if view == "why" else []
+    shown = [*first, *explained]
+    return [*shown, *(section for section in draft.sections if section not in shown and section.key == "sources")]
 
 
 def _sections(brief: Brief, results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice]) -> list[Section]:

@@ -49,7 +49,7 @@ class AskState(TypedDict, total=False):
     context_brief: Brief | None
     brief: Brief
     understood_by: str
-    worded_by: str
+    view: str  # answer, why, formula: what a follow-up wants to see
     free_form: bool  # no single brief says what is asked: the model calls tools itself
     session: Annotated[Any, UntrackedValue]  # agent.model.Session of this question, never stored
     memo: Annotated[dict[str, Any], UntrackedValue]  # results computed while a model was waited for

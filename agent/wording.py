@@ -9,6 +9,7 @@ from typing import Any
 
 from agent import format as fmt
 from agent.answer import Grid, Need, Reference, Section
+from agent.translation import headlines, phrase, words
 from knowledge.errors import InputError
 from knowledge.library import LawBook, parse_yaml
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
@@ -42,12 +43,14 @@ def _templates() -> dict[str, list[str]]:
     return parse_yaml((files("agent") / "templates.yaml").read_text(encoding="utf8"))
 
 
-def headline(result: Result) -> str:
-    """One sentence for a result: the first template that fits, else its first headline values by label."""
+def headline(result: Result, language: str | None = None) -> str:
+    """One sentence for a result: the first template that fits (the language's own first), else its first headline values by label."""
     case = ", ".join(f"{key.replace('_', ' ')} {case_text(item)}" for key, item in result.case.items())
-    filled = (text for template in _templates().get(result.tool, []) if (text := _fill(template, result.values)))
-    sentence = next(filled, None) or _listed(result)
-    return f"With {case}: {sentence[:1].lower() + sentence[1:]}" if case else sentence
+    templates = [*headlines(language, result.tool), *_templates().get(result.tool, [])]
+    sentence = next((text for template in templates if (text := _fill(template, result.values))), None) or _listed(result)
+    if not case:
+        return sentence
+    return phrase(language, "with_case", "With {case}: {sentence}", case=case, sentence=sentence if words(language) else sentence[:1].lower() + sentence[1:])
 
 
 def case_text(item: Any) -> str:

@@ -28,6 +28,11 @@ def print_answer(answer: Answer, *, explain: bool = False, console: Console | No
         sections = [*sections[:-1], *explain_sections(answer.results), *sections[-1:]]
     for section in sections:
         _print_section(out, section)
+    if answer.model_cost:
+        cost = answer.model_cost
+        told = f"understood by {answer.understood_by}, worded by {answer.worded_by}; {cost.calls} calls of the model, {cost.tokens_read:,} tokens read, {cost.tokens_written:,} written"
+        out.print()
+        out.print(Padding(Text(told, style="dim"), (0, 1)))
     out.print()
 
 

@@ -1,0 +1,314 @@
+// One answer: what was understood, the numbers with where each comes from, figures, other laws, what to watch, and the knobs.
+
+import { get, post, Problem } from "./api.js";
+import { $, add, download, fresh, h, menu, say, table } from "./dom.js";
+import { FIELDS, interval, label, quantity, shown } from "./format.js";
+import { figure } from "./figure.js";
+import { knobs } from "./knobs.js";
+import { shareDialog } from "./share.js";
+
+const HIDDEN = new Set(["language", "missing", "details", "runs"]);
+const OWN = new Set(["summary", "notices", "assumptions", "sources", "reasons", "conflicts"]);
+
+/** Read what a person typed for a field; raises Problem. */
+export const amount = (field, text, language) => post("/v1/amounts", { field, text, language: language ?? "en" });
+
+/** A brief without its empty fields. */
+export const stated = (brief) => Object.fromEntries(Object.entries(brief).filter(([, value]) => value !== null && value !== undefined));
+
+/** Everything about one plan. `ask(text, brief)` begins another turn; without it the answer is read only. */
+export function answerView(plan, { ask = null, token = null } = {}) {
+  const { answer } = plan;
+  const body = h("div.answer", null);
+  if (answer.brief.task !== "out_of_scope") body.append(chips(answer.brief, ask));
+  const conflicts = answer.notices.filter((notice) => notice.level === "conflict");
+  const headline = h("h2.headline", null, answer.headline);
+  add(body, [conflicts.map((notice) => h("p.conflict", null, h("strong", null, "These do not fit together. "), notice.text)), headline]);
+  if (answer.needs.length) body.append(ask ? needsForm(answer.needs, answer.needs_any_of, answer.brief, ask) : needsList(answer));
+  const numbers = h("div.numbers", null, numbersTable(answer.results));
+  const why = answer.results.flatMap((result) => result.reasons).slice(0, 3);
+  const figures = answer.figures.map(figure);
+  const rest = h("div.rest", null, sections(answer.sections));
+  const show = (view) => {
+    headline.textContent = view.headline;
+    numbers.replaceChildren(numbersTable([view.result]));
+    rest.replaceChildren(...sections(view.sections, true));
+  };
+  const restore = () => {
+    headline.textContent = answer.headline;
+    numbers.replaceChildren(numbersTable(answer.results));
+    rest.replaceChildren(...sections(answer.sections));
+  };
+  const panel = ask ? knobs(answer, { show, restore, figures, keep: (text, brief) => ask(text, brief) }) : null;
+  if (answer.results.length) body.append(h(panel ? "div.card.two" : "div.card", null, h("div.left", null, numbers, why.length ? h("p.why", null, why.join(" ")) : null), panel));
+  if (figures.length) body.append(h("div.figures", null, figures));
+  add(body, [rest, notices(answer), assumptions(answer), sources(answer)]);
+  body.append(actions(plan, ask !== null, token));
+  return body;
+}
+
+// ------------------------------------------------------------ what was understood
+
+function chips(brief, ask) {
+  const list = h("ul.chips", { ariaLabel: "What was understood" });
+  const change = (field, value, text) => {
+    const next = { ...stated(brief), missing: undefined };
+    if (value === null) delete next[field]; else next[field] = value;
+    ask(text, JSON.parse(JSON.stringify(next)));
+  };
+  for (const [field, value] of Object.entries(stated(brief))) {
+    if (!HIDDEN.has(field)) list.append(h("li", null, chip(field, value, brief, ask && change)));
+  }
+  for (const [field, value] of Object.entries(brief.details ?? {})) list.append(h("li", null, h("span.chip.still", null, h("span", null, field.replaceAll("_", " ")), h("b", null, quantity(value)))));
+  if (ask) list.append(h("li", null, adder(brief, change)));
+  return list;
+}
+
+function chip(field, value, brief, change) {
+  const text = [h("span", null, label(field)), h("b", null, shown(field, value))];
+  if (!change) return h("span.chip.still", null, text);
+  const button = h("button.chip", { type: "button", ariaLabel: `${label(field)}: ${shown(field, value)}. Change` }, text);
+  button.addEventListener("click", () => {
+    const form = editor(field, shown(field, value), brief.language, (found) => change(field, found.value, `${label(field)}: ${shown(field, found.value)}`),
+      () => { form.replaceWith(button); button.focus(); }, field === "task" ? null : () => change(field, null, `without ${label(field)}`));
+    button.replaceWith(form);
+    $("input", form).select();
+  });
+  return button;
+}
+
+function editor(field, start, language, done, cancel, remove) {
+  const input = h("input", { type: "text", value: start, ariaLabel: label(field), autocomplete: "off", size: Math.max(8, Math.min(start.length + 1, 28)), maxlength: 200 });
+  const fault = h("span.fault", { id: fresh("fault"), role: "alert" });
+  const form = h("form.chip.edit", { ariaLabel: `Change ${label(field)}` }, h("span", null, label(field)), input, h("button.main", { type: "submit" }, "Set"),
+    remove && h("button.plain", { type: "button", onclick: remove, ariaLabel: `Leave out ${label(field)}` }, "Leave out"), fault);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (input.value.trim() === start) { cancel(); return; }
+    try { done(await amount(field, input.value, language)); } catch (error) { mark(input, fault, error); }
+  });
+  form.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); cancel(); } });
+  return form;
+}
+
+function mark(input, fault, error) {
+  if (!(error instanceof Problem)) throw error;
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", fault.id);
+  fault.textContent = error.message;
+  input.focus();
+}
+
+function adder(brief, change) {
+  const button = h("button.chip.add", { type: "button" }, "+ add");
+  button.addEventListener("click", () => {
+    const open = Object.keys(FIELDS).filter((field) => !HIDDEN.has(field) && field !== "also" && (brief[field] === null || brief[field] === undefined));
+    const field = h("select", { ariaLabel: "What to add" }, open.map((name) => h("option", { value: name }, label(name))));
+    const input = h("input", { type: "text", ariaLabel: "Value", placeholder: "value", size: 12, maxlength: 200, autocomplete: "off" });
+    const fault = h("span.fault", { id: fresh("fault"), role: "alert" });
+    const form = h("form.chip.edit", { ariaLabel: "Add a statement" }, field, input, h("button.main", { type: "submit" }, "Add"), fault);
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      try {
+        const found = await amount(field.value, input.value, brief.language);
+        change(field.value, found.value, `${label(field.value)}: ${shown(field.value, found.value)}`);
+      } catch (error) { mark(input, fault, error); }
+    });
+    form.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.stopPropagation(); form.replaceWith(button); button.focus(); } });
+    button.replaceWith(form);
+    field.focus();
+  });
+  return button;
+}
+
+// ------------------------------------------------------------ asking back
+
+const ways = (any) => any.map((way) => way.map(label).join(" and ")).join(", or ");
+
+function needsList(answer) {
+  return h("p", null, "Needed: ", ways(answer.needs_any_of));
+}
+
+/** The form of what is missing. The fields that are filled in join the brief. */
+export function needsForm(needs, any, brief, ask) {
+  if (needs.some((need) => need.field === "runs")) return h("p", null, "Attach the table on the page ", h("a", { href: "#/fit" }, "Fit runs"), ".");
+  const rows = needs.map((need) => {
+    const id = fresh("need");
+    const input = h("input", { id, type: "text", name: need.field, placeholder: need.example ? `e.g. ${need.example}` : "", autocomplete: "off", maxlength: 200 });
+    const fault = h("span.fault", { id: `${id}-fault`, role: "alert" });
+    return { need, input, fault, row: h("div.field", null, h("label", { for: id }, label(need.field), need.unit ? h("span.dim", null, ` ${need.unit}`) : null), input, fault) };
+  });
+  const form = h("form.needs", { ariaLabel: "What is missing" }, h("p", null, "Enough is: ", h("b", null, ways(any)), "."),
+    h("div.fields", null, rows.map((item) => item.row)), h("button.main", { type: "submit" }, "Go on"));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const next = { ...stated(brief) };
+    delete next.missing;
+    const said = [];
+    for (const { need, input, fault } of rows) {
+      fault.textContent = "";
+      if (!input.value.trim()) continue;
+      try {
+        const found = await amount(need.field, input.value, brief.language);
+        next[need.field] = found.value;
+        said.push(`${label(need.field)}: ${shown(need.field, found.value)}`);
+      } catch (error) { mark(input, fault, error); return; }
+    }
+    if (said.length) ask(said.join(", "), next);
+    else mark(rows[0].input, rows[0].fault, new Problem({ detail: "Fill in at least one." }, 422));
+  });
+  return form;
+}
+
+// ------------------------------------------------------------ numbers
+
+const caseOf = (result) => Object.entries(result.case ?? {}).map(([key, value]) => shown(key, value)).join(", ");
+
+/** The headline values of every result; each opens to its formula, inputs and source. */
+export function numbersTable(results) {
+  const seen = new Set();
+  const lines = results.flatMap((result) => result.headline.filter((key) => result.values[key]).map((key) => [key, result.values[key], caseOf(result)]))
+    .filter(([key, value, which]) => { const mark = `${value.label || key}|${which}|${quantity(value.value, value.unit)}`; return !seen.has(mark) && seen.add(mark); });
+  const tables = results.some((result) => result.feasible === false) && !lines.length ? results.flatMap((result) => result.tables) : [];
+  if (!lines.length) return h("div", null, tables.map((item) => plainTable(item)));
+  return valuesTable("The numbers", lines);
+}
+
+function plainTable(item) {
+  return h("div", null, h("h3", null, item.title), table(item.title, item.columns.map((column) => column.label || column.name),
+    item.rows.map((row) => row.map((cell, i) => quantity(cell, item.columns[i].unit)))));
+}
+
+function valuesTable(name, lines) {
+  const level = Math.min(...lines.map(([, value]) => value.level ?? 2));
+  const bodies = lines.map(([key, value, which]) => valueRows(key, value, which));
+  return h("div.scroll", { tabindex: 0, role: "region", ariaLabel: name }, h("table.values", null,
+    h("thead", null, h("tr", null, h("td", null), h("th", { scope: "col" }, "value"), h("th", { scope: "col" }, level <= 1 ? `${Math.round(level * 100)}% interval` : "interval"), h("th", { scope: "col" }, "from"))),
+    bodies.map((rows) => h("tbody", null, rows))));
+}
+
+function valueRows(key, value, which) {
+  const id = fresh("how");
+  const long = typeof value.value === "string" && value.value.length > 40;
+  const button = h("button.number", { type: "button", ariaExpanded: "false", ariaControls: id, title: "Formula, inputs and source" }, quantity(value.value, value.unit));
+  const more = h("tr.how", { id, hidden: true });
+  button.addEventListener("click", () => {
+    const open = more.hidden;
+    if (open && !more.firstChild) more.append(h("td", { colspan: 4 }, how(value)));
+    more.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+  });
+  const row = h("tr", null, h("th", { scope: "row" }, value.label || key.replaceAll("_", " "), which ? h("span.dim", null, ` ${which}`) : null),
+    h(long ? "td.long" : "td.n", null, button), h("td.n.dim", null, interval(value)), h("td.from", null, origin(value)));
+  return [row, more];
+}
+
+function origin(value) {
+  const words = value.source || value.formula || "";
+  const short = words.length > 44 ? `${words.slice(0, words.lastIndexOf(" ", 44) > 8 ? words.lastIndexOf(" ", 44) : 44)} …` : words;
+  return [value.law ? lawLink(value.law) : short, value.outside?.length ? h("span.flag", { title: `Outside the fit region: ${value.outside.join(", ")}` }, "extrapolated") : null];
+}
+
+export const lawLink = (law) => h("a", { href: `#/laws/${encodeURIComponent(law)}` }, law);
+
+/** Law, formula, inputs and source of one number. */
+function how(value) {
+  const inputs = Object.entries(value.inputs ?? {}).map(([name, item]) => `${name} = ${typeof item === "number" ? shown(name, item) : Array.isArray(item) ? item.join(", ") : item}`);
+  const law = value.law ? [lawLink(value.law), value.relation ? ` · ${value.relation}` : "", value.variant ? ` · ${value.variant}` : ""] : null;
+  const lines = [["Law", law], ["Formula", value.formula && h("code", null, value.formula)], ["With", inputs.join(", ")], ["Source", value.source],
+    ["Interval", value.interval_basis && `${value.interval_basis}${value.level ? `, ${Math.round(value.level * 100)}%` : ""}`],
+    ["Outside", value.outside?.length ? value.outside.join(", ") : null], ["Note", value.note]];
+  return h("dl.why", null, lines.filter(([, item]) => item).map(([name, item]) => [h("dt", null, name), h("dd", null, item)]));
+}
+
+// ------------------------------------------------------------ the rest
+
+function sections(all, whole = false) {
+  const here = all.filter((section) => !OWN.has(section.key) && (!section.detail || whole) && (section.grid || section.lines.length));
+  return here.map((section, place) => h("details.section", { open: place < 2 }, h("summary", null, h("h3", null, section.title)),
+    section.grid ? table(section.title, section.grid.header, section.grid.rows) : null,
+    section.lines.length ? h("ul.lines", null, section.lines.map((line) => h("li", null, line))) : null));
+}
+
+const RANK = { warning: 0, caution: 1, info: 2 };
+
+function notices(answer) {
+  const all = [...answer.notices.filter((notice) => notice.level !== "conflict"), ...answer.advice].sort((a, b) => RANK[a.level] - RANK[b.level]);
+  if (!all.length) return null;
+  return h("section.watch", null, h("h3", null, "What to watch"),
+    h("ul.lines", null, all.map((notice) => h(`li.${notice.level}`, null, notice.level === "warning" ? h("b", null, "Warning: ") : null, notice.text, notice.source ? h("span.dim", null, ` ${notice.source}`) : null))));
+}
+
+function assumptions(answer) {
+  if (!answer.assumptions.length) return null;
+  return h("details.section", null, h("summary", null, h("h3", null, `What was assumed (${answer.assumptions.length})`)),
+    table("What was assumed", ["", "value", "because"], answer.assumptions.map((item) => [label(item.field), quantity(item.value, item.unit), item.source])));
+}
+
+function sources(answer) {
+  if (!answer.sources.length) return null;
+  return h("details.section", null, h("summary", null, h("h3", null, `Sources (${answer.sources.length})`)),
+    h("ul.lines", null, answer.sources.map((item) => h("li", null, lawLink(item.law), ` ${item.title} `, h("span.dim", null, item.cite)))));
+}
+
+function actions(plan, mine, token) {
+  const name = `flopwise-${plan.id.slice(0, 8)}`;
+  const file = async (form, end, kind) => download(`${name}.${end}`, await get(`/v1/plans/${plan.id}/document?form=${form}`, { text: true }), kind);
+  const json = () => download(`${name}.json`, JSON.stringify(plan, null, 2), "application/json");
+  const markdown = mine ? () => file("markdown", "md", "text/markdown") : () => download(`${name}.md`, plan.text, "text/markdown");
+  const items = [["Markdown", markdown], ...(mine ? [["HTML", () => file("html", "html", "text/html")]] : []), ["JSON", json], ["Print or PDF", () => print()]];
+  return h("footer.actions", null,
+    mine ? h("button.plain", { type: "button", onclick: () => shareDialog(plan.id) }, "Share") : null, menu("Export", items),
+    h("button.plain", { type: "button", onclick: async () => { await navigator.clipboard?.writeText(plan.text); say("Copied"); } }, "Copy"),
+    h("span.dim.versions", null, Object.entries(plan.answer.versions).map(([key, value]) => `${key.replaceAll("_", " ")} ${value}`).join(" · ")));
+}
+
+/** The tool steps of an answer as they run: a line that opens to every step with inputs and values. */
+export function stepsView() {
+  const list = h("ol", null), line = h("span.status", null, "Reading the question"), element = h("details.steps", null, h("summary", null, h("span.dot", { ariaHidden: "true" }), line), list);
+  const rows = new Map();
+  let done = 0;
+  const began = performance.now();
+  const heard = (step) => {
+    const name = step.step.replaceAll("_", " ");
+    if (step.status === "started") {
+      const row = h("li", null, h("details", null, h("summary", null, h("b", null, name), h("span.dim", null, " at work")), inputsOf(step.fields)));
+      rows.set(step.step, row);
+      list.append(row);
+      line.textContent = `${name} …`;
+      say(`Working: ${name}`);
+      return;
+    }
+    const row = rows.get(step.step);
+    const note = row && $("summary .dim", row);
+    if (!note) return;
+    if (step.status === "done") {
+      done += 1;
+      const { result } = step;
+      const first = result.headline.map((key) => result.values[key]).find(Boolean);
+      note.textContent = first ? ` ${first.label || ""} ${quantity(first.value, first.unit)}` : " done";
+      $("details", row).append(valuesTable(`${name} in full`, Object.entries(result.values).map(([key, value]) => [key, value, caseOf(result)])));
+    } else if (step.status === "needs") note.textContent = " needs more";
+  };
+  const ended = (words) => {
+    element.classList.add("ended");
+    line.textContent = words ?? `${done} ${done === 1 ? "step" : "steps"}, ${((performance.now() - began) / 1000).toFixed(1)} s`;
+  };
+  return { element, heard, ended, told: (text) => { line.textContent = text; } };
+}
+
+function inputsOf(fields) {
+  const entries = Object.entries(fields ?? {});
+  return entries.length ? h("p.inputs", null, "With ", entries.map(([key, value], place) => [place ? ", " : "", label(key), " ", h("b", null, typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : shown(key, value))])) : null;
+}
+
+/** The steps of a finished answer. */
+export function pastSteps(answer) {
+  const view = stepsView();
+  for (const result of answer.results) {
+    view.heard({ step: result.tool, status: "started", fields: result.case });
+    view.heard({ step: result.tool, status: "done", result });
+  }
+  view.ended(`${answer.results.length} ${answer.results.length === 1 ? "step" : "steps"}`);
+  return view.element;
+}

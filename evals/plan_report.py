@@ -37,7 +37,7 @@ def choices() -> None:
     """Published choices beside what flopwise would have said for their compute."""
     print("\nWhat flopwise would have said (default law, C = 6 N D)\n")
     print(
-        f"{'run':<16}{'theirs N':>10}{'D':>9}{'ours N':>10}{'D':>9}{'90% N':>18}{'loss above best':>17}{'their compute / ours at equal loss':>36}   why they differ"
+        f"{'run':<16}{'theirs N':>10}{'D':>9}{'ours N':>10}{'D':>9}{'90% N':>18}{'loss above best':>17}{'theirs/ours at equal loss':>36}   why they differ"
     )
     for name, params, tokens, wanted in CHOICES:
         judged = call("allocate", {"params_total": params, "tokens": tokens}).values
@@ -132,10 +132,10 @@ def _seconds(fn: Callable[[], object]) -> float:
 
 def speed() -> None:
     """Wall times, warm."""
+    from agent import ask
     from agent.brief import Brief
     from agent.replay import recompute, save
     from agent.state import Context
-    from agent import ask
 
     print("\nSpeed (warm)\n")
     request = PlanRequest(compute_flops=1e22, n_accelerators=8, accelerator="h100-sxm", price_per_million_tokens_usd=0.2, draws=1000)

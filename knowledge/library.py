@@ -35,7 +35,7 @@ class _UniqueKeyLoader(_Loader):
 
 def parse_yaml(text: str) -> Any:
     """YAML to plain data, duplicate keys refused."""
-    return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader subclass
+    return yaml.load(text, Loader=_UniqueKeyLoader)
 
 
 @functools.cache
@@ -104,9 +104,11 @@ class LawBook:
 
     @property
     def own(self) -> dict[str, LawCard]:
+        """The user's own laws by id."""
         return dict(self._own)
 
     def ids(self) -> list[str]:
+        """Every id, sorted."""
         return sorted({*_card_files(), *self._own})
 
     def get(self, law_id: str) -> LawCard:

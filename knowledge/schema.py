@@ -38,6 +38,7 @@ class Variable(_Card):
 
     @property
     def unit(self) -> str:
+        """Unit of the quantity."""
         return QUANTITIES[self.quantity][0]
 
 
@@ -64,6 +65,8 @@ class Covariance(_Card):
 
 
 class CoefficientInterval(_Card):
+    """Published intervals of single coefficients, at one level."""
+
     level: float = Field(gt=0, lt=1)
     bounds: dict[str, tuple[float, float]]
 
@@ -132,6 +135,8 @@ class Advice(_Card):
 
 
 class Source(_Card):
+    """Where a card's facts were read, and what that text confirms."""
+
     source: str
     confirms: str = ""
 

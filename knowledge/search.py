@@ -82,7 +82,7 @@ class _Index:
 
 
 @functools.lru_cache(maxsize=4)
-def _index(version: str, formulas: tuple[tuple[str, str], ...], laws: LawBook | None) -> _Index:  # noqa: ARG001 - part of the key
+def _index(version: str, formulas: tuple[tuple[str, str], ...], laws: LawBook | None) -> _Index:
     texts = dict(formulas)
     hits: list[Hit] = []
     documents: list[list[str]] = []

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
-from tools.convert import DAY, HOUR
+from tools.convert import HOUR, days_in_words
 from tools.registry import ToolRequest
 from tools.result import Assumption, Notice, Value
 
@@ -139,7 +139,8 @@ def _hours(spend: BudgetFields, assumed: list[Assumption]) -> list[Value]:
     if spend.accelerator_hours is not None:
         found.append(Value(value=spend.accelerator_hours, unit="h", note="the accelerator-hours"))
     if n is not None and seconds is not None:
-        found.append(Value(value=n * seconds / HOUR, unit="h", note=f"{n:g} accelerators for {seconds / DAY:g} days"))
+        cluster = "one accelerator" if n == 1 else f"{n:g} accelerators"
+        found.append(Value(value=n * seconds / HOUR, unit="h", note=f"{cluster} for {days_in_words(seconds)}"))
     if usd is not None:
         per_hour, more = price_per_hour(accelerator(spend.accelerator or DEFAULT_ACCELERATOR), spend.price_per_accelerator_hour_usd)
         assumed += more
@@ -158,5 +159,5 @@ def _conflict(stated: float, way: Value, mfu: float | None) -> Notice | None:
     at = f"at MFU {mfu:g}" if mfu is not None else "even at full peak"
     return Notice(
         level="conflict",
-        text=f"The question asks for {stated:.3g} FLOP, but {way.note} give at most {ceiling:.3g} FLOP {at}: {stated / ceiling:,.3g} times too little.",
+        text=f"The question asks for {stated:.3g} FLOP; {way.note}: at most {ceiling:.3g} FLOP {at}. That is {stated / ceiling:,.3g} times too little.",
     )

@@ -70,7 +70,7 @@ class _Bill:
 
 
 @tool(task="cost", title="What a run costs", needs=NEEDS)
-def cost(request: CostRequest, laws: LawBook) -> Result:  # noqa: ARG001 - money needs no law
+def cost(request: CostRequest, laws: LawBook) -> Result:
     """Dollars of training from hours x price, hours from FLOPs / (peak x MFU) where not stated; with serving, energy and the budget.
 
     C = 6 x active params x tokens (Kaplan et al. 2020, section 2.1). The user's price wins over the card's range.

@@ -34,7 +34,7 @@ class FitRequest(ToolRequest):
 
 
 @tool(task="fit", title="A law from a table of runs", needs=(("table",), ("runs",)))
-def fit(request: FitRequest, laws: LawBook) -> Result:  # noqa: ARG001 - every tool takes the law book
+def fit(request: FitRequest, laws: LawBook) -> Result:
     """Fit a form to the attached runs (Huber on log residuals, global search, bootstrap intervals).
 
     Raises InputError when no table is attached, when it cannot be read, or when several groups are present and none is chosen.

@@ -37,6 +37,7 @@ class Evaluation:
 
 
 def resolve_relation(card: LawCard, name: str) -> Relation:
+    """A relation by name; raises InputError with the names there are."""
     if name not in card.relations:
         raise InputError("relation", f"{card.id} has no relation {name!r}", f"it has {', '.join(card.relations) or 'none (a finding)'}")
     return card.relations[name]

@@ -59,6 +59,8 @@ class Alternative(_Model):
 
 
 class Column(_Model):
+    """A column of a table: its name in data, its title, and the unit of its numbers."""
+
     name: str
     label: str = ""
     unit: str = ""

@@ -76,7 +76,7 @@ class Plan:
 
 
 @tool(task="serve", title="How fast and at what price a model is served", needs=NEEDS)
-def serve(request: ServeRequest, laws: LawBook) -> Result:  # noqa: ARG001 - serving needs no law
+def serve(request: ServeRequest, laws: LawBook) -> Result:
     """Throughput, latency, memory, accelerators and price of serving, with 90% intervals from measurements the calibration had not seen.
 
     Roofline of Pope et al. 2022 (arXiv:2211.05102), calibrated (evals/calibrate_serving.py). Raises InputError or MissingInput.

@@ -11,11 +11,22 @@ from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
 from tools.plan.evaluate import Branch, Model
 from tools.plan.neighbours import changes, near_shapes
 from tools.plan.problem import PlanRequest
-from tools.plan.solve import Point, size_of, solve
+from tools.plan.solve import Point, binding_limits, size_of, solve
 from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Assumption, Column, Notice, Number, Table
 from tools.surface import DEFAULT_LAW, REPETITION_LAW
 
+# Limits of a plan in words.
+LIMITS: dict[str, str] = {
+    "compute_flops": "the compute",
+    "budget_usd": "the budget",
+    "accelerator_hours": "the accelerator-hours",
+    "duration_seconds": "the deadline",
+    "price_per_million_tokens_usd": "the price per million tokens",
+    "latency_ms_per_token": "the time per token",
+    "memory_bytes": "the memory of the deployment",
+    "target_loss": "the target loss",
+}
 _SHOWN = (
     ("params_total", "params", "params"),
     ("tokens", "tokens", "tokens"),
@@ -210,10 +221,24 @@ def extrapolated(model: Model, best: Point) -> list[str]:
     return region_flags(model.loss_law, "loss", None if model.routed else model.surface.variant, names)
 
 
+def unspent(request: PlanRequest, model: Model, best: Point) -> list[Notice]:
+    """A stated compute that other limits do not let the plan spend, with both numbers."""
+    spent = best.columns["compute_flops"]
+    if request.compute_flops is None or model.problem.objective != "lowest_loss" or spent > 0.98 * request.compute_flops:
+        return []
+    keepers = [LIMITS.get(name, name) for name in binding_limits(best, model) if name != "compute_flops"]
+    because = f": {' and '.join(keepers)} allows no more" if keepers else ""
+    text = f"Of the stated {request.compute_flops:.3g} FLOP the plan spends {spent:.3g}{because} (at the MFU and price used here)."
+    return [Notice(level="warning", text=text)]
+
+
 def notices(model: Model, best: Point, around: Spread) -> list[Notice]:
     """Extrapolation, and what no measurement of the factors can narrow."""
     flags = extrapolated(model, best)
     found = [Notice(level="caution", text="Extrapolated: " + "; ".join(flags) + ".")] if flags else []
+    if around.bounds.get("tokens", (1.0, 1.0))[0] <= 1.0:
+        text = "In some of the joint draws nothing is left for training: lower ends of zero mean that serving alone takes the whole budget."
+        found.append(Notice(level="caution", text=text))
     if not around.bounds.get("loss") and around.draws:
         found.append(
             Notice(level="caution", text=f"{model.loss_law.id} publishes no joint spread of its coefficients: the loss has no interval.")

@@ -162,7 +162,7 @@ def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
     if "serving_usd" not in values:
         del values["budget_usd"]
     for name, chance in around.chances.items():
-        label = f"chance that the limit on {name.replace('_', ' ')} is kept"
+        label = f"chance that {report.LIMITS.get(name, name)} is kept"
         values[f"{name}_kept"] = Value(
             value=chance, label=label, formula="share of the joint draws", interval_basis=f"{around.draws} draws"
         )
@@ -211,7 +211,7 @@ def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Po
         ],
         alternatives=allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"]),
         assumptions=report.assumptions(request, model, best),
-        warnings=report.notices(model, best, around),
+        warnings=[*report.unspent(request, model, best), *report.notices(model, best, around)],
         reasons=_reasons(model, best),
     )
 
@@ -235,14 +235,14 @@ def _reasons(model: Model, best: Point) -> list[str]:
     binding = binding_limits(best, model)
     lines = [
         f"Chosen for {names[model.problem.objective]}"
-        + (f"; what binds is {', '.join(name.replace('_', ' ') for name in binding)}." if binding else "; no limit binds.")
+        + (f"; what binds is {', '.join(report.LIMITS.get(name, name) for name in binding)}." if binding else "; no limit binds.")
     ]
     return lines
 
 
 def _infeasible(model: Model, branches: list[Branch]) -> Result:
     found = relaxations(model, branches)
-    rows: list[list[Number]] = [[item.limit.replace("_", " "), item.bound, item.needed, item.factor] for item in found]
+    rows: list[list[Number]] = [[report.LIMITS.get(item.limit, item.limit), item.bound, item.needed, item.factor] for item in found]
     columns = [Column(name="limit"), Column(name="stated"), Column(name="needed"), Column(name="factor")]
     text = (
         "No plan keeps every limit. Loosening any one of these, the others kept, makes one possible."

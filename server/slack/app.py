@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
@@ -65,8 +66,12 @@ class SlackFace:
         self.bolt = self._bolt()
 
     def _bolt(self) -> AsyncApp:
-        secret = self.settings.signing_secret
-        bolt = AsyncApp(signing_secret=secret.get_secret_value() if secret else "socket-mode", authorize=self.speakers.authorize,
+        secret, speakers = self.settings.signing_secret, self.speakers
+
+        async def authorize(enterprise_id: str | None, team_id: str | None, user_id: str | None) -> AuthorizeResult | None:
+            return await speakers.authorize(enterprise_id, team_id, user_id)  # Bolt takes a function, not a method
+
+        bolt = AsyncApp(signing_secret=secret.get_secret_value() if secret else "socket-mode", authorize=authorize,
                         client=AsyncWebClient(base_url=self.settings.api_url), ignoring_self_events_enabled=True, logger=_quiet())
         events.register(bolt, self.desk, self.installations)
         interactions.register(bolt, self.desk)

@@ -112,7 +112,7 @@ class Desk:
                     if turn.key not in self._running:
                         log.info("taken over", kind=turn.kind, team=turn.team)
                         self._begin(turn, resumed=True)
-            except Exception as error:  # noqa: BLE001 - the store may be away for a while; the watch goes on
+            except Exception as error:
                 log.warning("watch", error=type(error).__name__)
             await asyncio.sleep(lease / 4)
 

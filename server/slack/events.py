@@ -26,7 +26,7 @@ def register(bolt: AsyncApp, desk: Desk, installations: Installations) -> None:
     """Add the listeners of events. What is sent here asks for work; the work is claimed before Slack is told that it arrived."""
 
     @bolt.middleware
-    async def claim(body: dict[str, Any], next: Next) -> BoltResponse:  # noqa: A002 - Bolt gives arguments by name
+    async def claim(body: dict[str, Any], next: Next) -> BoltResponse:
         turn = _turn(body)
         if turn is None:
             return await next()

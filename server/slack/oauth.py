@@ -129,13 +129,11 @@ class Speakers:
     def __init__(self, settings: SlackSettings, installations: Installations) -> None:
         self._settings, self._installations = settings, installations
         self._known: dict[tuple[str, str], tuple[float, str, str, str]] = {}
-        self._own: tuple[str, str] | None = None
 
     async def find(self, enterprise: str, team: str) -> tuple[str, str, str] | None:
         """(token, bot user, bot id) of a workspace, or None where the app is not installed."""
         if self._settings.bot_token is not None:
-            user, bot = self._own or ("", "")
-            return self._settings.bot_token.get_secret_value(), user, bot
+            return self._settings.bot_token.get_secret_value(), "", ""  # who it is need not be known: other bots are not answered either
         known = self._known.get((enterprise, team))
         if known is not None and time.monotonic() - known[0] < _CACHE_SECONDS:
             return known[1:]
@@ -145,10 +143,6 @@ class Speakers:
             return None
         self._known[(enterprise, team)] = (time.monotonic(), bot.bot_token, bot.bot_user_id or "", bot.bot_id or "")
         return bot.bot_token, bot.bot_user_id or "", bot.bot_id or ""
-
-    def introduce(self, user: str, bot: str) -> None:
-        """Say who the bot of the one token is (auth.test told)."""
-        self._own = (user, bot)
 
     def forget(self, enterprise: str, team: str) -> None:
         """Look the workspace up anew next time."""

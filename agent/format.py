@@ -51,6 +51,8 @@ def quantity(number: Number | list[Number], unit: str) -> str:
         return significant(value)
     if unit == "USD" or unit.startswith("USD/"):
         return _money(value) + unit.removeprefix("USD").replace("/", "/")
+    if unit in _COUNTED and value.is_integer() and abs(value) < 1e5:
+        return f"{int(value):,} {unit}"
     if unit in _COUNTED:
         return f"{_scaled(value, _SCALES, '')} {unit}"
     if unit == "h":

@@ -16,9 +16,8 @@ from server.errors import Conflict, NotThere, document, of_input
 
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_SECONDS = 15.0
-DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": "Events as they happen"}
-}
+_SCHEMA = {"type": "object", "properties": {name: {"type": "string"} for name in ("data", "event", "id")}}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {200: {"content": {MEDIA_TYPE: {"schema": _SCHEMA}}, "description": "Events as they happen"}}
 
 
 def wants_events(request: Request, stream: bool = False) -> bool:

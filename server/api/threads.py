@@ -10,6 +10,7 @@ from server.auth import Asker
 from server.idempotency import IdempotentRoute
 from server.models import MessageIn, MessagePage, Reply, ThreadFull, ThreadIn, ThreadOut, ThreadPage
 from server.paging import Cursor, Limit, own, page
+from server.store.engine import Store
 from server.store.tables import Message, Thread
 
 router = APIRouter(tags=["threads"], route_class=IdempotentRoute)
@@ -79,5 +80,11 @@ async def post_message(thread_id: str, said: MessageIn, request: Request, caller
         return threads.post(state.store, state.plans, caller.owner, thread_id, said, tell).model_dump_json(exclude_none=True).encode()
 
     if sse.wants_events(request, stream):
+        await run_in_threadpool(_must_exist, state.store, caller.owner, thread_id)
         return sse.response(sse.told(work))
     return Response(await run_in_threadpool(work), media_type="application/json")
+
+
+def _must_exist(store: Store, owner: str, thread_id: str) -> None:
+    with store.read() as session:
+        own(session, Thread, thread_id, owner)

@@ -37,6 +37,10 @@ _DIRECT = ("params_total", "tokens", "tokens_per_param", "models", "laws")
 
 # A field the question leaves open is taken from the value of the same name in an earlier result.
 CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_bits", "batch_tokens", "accelerator_hours")
+# What a joint plan decides replaces what the question states as a limit, in the steps that follow: 2e23 FLOP spent of 3e23 allowed.
+DECIDED = (*CHAINED, "accelerator", "n_accelerators")
+# The run whose time was found is the one whose memory is told: the same devices, context and batch.
+_SAME_RUN = ("n_accelerators", "sequence_length")
 
 
 def plan_steps(brief: Brief, question: str = "") -> list[Step]:
@@ -99,10 +103,24 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
             fields.setdefault("params_active", shape.params_active)
     chained: dict[str, str] = {}
     if not step.asked or brief.task != get_tool(step.tool).task:
-        for key, result in itertools.product(CHAINED, results):
-            if key in takes and key not in fields and key in result.values and not result.case:
-                fields[key], chained[key] = result.values[key].value, result.tool
+        for result in results:
+            for key in _passed_on(step, result):
+                if key in takes and (key not in fields or result.tool == "plan"):
+                    fields[key], chained[key] = result.values[key].value, result.tool
+                    fields |= _spread(key, result)
     return {key: value for key, value in fields.items() if key in takes}, chained
+
+
+def _passed_on(step: Step, result: Result) -> list[str]:
+    """Fields a later step takes from a result, where the result has them."""
+    keys = DECIDED if result.tool == "plan" else (*CHAINED, *_SAME_RUN) if (result.tool, step.tool) == ("wall_clock", "memory") else CHAINED
+    return [key for key in keys if key in result.values] if not result.case else []
+
+
+def _spread(key: str, result: Result) -> dict[str, Any]:
+    """The interval of a value passed on, for a tool that takes it."""
+    value = result.values[key]
+    return {} if value.low is None or value.high is None else {f"{key}_low": value.low, f"{key}_high": value.high}
 
 
 def attribute(result: Result, chained: dict[str, str]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import Field
 
@@ -15,9 +16,10 @@ from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR
 from tools.energy import training_energy
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Column, Notice, Number, Result, Table, Value
+from tools.systems.batch import default_batch_tokens
 from tools.systems.flops import count_params
-from tools.systems.mfu import typical_mfu
-from tools.systems.planning import shape_for
+from tools.systems.mfu import SOURCE, estimate, typical_mfu
+from tools.systems.planning import cluster, shape_for, usual_context
 
 NEEDS = (
     ("compute_flops",),
@@ -45,6 +47,8 @@ class CostRequest(ToolRequest):
     accelerator: str | None = None
     n_accelerators: float | None = Field(None, ge=1, le=1e7)
     accelerator_hours: float | None = Field(None, gt=0)
+    accelerator_hours_low: float | None = Field(None, gt=0, description="low end of the 90% interval of accelerator_hours, where it has one")
+    accelerator_hours_high: float | None = Field(None, gt=0, description="high end of that interval")
     duration_seconds: float | None = Field(None, gt=0)
     price_per_accelerator_hour_usd: float | None = Field(None, gt=0)
     mfu: float | None = Field(None, gt=0, le=1)
@@ -65,6 +69,7 @@ class _Bill:
     flops: float | None = None
     flops_formula: str = "stated compute"
     active: float | None = None
+    tokens: float | None = None
     assumptions: list[Assumption] = field(default_factory=list[Assumption])
     notices: list[Notice] = field(default_factory=list[Notice])
 
@@ -81,7 +86,7 @@ def cost(request: CostRequest, laws: LawBook) -> Result:
     if request.accelerator is None:
         bill.assumptions.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
     _compute(bill)
-    hours = _hours(bill)
+    hours = _hours(bill, laws)
     values: dict[str, Value] = {}
     if hours is not None:
         values = {
@@ -131,15 +136,18 @@ def _compute(bill: _Bill) -> None:
     if tokens is None and shape is not None and shape.training_tokens and request.accelerator_hours is None:
         tokens = shape.training_tokens
         bill.assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source=f"what {shape.name} was trained on"))
+    bill.tokens = tokens
     if active is not None and tokens is not None:
         bill.flops, bill.flops_formula = FLOPS_PER_PARAM_TOKEN * active * tokens, f"6 x {active:.4g} active params x {tokens:.4g} tokens"
 
 
-def _hours(bill: _Bill) -> Value | None:
+def _hours(bill: _Bill, laws: LawBook) -> Value | None:
     """Accelerator-hours: stated, hardware x time, or compute over the rate; None where nothing tells them."""
     request, part = bill.request, bill.part
     if request.accelerator_hours is not None:
-        return Value(value=request.accelerator_hours, unit="h", label="accelerator-hours", source="the question")
+        low, high = request.accelerator_hours_low, request.accelerator_hours_high
+        spread: dict[str, Any] = {} if low is None or high is None else {"low": low, "high": high, "level": 0.9, "interval_basis": "MFU"}
+        return Value(value=request.accelerator_hours, unit="h", label="accelerator-hours", source="the question", **spread)
     if bill.flops is None:
         if request.n_accelerators is None or request.duration_seconds is None:
             return None
@@ -155,7 +163,7 @@ def _hours(bill: _Bill) -> Value | None:
     if request.mfu is not None:
         share, low, high, source = request.mfu, request.mfu, request.mfu, "the question"
     else:
-        share, low, high, source = typical_mfu(part.id, dtype, bill.active, request.n_accelerators)
+        share, low, high, source = _predicted_mfu(bill, dtype, laws)
         bill.assumptions.append(Assumption(field="mfu", value=share, source=source))
     hours = bill.flops / (peak * share * HOUR)
     exact = low == high
@@ -171,6 +179,20 @@ def _hours(bill: _Bill) -> Value | None:
         inputs={"compute_flops": bill.flops, "peak_flops": peak, "mfu": share, "accelerator": part.id},
         source=source,
     )
+
+
+def _predicted_mfu(bill: _Bill, dtype: str, laws: LawBook) -> tuple[float, float, float, str]:
+    """MFU of the very run where its devices are known, as `wall_clock` predicts it; else the typical one of its size on the part."""
+    request = bill.request
+    tokens = bill.tokens or request.tokens
+    if request.n_accelerators is not None and tokens is not None and bill.active is not None:
+        shape = shape_for(request.model, request.params_total or request.params_active, request.params_active)
+        seq = usual_context(bill.active)
+        batch = max(1.0, round(default_batch_tokens(tokens, laws)[0] / seq))
+        found = estimate(shape, cluster(bill.part.id, request.n_accelerators, dtype), seq, batch)
+        if found is not None:
+            return found.mfu, found.low, found.high, SOURCE
+    return typical_mfu(bill.part.id, dtype, bill.active, request.n_accelerators)
 
 
 def _dollars(bill: _Bill, hours: Value) -> Value:
@@ -282,15 +304,15 @@ def _verdict(bill: _Bill, values: dict[str, Value]) -> bool:
     if budget is None or bound is None:
         return True
     low, high = bound.low or bound.number, bound.high or bound.number
-    enough = bound.number <= budget
+    enough = bound.number <= budget * 1.005  # a plan that spends the whole budget is not short of it by rounding
     text = (
-        "Yes, it is enough:"
+        "Yes, it is enough"
         if high <= budget
-        else "Probably enough:"
+        else "Probably enough"
         if enough
-        else "Probably not enough:"
+        else "Probably not enough"
         if low <= budget
-        else "No, it is not enough:"
+        else "No, it is not enough"
     )
     values["verdict"] = Value(value=text, label="budget", inputs={"budget_usd": budget})
     if not enough:

@@ -18,7 +18,7 @@ from tools.systems.feasibility import refusal
 from tools.systems.flops import count_params
 from tools.systems.layout import USABLE, Layout, Search, search
 from tools.systems.memory import PARTS
-from tools.systems.planning import OPTIMIZER_BYTES, cluster, shape_for
+from tools.systems.planning import OPTIMIZER_BYTES, cluster, shape_for, usual_context
 
 _SOURCE = "Korthikanti et al. 2022 (arXiv:2205.05198) for activations, ZeRO (arXiv:1910.02054) for states; margins fitted to measured peaks"
 _PINNED = ("tensor", "pipeline", "context", "data", "expert", "micro", "virtual", "shard")
@@ -80,7 +80,7 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
     seq = request.sequence_length or _assume(
         assumed,
         "sequence_length",
-        4096.0 if count_params(shape).active > 3e9 else 2048.0,
+        usual_context(count_params(shape).active),
         "tokens",
         "usual pretraining context for the size",
     )
@@ -145,8 +145,20 @@ def _fits(
         tables=[_breakdown(best), _layouts(found.fitting, limit)],
         alternatives=[_alternative(item) for item in found.fitting[1:3]],
         assumptions=assumed,
+        warnings=_margin(values["memory_bytes"], limit, found),
         reasons=["Among the layouts that fit, the fastest is shown; the table lists the runners-up."],
     )
+
+
+def _margin(peak: Value, limit: float, found: Search) -> list[Notice]:
+    """A caution where the interval of the peak reaches beyond the device, with the leanest of the layouts listed."""
+    if peak.high is None or peak.high <= limit:
+        return []
+    leanest = min(found.fitting, key=lambda item: item.memory_bytes)
+    text = f"The 90% interval of the peak reaches {peak.high / 1e9:.1f} GB, beyond the device's {limit / 1e9:.3g} GB: try a step first."
+    if leanest is not found.fitting[0]:
+        text += f" The leanest layout listed ({leanest.describe()}) takes {leanest.memory_bytes / 1e9:.1f} GB."
+    return [Notice(text=text)]
 
 
 def _name(request: MemoryRequest, shape: ModelShape) -> str:

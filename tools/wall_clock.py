@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
-from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR
+from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR, days_in_words
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Column, Notice, Result, Table, Value
 from tools.systems.batch import critical_batch_tokens, default_batch_tokens, most_data_ranks
@@ -22,10 +22,11 @@ from tools.systems.goodput import SOURCE as GOODPUT_SOURCE
 from tools.systems.goodput import goodput
 from tools.systems.layout import Layout, Search
 from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, estimate, on_known_cluster
-from tools.systems.planning import Cluster, cluster, shape_for
+from tools.systems.planning import Cluster, cluster, shape_for, usual_context
 from tools.systems.profile import profile_from
 
 DEFAULT_ACCELERATOR = "h100-sxm"
+_SAME = 1.01  # times that differ by less than this are the same: rounding and checkpoints, far inside any interval
 NEEDS = (
     ("params_total", "tokens", "n_accelerators"),
     ("compute_flops", "n_accelerators"),
@@ -52,6 +53,8 @@ class WallClockRequest(ToolRequest):
     accelerator: str | None = None
     n_accelerators: float | None = Field(None, ge=1, le=1e7)
     accelerator_hours: float | None = Field(None, gt=0)
+    accelerator_hours_low: float | None = Field(None, gt=0, description="low end of the 90% interval of accelerator_hours, where it has one")
+    accelerator_hours_high: float | None = Field(None, gt=0, description="high end of that interval")
     duration_seconds: float | None = Field(None, gt=0)
     mfu: float | None = Field(None, gt=0, le=1)
     sequence_length: float | None = Field(None, ge=1)
@@ -127,8 +130,8 @@ def _beyond_peak(run: _Run, request: WallClockRequest) -> None:
     fastest = run.flops / (request.n_accelerators * run.part.peak("bf16"))
     if fastest > request.duration_seconds:
         text = (
-            f"{run.flops:.3g} FLOP on {request.n_accelerators:g} {run.part.id} take {fastest / DAY:.3g} days even at full peak, "
-            f"but {request.duration_seconds / DAY:.3g} days are stated."
+            f"{run.flops:.3g} FLOP on {request.n_accelerators:g} {run.part.id} take {days_in_words(fastest)} even at full peak; "
+            f"the question gives {days_in_words(request.duration_seconds)}."
         )
         run.notices.append(Notice(level="conflict", text=text))
 
@@ -166,7 +169,7 @@ def _run(request: WallClockRequest, laws: LawBook) -> _Run:
     if request.tokens is None and request.compute_flops is None:
         assumed.append(Assumption(field="tokens", value=tokens, unit="tokens", source=f"what {shape.name or shape.id} was trained on"))
     flops = request.compute_flops or FLOPS_PER_PARAM_TOKEN * active * tokens
-    seq = request.sequence_length or (4096.0 if active > 3e9 else 2048.0)
+    seq = request.sequence_length or usual_context(active)
     if request.sequence_length is None:
         assumed.append(Assumption(field="sequence_length", value=seq, unit="tokens", source="usual pretraining context for the size"))
     batch_tokens = request.batch_tokens
@@ -198,13 +201,13 @@ def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
     if found is None and request.mfu is None:
         return _impossible(run, request, devices)
     peak = run.part.peak("bf16")
-    share = request.mfu or (found.mfu if found else 0.0)
-    low, high = (share, share) if request.mfu is not None or found is None else (found.low, found.high)
+    speed = _speed(run, request, found)
+    share, low, high = speed.mfu, speed.low, speed.high
     seconds = run.flops / (devices * peak * share)
     spread = (seconds * share / high, seconds * share / low)
     # a predicted utilisation is that of whole runs and holds what failures cost; a stated one does not
     good = goodput(run.part.id, devices, count_params(run.shape).total) if request.mfu is not None else 1.0
-    values = _values(run, request, devices, seconds, spread, share, (low, high), good)
+    values = _values(run, request, devices, seconds, spread, speed, good)
     if found is not None:
         values["step_seconds"] = Value(value=found.step_seconds, unit="s", label="seconds per optimizer step, tuned", source=STEP_SOURCE)
         values["mfu_tuned"] = Value(
@@ -224,9 +227,40 @@ def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
         tables=tables,
         assumptions=run.assumptions,
         warnings=run.notices,
-        reasons=_reasons(request, found),
+        reasons=_reasons(speed, found),
         feasible=feasible and (found is not None),
     )
+
+
+@dataclass(frozen=True)
+class _Speed:
+    """MFU of the run with its bounds, and where it comes from: the question, the stated hours or the prediction."""
+
+    mfu: float
+    low: float
+    high: float
+    origin: Literal["stated", "hours", "predicted"]
+
+    @property
+    def source(self) -> str:
+        return {"stated": "MFU of the question", "hours": "the accelerator-hours given", "predicted": SOURCE}[self.origin]
+
+
+def _speed(run: _Run, request: WallClockRequest, found: Estimate | None) -> _Speed:
+    """The stated MFU; else the one that the given hours imply; else the predicted one."""
+    if request.mfu is not None:
+        return _Speed(request.mfu, request.mfu, request.mfu, "stated")
+    given = request.accelerator_hours
+    if given is not None:
+        at_peak = run.flops / (run.part.peak("bf16") * HOUR)
+        if at_peak <= given:
+            low, high = at_peak / (request.accelerator_hours_high or given), at_peak / (request.accelerator_hours_low or given)
+            return _Speed(at_peak / given, low, min(high, 1.0), "hours")
+        text = (
+            f"{run.flops:.3g} FLOP take {at_peak:,.3g} hours of {run.part.id} even at full peak, but {given:,.3g} accelerator-hours are stated."
+        )
+        run.notices.append(Notice(level="conflict", text=text))
+    return _Speed(found.mfu, found.low, found.high, "predicted") if found else _Speed(0.3, 0.3, 0.3, "predicted")
 
 
 def _values(
@@ -235,16 +269,17 @@ def _values(
     devices: float,
     seconds: float,
     spread: tuple[float, float],
-    share: float,
-    bounds: tuple[float, float],
+    speed: _Speed,
     good: float,
 ) -> dict[str, Value]:
-    stated = request.mfu is not None
+    share, exact = speed.mfu, speed.low == speed.high
+    stated = speed.origin == "stated"
     inputs: dict[str, Any] = {"compute_flops": run.flops, "n_accelerators": devices, "peak_flops": run.part.peak("bf16"), "mfu": share}
-    level: dict[str, Any] = {} if stated else {"level": LEVEL, "interval_basis": "published runs left out of the calibration"}
+    basis = "published runs left out of the calibration" if speed.origin == "predicted" else "interval of the accelerator-hours"
+    level: dict[str, Any] = {} if exact else {"level": LEVEL, "interval_basis": basis}
 
     def timed(scale: float, unit: str, label: str, quantity: str = "", formula: str = "t = C / (n x peak x MFU)") -> Value:
-        bound: dict[str, Any] = {} if stated else {"low": spread[0] * scale, "high": spread[1] * scale}
+        bound: dict[str, Any] = {} if exact else {"low": spread[0] * scale, "high": spread[1] * scale}
         return Value(
             value=seconds * scale,
             unit=unit,
@@ -252,14 +287,14 @@ def _values(
             quantity=quantity,
             formula=formula,
             inputs=inputs,
-            source=SOURCE if not stated else "MFU of the question",
+            source=speed.source,
             **bound,
             **level,
         )
 
     tokens_formula = "C = 6 x active params x tokens" if request.compute_flops is None else "stated compute"
-    exact = flops_per_token(run.shape, run.seq).model * run.tokens
-    share_bounds: dict[str, Any] = {} if stated else {"low": bounds[0], "high": bounds[1], **level}
+    with_attention = flops_per_token(run.shape, run.seq).model * run.tokens
+    share_bounds: dict[str, Any] = {} if exact else {"low": speed.low, "high": speed.high, **level}
     lost: dict[str, Value] = (
         {}
         if not stated
@@ -280,7 +315,7 @@ def _values(
             value=share,
             label="model FLOPs utilisation",
             quantity="fraction",
-            source="the question" if stated else SOURCE,
+            source="the question" if stated else speed.source,
             **share_bounds,
         ),
         "compute_flops": Value(
@@ -292,13 +327,15 @@ def _values(
             inputs={"params_active": run.active, "tokens": run.tokens},
         ),
         "exact_flops": Value(
-            value=exact,
+            value=with_attention,
             unit="FLOP",
             label="with attention and output layer counted",
             formula="3 x forward FLOPs per token x tokens",
             inputs={"sequence_length": run.seq},
         ),
         "tokens_per_second": Value(value=run.tokens / seconds, unit="tokens/s", label="training speed"),
+        "batch_tokens": Value(value=run.batch * run.seq, unit="tokens/step", label="batch"),
+        "sequence_length": Value(value=run.seq, unit="tokens", label="sequence length"),
     }
 
 
@@ -306,16 +343,16 @@ def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, cale
     deadline = request.duration_seconds
     if deadline is None or request.n_accelerators is None:
         return True
-    if calendar <= deadline * 1.001:
-        values["feasibility"] = Value(value="Yes, in time:", label="verdict")
+    if calendar <= deadline * _SAME:
+        values["feasibility"] = Value(value="Yes, in time", label="verdict")
         return True
-    values["feasibility"] = Value(value="Not in time:", label="verdict")
+    values["feasibility"] = Value(value="Not in time", label="verdict")
     low = values["days"].low
     level = "conflict" if low is None or low * DAY > deadline else "warning"
     run.notices.append(
         Notice(
             level=level,
-            text=f"The run needs {calendar / DAY:.3g} days on {devices:g} {run.part.id}, but {deadline / DAY:.3g} days are stated.",
+            text=f"The run needs {days_in_words(calendar)} on {devices:g} {run.part.id}; the question gives {days_in_words(deadline)}.",
         )
     )
     enough = _fewest(run, request)
@@ -324,9 +361,11 @@ def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, cale
     return False
 
 
-def _reasons(request: WallClockRequest, found: Estimate | None) -> list[str]:
-    if request.mfu is not None:
+def _reasons(speed: _Speed, found: Estimate | None) -> list[str]:
+    if speed.origin == "stated":
         return ["The utilisation is the one stated; the predicted one is not used."]
+    if speed.origin == "hours":
+        return ["Time and utilisation follow from the accelerator-hours given; the predicted utilisation is not used."]
     return (
         [
             "Utilisation is predicted: every layout that fits in memory was priced, the fastest kept, "
@@ -363,8 +402,9 @@ def _layout_table(layouts: tuple[Layout, ...]) -> Table:
 
 
 def _fair_size(run: _Run, request: WallClockRequest) -> int:
-    share = request.mfu or 0.4
-    ideal = run.flops / (run.part.peak("bf16") * share * 30 * DAY)
+    share = request.mfu or 0.3  # about what whole runs reach, failures and evaluation included
+    hours = request.accelerator_hours or run.flops / (run.part.peak("bf16") * share * HOUR)
+    ideal = hours * HOUR / (30 * DAY)
     return max(8, 8 * round(ideal / 8))
 
 

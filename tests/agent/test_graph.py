@@ -29,6 +29,26 @@ def test_follow_ups_take_the_size_that_was_found():
     assert by_tool["wall_clock"].values["compute_flops"].number == pytest.approx(1e21, rel=1e-3)
 
 
+def test_what_a_joint_plan_decides_holds_in_every_step_after_it():
+    fields = {"task": "allocate", "compute_flops": 3.5e23, "accelerator": "h100-sxm", "n_accelerators": 256, "budget_usd": 1e6}
+    answer = ask(brief=Brief.read(fields))
+    plan, time, bill = (next(r for r in answer.results if r.tool == name).values for name in ("plan", "wall_clock", "cost"))
+    assert plan["compute_flops"].number < 3e23
+    for key in ("compute_flops", "accelerator_hours", "duration_seconds"):
+        assert time[key].number == pytest.approx(plan[key].number, rel=1e-6)
+    assert bill["cost_usd"].number == pytest.approx(plan["train_usd"].number, rel=1e-6)
+    assert not [notice for notice in answer.notices if notice.level == "conflict"]
+    assert any("Of the stated 3.5e+23 FLOP the plan spends" in notice.text for notice in answer.notices)
+
+
+def test_memory_is_told_of_the_run_whose_time_was_found():
+    answer = ask(brief=Brief.read({"task": "wall_clock", "params_total": 70e9, "tokens": 2e12, "duration_seconds": 21 * 86400.0, "accelerator": "h100-sxm"}))
+    time, memory, bill = (next(r for r in answer.results if r.tool == name) for name in ("wall_clock", "memory", "cost"))
+    assert memory.values["n_accelerators"].number == time.values["n_accelerators"].number > 1000
+    assert memory.values["step_seconds"].number == pytest.approx(time.values["step_seconds"].number)
+    assert bill.values["accelerator_hours"].high == time.values["accelerator_hours"].high
+
+
 def test_compared_values_become_one_result_each():
     answer = ask(brief=Brief.read({"task": "predict_loss", "params_total": [7e9, 13e9], "tokens": 1e12}))
     assert [result.case["params_total"] for result in answer.results] == [7e9, 13e9]

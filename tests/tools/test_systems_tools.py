@@ -202,3 +202,27 @@ def test_a_stated_memory_without_a_part_is_one_device_of_that_memory() -> None:
     assert result.values["n_accelerators"].value == 1
     assert result.values["device_memory_bytes"].value == 40 * 2.0**30
     assert "13B model does not train on 1 device of 42.9 GB" in str(result.values["verdict"].value)
+
+
+def test_given_hours_set_the_time_and_carry_their_interval() -> None:
+    fields = {"params_total": 7e9, "tokens": 1e12, "accelerator": "h100-sxm", "n_accelerators": 128, "accelerator_hours": 38400.0}
+    result = call("wall_clock", {**fields, "accelerator_hours_low": 19200.0, "accelerator_hours_high": 76800.0})
+    days = result.values["days"]
+    assert (days.low, days.value, days.high) == (pytest.approx(6.25), pytest.approx(12.5), pytest.approx(25.0))
+    assert result.values["mfu"].value == pytest.approx(6 * 7e21 / (38400 * 3600 * 989.4e12), rel=1e-3)
+
+
+def test_hours_that_not_even_full_peak_could_use_are_a_conflict() -> None:
+    fields = {"params_total": 70e9, "tokens": 2e12, "accelerator": "h100-sxm", "n_accelerators": 1024, "accelerator_hours": 100.0}
+    result = call("wall_clock", fields)
+    assert [notice.level for notice in result.warnings] == ["conflict"]
+    assert result.values["accelerator_hours"].number > 1e5
+
+
+def test_a_bill_and_a_duration_of_one_run_agree() -> None:
+    fields = {"params_total": 7e9, "tokens": 1e12, "accelerator": "a100-80gb", "n_accelerators": 128}
+    time, bill = call("wall_clock", fields).values, call("cost", fields).values
+    for key in ("accelerator_hours", "days"):
+        assert bill[key].value == pytest.approx(time[key].value)
+        assert bill[key].low == pytest.approx(time[key].low)
+        assert bill[key].high == pytest.approx(time[key].high)

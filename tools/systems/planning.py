@@ -71,6 +71,11 @@ def cluster(name: str, devices: float, dtype: str = "bf16") -> Cluster:
     )
 
 
+def usual_context(params_active: float) -> float:
+    """Tokens of a usual pretraining context for a size, where none is stated."""
+    return 4096.0 if params_active > 3e9 else 2048.0
+
+
 def shape_for(name: str | None, params_total: float | None, params_active: float | None = None, vocab: int | None = None) -> ModelShape:
     """The known model of a name, else a designed shape of the size. Raises InputError when neither is given."""
     if name:

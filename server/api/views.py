@@ -146,7 +146,7 @@ def fit_view(fit_id: str, request: Request, caller: Asker) -> LawView:
 @router.get("/fit-forms")
 def forms() -> list[FormLine]:
     """Forms that can be fitted, with the columns each needs."""
-    import tools.fitting.catalogue  # noqa: F401  registers the forms
+    import tools.fitting.catalogue
     from tools.fitting.spec import fit_forms
 
     return [FormLine(name=item.name, title=item.title, columns=[*item.inputs.values(), item.target]) for item in fit_forms().values()]
@@ -192,14 +192,19 @@ def _curve(card: LawCard, drawn: dict[str, Any]) -> dict[str, Any]:
     units = {name: variable.unit for name, variable in (*relation.inputs.items(), *relation.outputs.items())}
     fixed = ", ".join(f"{name} = {quantity(value, units.get(name, ''))}" for name, value in drawn["fixed"].items())
     points = [{x: a, y: b} for a, b in zip(drawn["x"], drawn["y"], strict=True)]
-    wide = min(drawn["x"]) > 0 and max(drawn["x"]) > 30 * min(drawn["x"])
+    wide, tall = _spans_decades(drawn["x"]), _spans_decades(drawn["y"])
     return {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "title": f"{drawn['relation']}: {y} against {x}",
             "description": f"{y} of {card.id} against {x} over the range it was fitted on" + (f", at {fixed}" if fixed else ""),
             "data": {"values": points}, "width": 460, "height": 260, "mark": {"type": "line"},
             "encoding": {"x": {"field": x, "type": "quantitative", "title": _title(x, units[x]), "scale": {"type": "log"} if wide else {"zero": False},
                                "axis": {"format": "~e" if wide else "~g", "tickCount": 6}},
-                         "y": {"field": y, "type": "quantitative", "title": _title(y, units[y]), "scale": {"zero": False}, "axis": {"format": "~g"}},
+                         "y": {"field": y, "type": "quantitative", "title": _title(y, units[y]), "scale": {"type": "log"} if tall else {"zero": False},
+                               "axis": {"format": "~e" if tall else "~g", "tickCount": 6}},
                          "tooltip": [{"field": name, "type": "quantitative", "format": ".4~g"} for name in (x, y)]}}
+
+
+def _spans_decades(values: list[float]) -> bool:
+    return min(values) > 0 and max(values) > 30 * min(values)
 
 
 def _title(name: str, unit: str) -> str:

@@ -25,26 +25,37 @@ export function answerView(plan, { ask = null, token = null } = {}) {
   const headline = h("h2.headline", null, answer.headline);
   add(body, [conflicts.map((notice) => h("p.conflict", null, h("strong", null, "These do not fit together. "), notice.text)), headline]);
   if (answer.needs.length) body.append(ask ? needsForm(answer.needs, answer.needs_any_of, answer.brief, ask) : needsList(answer));
-  const numbers = h("div.numbers", null, numbersTable(answer.results));
-  const why = answer.results.flatMap((result) => result.reasons).slice(0, 3);
+  const [main, further] = split(answer);
+  const numbers = h("div.numbers", null, numbersTable(main));
+  const why = main.flatMap((result) => result.reasons).slice(0, 3);
   const figures = answer.figures.map(figure);
   const rest = h("div.rest", null, sections(answer.sections));
+  const followed = h("details.section.followed", { open: true }, h("summary", null, h("h3", null, "What follows from it")), further.length ? valuesTable("What follows from it", groups(further)) : null);
   const show = (view) => {
     headline.textContent = view.headline;
     numbers.replaceChildren(numbersTable([view.result]));
+    followed.hidden = true; // the further steps belong to the plan as asked
     rest.replaceChildren(...sections(view.sections, true));
   };
   const restore = () => {
     headline.textContent = answer.headline;
-    numbers.replaceChildren(numbersTable(answer.results));
+    numbers.replaceChildren(numbersTable(main));
+    followed.hidden = false;
     rest.replaceChildren(...sections(answer.sections));
   };
   const panel = ask ? knobs(answer, { show, restore, figures, keep: (text, brief) => ask(text, brief) }) : null;
   if (answer.results.length) body.append(h(panel ? "div.card.two" : "div.card", null, h("div.left", null, numbers, why.length ? h("p.why", null, why.join(" ")) : null), panel));
   if (figures.length) body.append(h("div.figures", null, figures));
-  add(body, [rest, notices(answer), assumptions(answer), sources(answer)]);
+  add(body, [further.length ? followed : null, rest, notices(answer), assumptions(answer), sources(answer)]);
   body.append(actions(plan, ask !== null, token));
   return body;
+}
+
+/** The results that were asked for, and those that follow from them. */
+function split(answer) {
+  const tasks = [answer.brief.task, ...(answer.brief.also ?? [])];
+  const main = answer.results.filter((result) => tasks.includes(result.task) || tasks.includes(result.tool));
+  return main.length ? [main, answer.results.filter((result) => !main.includes(result))] : [answer.results, []];
 }
 
 // ------------------------------------------------------------ what was understood
@@ -174,14 +185,17 @@ export function numbersTable(results) {
   return valuesTable("The numbers", lines);
 }
 
+/** Lines of several results, each under the name of its step. */
+const groups = (results) => results.flatMap((result) => [[result.tool.replaceAll("_", " "), null], ...result.headline.filter((key) => result.values[key]).map((key) => [key, result.values[key], caseOf(result)])]);
+
 function plainTable(item) {
   return h("div", null, h("h3", null, item.title), table(item.title, item.columns.map((column) => column.label || column.name),
     item.rows.map((row) => row.map((cell, i) => quantity(cell, item.columns[i].unit)))));
 }
 
 function valuesTable(name, lines) {
-  const level = Math.min(...lines.map(([, value]) => value.level ?? 2));
-  const bodies = lines.map(([key, value, which]) => valueRows(key, value, which));
+  const level = Math.min(...lines.map(([, value]) => value?.level ?? 2));
+  const bodies = lines.map(([key, value, which]) => value === null ? h("tr.group", null, h("th", { colspan: 4, scope: "rowgroup" }, key)) : valueRows(key, value, which));
   return h("div.scroll", { tabindex: 0, role: "region", ariaLabel: name }, h("table.values", null,
     h("thead", null, h("tr", null, h("td", null), h("th", { scope: "col" }, "value"), h("th", { scope: "col" }, level <= 1 ? `${Math.round(level * 100)}% interval` : "interval"), h("th", { scope: "col" }, "from"))),
     bodies.map((rows) => h("tbody", null, rows))));
@@ -199,14 +213,13 @@ function valueRows(key, value, which) {
     button.setAttribute("aria-expanded", String(open));
   });
   const row = h("tr", null, h("th", { scope: "row" }, value.label || key.replaceAll("_", " "), which ? h("span.dim", null, ` ${which}`) : null),
-    h(long ? "td.long" : "td.n", null, button), h("td.n.dim", null, interval(value)), h("td.from", null, origin(value)));
+    h(long ? "td.long" : "td.n", null, button), h("td.n.dim", null, interval(value)), h("td.from", { title: value.law || value.source || value.formula }, origin(value)));
   return [row, more];
 }
 
 function origin(value) {
   const words = value.source || value.formula || "";
-  const short = words.length > 44 ? `${words.slice(0, words.lastIndexOf(" ", 44) > 8 ? words.lastIndexOf(" ", 44) : 44)} …` : words;
-  return [value.law ? lawLink(value.law) : short, value.outside?.length ? h("span.flag", { title: `Outside the fit region: ${value.outside.join(", ")}` }, "extrapolated") : null];
+  return [value.law ? lawLink(value.law) : h("span.clip", null, words), value.outside?.length ? h("span.flag", { title: `Outside the fit region: ${value.outside.join(", ")}` }, "extrapolated") : null];
 }
 
 export const lawLink = (law) => h("a", { href: `#/laws/${encodeURIComponent(law)}` }, law);
@@ -224,8 +237,8 @@ function how(value) {
 // ------------------------------------------------------------ the rest
 
 function sections(all, whole = false) {
-  const here = all.filter((section) => !OWN.has(section.key) && (!section.detail || whole) && (section.grid || section.lines.length));
-  return here.map((section, place) => h("details.section", { open: place < 2 }, h("summary", null, h("h3", null, section.title)),
+  const here = all.filter((section) => !OWN.has(section.key) && (!section.detail || whole || section.key.includes(".")) && (section.grid || section.lines.length));
+  return here.map((section, place) => h("details.section", { open: place < 1 || section.key.endsWith(".dominance") || section.key.endsWith(".relaxations") }, h("summary", null, h("h3", null, section.title)),
     section.grid ? table(section.title, section.grid.header, section.grid.rows) : null,
     section.lines.length ? h("ul.lines", null, section.lines.map((line) => h("li", null, line))) : null));
 }

@@ -7,7 +7,7 @@ import * as threads from "./threads.js";
 
 const PENDING = "flopwise.turn";
 const EXAMPLES = [
-  ["Plan", ["best model for 1e22 FLOPs on 8 H100s", "best model for $200k on H100s, to be served for 2T tokens at 4-bit", "Größe und Daten für ein Budget von 1,5 Mio. $ auf 512 H100"]],
+  ["Plan", ["best model for 1e22 FLOPs on 8 H100s", "best 4-bit model for $200k on 64 H100s, we will serve 2T tokens", "Größe und Daten für ein Budget von 1,5 Mio. $ auf 512 H100"]],
   ["Predict", ["what loss will a 7B model reach on 2T tokens?", "how much worse is Llama 3 70B at 4-bit?", "what if I repeat 40B unique tokens 8 times for a 3B model?"]],
   ["Run", ["how long for 70B on 15T tokens with 1024 H100s?", "can I train a 13B on 8 A100 40GB?", "Llama 3 70B on 8 H100s: throughput at 2k in, 500 out, batch 64"]],
 ];

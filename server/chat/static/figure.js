@@ -31,7 +31,7 @@ function config() {
 
 async function draw(place, spec) {
   const embed = await library();
-  const { title, ...plain } = spec;
+  const { title, $schema, ...plain } = spec; // the version in a schema's name is not the library's, and it would say so
   const fitted = { ...plain, width: "container", height: 240, autosize: { type: "fit", contains: "padding" } };
   // The expression interpreter in place of generated code: the page's policy allows no eval.
   const view = await embed(place, fitted, { ast: true, actions: false, renderer: "svg", defaultStyle: false, config: config(), tooltip: { disableDefaultStyle: true } });

@@ -2,6 +2,7 @@
 
 import { call, follow, get, post, Problem } from "./api.js";
 import { $, fresh, h, say, table } from "./dom.js";
+import { figure } from "./figure.js";
 import { significant } from "./format.js";
 import { cardView } from "./laws.js";
 
@@ -105,7 +106,7 @@ export async function fitReport(id, choose) {
     const use = h("button.main", { type: "button", onclick: () => choose(id, `${report.form} on ${view.card.title}`) }, "Ask with this law");
     const whole = h("details.section", null, h("summary", null, h("h3", null, "The law's card")));
     whole.addEventListener("toggle", () => { if (whole.open && !$(".law", whole)) whole.append(cardView(view, null)); });
-    body.append(h("p", null, use), whole);
+    body.append(h("div.figures", null, view.figures.slice(0, 2).map(figure)), h("p", null, use), whole);
   }
   return body;
 }

@@ -5,12 +5,12 @@ import { $, fresh, h, say } from "./dom.js";
 import { label, quantity, shown } from "./format.js";
 
 const DRAWS = 60; // joint draws while a slider moves: the interval is a little rougher than the answer's
-const FIGURE_MS = 160;
+const SETTLE_MS = 350; // at rest for so long, curves and nearby choices are computed too
 const BITS = [2, 3, 4, 8, 16];
 const MONEY = ["compute_flops", "budget_usd", "accelerator_hours"];
 // Fields of a brief that the planner takes as they are.
 const TAKES = ["compute_flops", "budget_usd", "accelerator_hours", "accelerator", "n_accelerators", "duration_seconds", "price_per_accelerator_hour_usd", "mfu",
-  "tokens_per_param", "unique_tokens", "target_loss", "inference_tokens", "price_per_million_tokens_usd", "latency_ms_per_token", "memory_bytes", "weight_bits", "architecture"];
+  "params_total", "tokens", "tokens_per_param", "unique_tokens", "target_loss", "inference_tokens", "price_per_million_tokens_usd", "latency_ms_per_token", "memory_bytes", "weight_bits", "architecture"];
 
 const LOG = { compute_flops: [1e17, 1e28, 1e22], budget_usd: [1e2, 1e10, 1e5], accelerator_hours: [10, 1e8, 1e4], n_accelerators: [1, 65536, 64], inference_tokens: [1e8, 1e16, 1e12], unique_tokens: [1e8, 1e15, 1e12] };
 
@@ -34,13 +34,13 @@ export function knobs(answer, { show, restore, figures, keep }) {
     if (busy) { again = since; return; }
     busy = true;
     try {
-      const view = await post("/v1/preview", { tool: "plan", fields: { ...fields, draws: DRAWS } });
+      const view = await post("/v1/preview", { tool: "plan", fields: { ...fields, draws: DRAWS, around: false } });
       fault.textContent = "";
       show(view);
       // From the hand's movement to numbers in the page.
       performance.measure("flopwise.slider", { start: since, end: performance.now() });
       clearTimeout(later);
-      later = setTimeout(() => { view.figures.forEach((spec, place) => figures[place]?.update(spec)); say(view.headline); }, FIGURE_MS);
+      later = setTimeout(settle, SETTLE_MS);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       fault.textContent = error.message;
@@ -48,6 +48,15 @@ export function knobs(answer, { show, restore, figures, keep }) {
       busy = false;
       if (again !== null) { const next = again; again = null; compute(next); }
     }
+  };
+
+  const settle = async () => {
+    const now = JSON.stringify(fields);
+    const view = await post("/v1/preview", { tool: "plan", fields });
+    if (now !== JSON.stringify(fields) || busy) return;
+    show(view);
+    view.figures.forEach((spec, place) => figures[place]?.update(spec));
+    say(view.headline);
   };
 
   const difference = () => [...new Set([...Object.keys(fields), ...Object.keys(base)])].filter((field) => fields[field] !== base[field]);

@@ -5,6 +5,7 @@ import { h, say, table } from "./dom.js";
 import { figure } from "./figure.js";
 import { significant } from "./format.js";
 
+const FIRST = 3; // relations and figures shown before the rest is asked for
 let known = null;
 const laws = async () => known ??= await get("/v1/laws");
 
@@ -53,10 +54,16 @@ export function cardView({ card, formulas, figures, checks }, use) {
       ` · ${card.area} · ${card.kind} · `, h("code", null, card.id)),
     h("p.lead", null, card.summary),
     numeric && use ? h("p", null, h("button", { type: "button", onclick: () => { use(); say(`Questions are now answered by ${card.id}`); } }, "Ask with this law")) : null,
-    facts(card), numeric ? relations(card, formulas) : null, coefficients(card),
-    figures.length ? h("section", null, h("h2", null, "Over the range it was fitted on"), h("div.figures", null, figures.map(figure))) : null,
+    facts(card), numeric ? relations(card, formulas) : null, curves(figures), coefficients(card),
     checkList(checks), lines("When it matters", (card.advice ?? []).map((item) => item.say)), lines("Caveats", card.caveats), card.missing ? lines("Missing from the base", [card.missing]) : null,
     lines("Sources", (card.sources ?? []).map((item) => item.confirms ? `${item.source} (${item.confirms})` : item.source)));
+}
+
+function curves(figures) {
+  if (!figures.length) return null;
+  const more = figures.slice(2);
+  return h("section", null, h("h2", null, "Over the range it was fitted on"), h("div.figures", null, figures.slice(0, 2).map(figure)),
+    more.length ? h("details.section", null, h("summary", null, h("h3", null, `${more.length} more figures`)), h("div.figures", null, more.map(figure))) : null);
 }
 
 const lines = (title, items) => items?.length ? h("section", null, h("h2", null, title), h("ul.lines", null, items.map((text) => h("li", null, text)))) : null;
@@ -72,10 +79,11 @@ function relations(card, formulas) {
   const variable = ([name, item]) => `${name}: ${item.quantity.replaceAll("_", " ")}${card.symbols?.[name] ? ` (${card.symbols[name]})` : ""}`;
   const region = (relation) => Object.entries({ ...card.region, ...relation.region }).filter(([name]) => name in relation.inputs)
     .map(([name, [low, high]]) => `${name} ${bound(low)} to ${bound(high)}`).join("; ");
-  return h("section", null, h("h2", null, "Relations"), Object.entries(card.relations).map(([name, relation]) => h("div.relation", null,
+  const all = Object.entries(card.relations).map(([name, relation]) => h("div.relation", null,
     h("h3", null, relation.title || name), h("p", null, h("code.formula", null, formulas[name])),
     h("p.dim", null, `from ${Object.entries(relation.inputs).map(variable).join(", ")} to ${Object.entries(relation.outputs).map(variable).join(", ")}`),
-    region(relation) ? h("p.dim", null, `fitted for ${region(relation)}`) : null, relation.note ? h("p.dim", null, relation.note) : null)));
+    region(relation) ? h("p.dim", null, `fitted for ${region(relation)}`) : null, relation.note ? h("p.dim", null, relation.note) : null));
+  return h("section", null, h("h2", null, "Relations"), all.slice(0, FIRST), all.length > FIRST ? h("details.section", null, h("summary", null, h("h3", null, `${all.length - FIRST} more relations`)), all.slice(FIRST)) : null);
 }
 
 function coefficients(card) {

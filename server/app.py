@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from agent.compose import versions
 from server import errors, openai
-from server.api import estimates, facts, jobs, laws, ops, plans, shares, threads, tools, turns, views
+from server.api import estimates, facts, jobs, laws, ops, plans, shares, threads, tools, transfer, turns, views
 from server.auth import Keyring
 from server.chat import page
 from server.gate import Gate, Metrics
@@ -23,7 +23,7 @@ from server.plans import Plans
 from server.settings import Settings
 from server.store.engine import Store
 
-ROUTERS = (plans, shares, threads, jobs, estimates, laws, tools, facts, turns, views, openai)
+ROUTERS = (plans, shares, threads, jobs, estimates, laws, tools, facts, turns, views, transfer, openai)
 
 
 class _Mcp:

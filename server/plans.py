@@ -29,6 +29,7 @@ from server.store.engine import Store, note
 from server.store.tables import Fit, Plan, Share
 
 Tell = Callable[[dict[str, Any]], None]
+SHARED = ""  # in place of an owner, whose name is never empty
 FIT = "fit_"  # how the ids of fits begin
 
 
@@ -77,7 +78,8 @@ class Plans:
         self.store, self.settings = store, settings
         self.pool = ThreadPoolExecutor(settings.plan_threads, thread_name_prefix="plan")
         self._lock = threading.Lock()
-        self._made: OrderedDict[str, Made] = OrderedDict()
+        # Plans made here are shared by all who ask the same; those read from the store are their owner's alone (they may have been imported).
+        self._made: OrderedDict[tuple[str, str], Made] = OrderedDict()
         self._kept: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._running: dict[str, _Running] = {}
 
@@ -99,11 +101,11 @@ class Plans:
         if asked.law is not None and asked.law.startswith(FIT):
             return None
         ident = plan_id(asked, [], self.settings.model)
-        return self._remembered(ident) if (owner, ident) in self._kept else None
+        return self._remembered(owner, ident) if (owner, ident) in self._kept else None
 
     def ready(self, owner: str, ident: str) -> Made | None:
         """A plan from memory or the store, kept for its owner."""
-        made = self._remembered(ident)
+        made = self._remembered(owner, ident)
         if made is not None:
             self._keep(owner, made)
             return made
@@ -112,13 +114,13 @@ class Plans:
         if row is None:
             return None
         made = Made(row.id, row.question, row.headline, row.body, row.events)
-        self._remember(made)
+        self._remember(made, owner)
         self._mark(owner, ident)
         return made
 
     def get(self, owner: str, ident: str) -> Made:
         """A plan the owner has. Raises NotThere."""
-        found = self._remembered(ident) if (owner, ident) in self._kept else None
+        found = self._remembered(owner, ident) if (owner, ident) in self._kept else None
         if found is None and self.holds(owner, ident):
             found = self.ready(owner, ident)
         if found is None:
@@ -165,12 +167,13 @@ class Plans:
             model_timeout_seconds=settings.model_timeout_seconds,
         ), cards
 
-    def _remembered(self, ident: str) -> Made | None:
+    def _remembered(self, owner: str, ident: str) -> Made | None:
         with self._lock:
-            made = self._made.get(ident)
-            if made is not None:
-                self._made.move_to_end(ident)
-        return made
+            for key in ((SHARED, ident), (owner, ident)):
+                if key in self._made:
+                    self._made.move_to_end(key)
+                    return self._made[key]
+        return None
 
     def _compute(self, ident: str, asked: PlanIn, context: Context, tell: Tell | None) -> Made:
         with self._lock:
@@ -195,9 +198,9 @@ class Plans:
             with self._lock:
                 self._running.pop(ident, None)
 
-    def _remember(self, made: Made) -> None:
+    def _remember(self, made: Made, owner: str = SHARED) -> None:
         with self._lock:
-            self._made[made.id] = made
+            self._made[(owner, made.id)] = made
             while len(self._made) > self.settings.plan_cache:
                 self._made.popitem(last=False)
 

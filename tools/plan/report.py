@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from knowledge.errors import InputError
 from tools.curves import frontier, valley
@@ -13,7 +15,7 @@ from tools.plan.neighbours import changes, near_shapes
 from tools.plan.problem import PlanRequest
 from tools.plan.solve import Point, binding_limits, size_of, solve
 from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
-from tools.result import Assumption, Column, Notice, Number, Table
+from tools.result import Alternative, Assumption, Column, Notice, Number, Table
 from tools.surface import DEFAULT_LAW, REPETITION_LAW
 
 # Limits of a plan in words.
@@ -144,20 +146,35 @@ def shape_table(model: Model, best: Point) -> list[Table]:
     return [Table(name="shapes", title="Real shapes near the optimum, trained on this budget", columns=titles, rows=rows)] if rows else []
 
 
-def dominance_table(around: Spread) -> list[Table]:
-    """Which factor makes most of each outcome's spread, and what measuring it takes."""
-    rows: list[list[Number]] = [
-        [column.replace("_", " "), dominant(shares), f"{shares[dominant(shares)]:.0%}", MEASUREMENTS[dominant(shares)]]
-        for column, shares in around.shares.items()
-        if shares
-    ]
+def dominance_table(around: Spread, others: list[Alternative]) -> list[Table]:
+    """Which factor makes most of each outcome's spread, and what measuring it is worth: with its share v of the log variance gone, an
+    interval keeps (1 - v)^(1/2) of its width."""
+    rows: list[list[Number]] = [_dominated(column, shares) for column, shares in around.shares.items() if shares]
+    if "params_total" in around.bounds and (laws := _law_share(around.bounds["params_total"], others)) is not None:
+        rows.insert(0, _dominated("params_total", laws))
     columns = [
         Column(name="outcome"),
         Column(name="dominated by"),
         Column(name="share of its variance"),
         Column(name="what would narrow it"),
+        Column(name="interval narrower by at most"),
     ]
     return [Table(name="dominance", title="What dominates the uncertainty", columns=columns, rows=rows)] if rows else []
+
+
+def _dominated(column: str, shares: Mapping[str, float]) -> list[Number]:
+    factor = dominant(shares)
+    gain = 1 - (1 - min(shares[factor], 1.0)) ** 0.5
+    return [column.replace("_", " "), factor, f"{shares[factor]:.0%}", MEASUREMENTS[factor], f"{gain:.0%}"]
+
+
+def _law_share(own: tuple[float, float], others: list[Alternative]) -> dict[str, float] | None:
+    """Shares of the choice of law and of the law's own coefficients in the log variance of the best size; None with fewer than two other laws."""
+    sizes = [item.values["params_total"].number for item in others if "params_total" in item.values]
+    if len(sizes) < 2:
+        return None
+    choice, coefficients = float(np.var(np.log(sizes))), (float(np.log(own[1] / own[0])) / (2 * 1.6449)) ** 2
+    return {"choice of law": choice / (choice + coefficients), "law coefficients": coefficients / (choice + coefficients)}
 
 
 def curves(model: Model, best: Point) -> list[Table]:

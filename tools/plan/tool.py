@@ -196,6 +196,7 @@ def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Po
     headline = [name for name in HEADLINE if name in best.columns or name == "weight_bits"]
     headline = [name for name in headline if name != "qat_fraction" or best.branch.bits < 8]
     outcome = _runner(model.laws)
+    others = allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"])
     return Result(
         tool="plan",
         task="allocate",
@@ -206,10 +207,10 @@ def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Po
             *report.expert_table(model, branches),
             *report.width_table(model, branches),
             *report.shape_table(model, best),
-            *report.dominance_table(around),
+            *report.dominance_table(around, others),
             *(report.curves(model, best) if request.around else []),
         ],
-        alternatives=allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"]),
+        alternatives=others,
         assumptions=report.assumptions(request, model, best),
         warnings=[*report.unspent(request, model, best), *report.notices(model, best, around)],
         reasons=_reasons(model, best),

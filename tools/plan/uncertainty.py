@@ -100,6 +100,7 @@ def dominant(shares: Mapping[str, float]) -> str:
 
 # What measuring a factor takes, and what it leaves: the spread of a profile of one's own cluster, of a quoted price, of an own fit.
 MEASUREMENTS: dict[str, str] = {
+    "choice of law": "fit a law to runs of your own (flopwise design chooses them, flopwise fit fits them)",
     "law coefficients": "fit a law to runs of your own (flopwise design chooses them, flopwise fit fits them)",
     "MFU": "measure a few step times on your cluster and pass them to flopwise calibrate",
     "price": "state the price you pay per accelerator-hour",

@@ -68,12 +68,20 @@ def compare_laws(request: CompareLawsRequest, laws: LawBook) -> Result:
     return Result(
         tool="compare_laws",
         task="compare_laws",
-        headline=list(values),
+        headline=_interleaved(values, found),
         values=values | _spreads(found),
         alternatives=found,
         warnings=notices,
         reasons=["Each law is fed its own convention of params and compute; values outside its fit region are marked."],
     )
+
+
+def _interleaved(values: Mapping[str, Value], found: list[Alternative]) -> list[str]:
+    """Keys with like beside like: every law's size, then every law's tokens, then the rest; a headline of few names all laws."""
+    sizes, rest = ("params_total", "params_nonembedding", "model_flops_per_token"), ("tokens", "loss")
+    rank = {**dict.fromkeys(sizes, 0), **{name: place for place, name in enumerate(rest, start=1)}}
+    places = {f"{item.name}_{name}": rank.get(name, len(rank)) for item in found for name in item.values}
+    return sorted(values, key=lambda key: places[key])
 
 
 def _facts(request: CompareLawsRequest) -> dict[str, float]:

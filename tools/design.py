@@ -62,6 +62,10 @@ def design_experiments(request: DesignRequest, laws: LawBook) -> Result:
         (share * setup.budget, plan_runs(problem, share * setup.budget, request.want), isoflop_grid(problem, share * setup.budget))
         for share in _SPENDS
     ]
+    large = FLOPS_PER_PARAM_TOKEN * setup.params * setup.tokens
+    if setup.budget > large:
+        text = f"The small runs may spend {setup.budget:.3g} FLOP, more than the {large:.3g} FLOP of the large run they are to predict."
+        setup.notices.append(Notice(level="warning", text=text))
     setup.assumptions.append(
         Assumption(field="noise", value=request.noise, source="spread of log loss between repeated runs in public suites")
     )

@@ -1,4 +1,4 @@
-"""How usual words go with tasks: weights learned from our own suite (evals/task_prior.py), one voice beside the written evidence."""
+"""How words go with tasks: a multinomial logistic regression on top of the written evidence, learned by evals/task_prior.py."""
 
 from __future__ import annotations
 
@@ -7,39 +7,72 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-_WORD = re.compile(r"[^\W_]+|[?$%/]")
-_DIGITS = re.compile(r"\d[\d.,e+]*")
+_CJK = "\u3040-\u30ff\u3400-\u9fff"
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+|[?$%/€@]")
+_NUMBER = re.compile(r"\d[\d., ]*(?:e[+-]?\d+)?")
+# Fields whose absence says something.
+_TELLING = ("params_total", "tokens", "compute_flops", "accelerator", "models", "laws", "params_active")
+FLOOR, CEILING = -2.0, 12.0
 
 
-def features(text: str, fields: Iterable[str]) -> set[str]:
-    """Words, pairs of words, the opening and the stated fields; numbers are all alike."""
-    words = [_DIGITS.sub("#", word)[:12] for word in _WORD.findall(text)]
-    found = {*words, *(f"{one}_{two}" for one, two in itertools.pairwise(words)), *(f"F:{name}" for name in fields)}
+def _words(text: str) -> list[str]:
+    """Words, CJK characters one by one, a few signs; numbers are all alike."""
+    return _WORD.findall(_NUMBER.sub(" 0", text))
+
+
+def features(text: str, asked: Iterable[tuple[int, int]], fields: Iterable[str], marks: Iterable[str]) -> set[str]:
+    """Words and pairs (once more for the sentences that ask), beginnings and inner letters of words, opening and end, stated fields and their pairs."""
+    words = _words(text)
+    found = {*words, *(f"{one}_{two}" for one, two in itertools.pairwise(words)), *marks}
+    for word in words:
+        if len(word) > 5:
+            found.add(f"s:{word[:5]}")
+        if len(word) > 3:
+            framed = f"<{word}>"
+            found.update(f"c:{framed[at : at + 4]}" for at in range(len(framed) - 3))
+    for part in [_words(text[start:end]) for start, end in asked] or [words]:
+        found.update(f"q:{word}" for word in part)
+        found.update(f"q:{one}_{two}" for one, two in itertools.pairwise(part))
+        found.add(f"q1:{'_'.join(part[:2])}")
     if words:
-        found |= {f"1:{words[0]}", f"1:{'_'.join(words[:2])}"}
+        found |= {f"1:{words[0]}", f"1:{'_'.join(words[:2])}", f"e:{words[-1]}", f"e:{'_'.join(words[-2:])}"}
+    stated = sorted(fields)
+    found.update(f"F:{name}" for name in stated)
+    found.update(f"F:{one}&{two}" for one, two in itertools.combinations(stated, 2))
+    found.update(f"N:{name}" for name in _TELLING if name not in stated)
     return found
 
 
+def evidence_of(table: Mapping[str, float], task: str) -> float:
+    """The score of the written evidence as the regression takes it."""
+    return min(CEILING, max(FLOOR, table.get(task, 0.0)))
+
+
 @functools.cache
-def _weights() -> tuple[list[str], dict[str, list[list[float]]]]:
+def _weights() -> tuple[list[str], float, list[float], dict[str, list[float]]]:
     data = json.loads((files("agent.understand") / "lexicon" / "task_prior.json").read_text(encoding="utf8"))
-    return data["tasks"], data["weights"]
+    return data["tasks"], data["evidence"], data["bias"], data["weights"]
 
 
-def leanings(text: str, fields: Iterable[str]) -> dict[str, float]:
-    """For every task how much the words lean to it, relative to the mean of all (natural-log odds, about -2 to 4)."""
-    tasks, weights = _weights()
-    total = [0.0] * len(tasks)
-    found = features(text, fields)
+def log_odds(found: set[str], table: Mapping[str, float]) -> dict[str, float]:
+    """For every task its unnormalised natural-log odds, from the features and the scores of the written evidence."""
+    tasks, scale, bias, weights = _weights()
     known = [weights[name] for name in sorted(found) if name in weights]
-    scale = 1.0 / math.sqrt(len(known)) if known else 0.0
-    for entries in known:
-        for number, weight in entries:
-            total[int(number)] += scale * weight
-    for number, weight in weights[""]:
-        total[int(number)] += weight
-    mean = sum(total) / len(total)
-    return {task: value - mean for task, value in zip(tasks, total, strict=True)}
+    length = math.sqrt(sum(entry[0] ** 2 for entry in known)) or 1.0
+    total = [0.0] * len(tasks)
+    for entry in known:
+        rarity = entry[0] / length
+        for at in range(1, len(entry), 2):
+            total[int(entry[at])] += rarity * entry[at + 1]
+    return {task: bias[at] + total[at] + scale * evidence_of(table, task) for at, task in enumerate(tasks)}
+
+
+def probabilities(odds: Mapping[str, float]) -> dict[str, float]:
+    """Log odds as probabilities that sum to one."""
+    top = max(odds.values())
+    powers = {task: math.exp(value - top) for task, value in odds.items()}
+    total = sum(powers.values())
+    return {task: value / total for task, value in powers.items()}

@@ -103,10 +103,10 @@ def _read(text: str) -> tuple[Filled, str, str]:
     return filled, correct_text(words) if lang_name == "en" else words, lang_name
 
 
-def reading(question: str) -> tuple[str, list[str]]:
-    """(words as task detection sees them, names of the stated fields): what weights are learned from."""
-    filled, words, _ = _read(fold(question))
-    return words, list(filled.values)
+def observed(question: str) -> tasks.Observed:
+    """The evidence and features of a question: what the weights of task detection are learned from."""
+    filled, words, lang = _read(fold(question))
+    return tasks.observe(words, asked_parts(words), filled, lang)
 
 
 def parse(question: str, context: Brief | None = None) -> Understanding:
@@ -117,7 +117,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     check_length(question)
     text = fold(question)
     filled, words, lang_name = _read(text)
-    decided = tasks.decide(words, asked_parts(words), filled)
+    decided = tasks.decide(words, asked_parts(words), filled, lang_name)
     filled.finish(decided.task)
     if context is not None:
         merged = merge(text, decided, filled, context, bool(_missing(decided.task, filled.values)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.understand import names
 from agent.understand._fill import Filled
 from agent.understand._lexicon import LANGUAGES, read
-from agent.understand._prior import leanings
+from agent.understand._prior import features, log_odds, probabilities
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
 _WH = re.compile(r"(?:what|which|how|when|wie|was|welche\w*|wann|combien|quel\w*|cuánt\w*|qué|cuál)\b")
@@ -225,7 +225,6 @@ _OPENS_EXPLANATION = re.compile(
     r"|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b"
 )
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
-_VOICE = 0.5
 _CORE = frozenset(
     {
         "compute_flops",
@@ -243,15 +242,26 @@ _CORE = frozenset(
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
 
-def decide(text: str, asked: list[tuple[int, int]], filled: Filled) -> Decision:
-    """The task a question asks for, from its words and from the fields it states."""
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is known before the decision: the evidence, its scores by task, the features of the words and which tasks cannot be meant."""
+
+    found: list[Evidence]
+    table: dict[str, float]
+    features: set[str]
+    ruled_out: set[str]
+    weak: bool
+    outside: bool
+
+
+def observe(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = "en") -> Observed:
+    """Weigh the evidence of a folded question."""
     values: Mapping[str, object] = filled.values
     found = evidence(text)
     table = scores(found, asked, _given(values, filled, text), 0.8 if len(text) < 170 else 0.45)
     laws_named = any(name.kind in ("law", "author") for name in filled.spotted)
     of_our_field = bool(_domain().search(text))
-    if not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not of_our_field:
-        return Decision("out_of_scope", [], 0.9, [], 9.0)
+    outside = not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not of_our_field
     ruled_out = set() if of_our_field else set(_WORLDLY)
     if _CORE & values.keys() and any(item.asks and item.weight >= 4.0 and item.task != "out_of_scope" for item in found):
         # An order slipped in beside a planning question changes nothing.
@@ -259,30 +269,34 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled) -> Decision:
     elif (_CORE & values.keys() or laws_named) and "out_of_scope" in table:
         table["out_of_scope"] *= 0.5
     weak = max(table.values(), default=0.0) < 2.0
-    if weak and not values and not laws_named:
-        return Decision("out_of_scope", [], 0.6, [], 0.0)
-    if weak:
+    if weak and (values or laws_named):
         ruled_out.add("out_of_scope")
         table[_default(values)] = table.get(_default(values), 0.0) + 1.0
-    ranked = _ranked(table, leanings(text, values), ruled_out)
-    task, score = ranked[0]
-    if task != "out_of_scope" and score < 2.4 and not values and not laws_named and not any(item.asks for item in found):
-        return Decision("out_of_scope", [], 0.5, [task], score)
-    also = [] if task == "out_of_scope" else _also(text, found, asked, task, table.get(task, score), table)
-    if "batch_tokens" in values:
+    marks = [f"L:{lang}", *(f"E:{name.kind}" for name in filled.spotted)]
+    marks += [f"E:{name.kind}:{name.id}" for name in filled.spotted if name.kind in ("law", "author")]
+    marks += [] if of_our_field else ["G:nodomain"]
+    marks += [] if values else ["G:nofields"]
+    return Observed(found, table, features(text, asked, values, marks), ruled_out, weak, outside)
+
+
+def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = "en") -> Decision:
+    """The task a question asks for: written evidence, stated fields and learned words in one logistic regression."""
+    seen = observe(text, asked, filled, lang)
+    if seen.outside:
+        return Decision("out_of_scope", [], 0.9, [], 9.0)
+    odds = log_odds(seen.features, seen.table)
+    chances = probabilities({task: value for task, value in odds.items() if task not in seen.ruled_out})
+    ranked = sorted(chances.items(), key=lambda item: (-item[1], item[0]))
+    task, chance = ranked[0]
+    table = {**{name: 0.0 for name in odds}, **seen.table}
+    also = [] if task == "out_of_scope" else _also(text, seen.found, asked, task, table[task], seen.table)
+    if "batch_tokens" in filled.values:
         also = [name for name in also if name != "batch_size"]
-    if also and _first(found, also[0], asked) < _first(found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
+    if also and _first(seen.found, also[0], asked) < _first(seen.found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
         task, also = also[0], [task, *also[1:]]
-    near = [name for name, other in ranked[1:4] if name != task and name not in also and other > 0.8 * score and name != "out_of_scope"]
-    margin = (score - ranked[1][1]) / max(score, 1.0)
-    sure = 0.3 + 0.3 * margin if weak else 0.5 + 0.6 * margin
-    return Decision(task, also, round(min(0.99, sure), 2), near, 0.0 if weak else table.get(task, score))
-
-
-def _ranked(table: Mapping[str, float], voices: Mapping[str, float], ruled_out: set[str]) -> list[tuple[str, float]]:
-    """Tasks by written evidence and, with half its weight, what usual words lean to."""
-    total = {task: table.get(task, 0.0) + _VOICE * voices.get(task, 0.0) for task in {*table, *voices} - ruled_out}
-    return sorted(total.items(), key=lambda item: (-item[1], item[0]))
+    near = [name for name, other in ranked[:4] if name != task and name not in also and other > 0.2 * chance and name != "out_of_scope"]
+    sure = round(min(0.99, max(0.05, chance)), 2)
+    return Decision(task, also, min(sure, 0.45) if seen.weak else sure, near, 0.0 if seen.weak else table[task])
 
 
 @functools.cache

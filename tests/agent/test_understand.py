@@ -314,13 +314,15 @@ def test_laws_named_by_areas_are_laws_we_know() -> None:
     assert all(law in known for laws in data["areas"].values() for law in laws)
 
 
-def test_learned_weights_are_those_of_the_suite() -> None:
-    from agent.understand import reading
-    from agent.understand._prior import features, leanings
+def test_the_learned_decision_is_a_distribution_over_the_tasks() -> None:
+    from agent.understand import observed
+    from agent.understand._prior import log_odds, probabilities
 
-    words, fields = reading("how long to train a 7B on 1T tokens with 64 H100s?")
-    assert "F:params_total" in features(words, fields)
-    voices = leanings(words, fields)
-    assert set(voices) == set(TASKS)
-    assert max(voices, key=lambda task: voices[task]) == "wall_clock"
-    assert sum(voices.values()) == pytest.approx(0.0, abs=1e-9)
+    seen = observed("how long to train a 7B on 1T tokens with 64 H100s?")
+    assert "F:params_total" in seen.features
+    words_only = log_odds(seen.features, {})
+    assert set(words_only) == set(TASKS)
+    chances = probabilities(log_odds(seen.features, seen.table))
+    assert max(chances, key=lambda task: chances[task]) == "wall_clock"
+    assert sum(chances.values()) == pytest.approx(1.0)
+    assert chances["wall_clock"] > probabilities(words_only)["wall_clock"]

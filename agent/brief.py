@@ -149,7 +149,7 @@ class Brief(BaseModel):
     runs: str | None = None
     missing: list[str] | None = None
     language: str | None = None
-    details: dict[str, float | str] | None = None  # fields of one tool beyond the contract (agent.understand.details)
+    details: dict[str, float | str | list[float]] | None = None  # fields of one tool beyond the contract (agent.understand.details)
 
     @field_validator(*LIMITS, mode="after")
     @classmethod

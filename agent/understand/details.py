@@ -6,11 +6,14 @@ The fields are those of one tool's request, so they are read only once the task 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-Detail = float | str
-_NUMBER = r"(\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+)\s*(k|m|b|bn|g|t|thousand|million|billion|trillion)?"
+from agent.understand._recipe_details import READERS as RECIPES
+
+Detail = float | str | list[float]
+_NUMBER = r"(?<![\d.,])(\d[\d,]{0,18}(?:\.\d{1,12})?(?:e[+-]?\d{1,2})?|\.\d{1,12})\s?(k|m|b|bn|g|t|thousand|million|billion|trillion)?"
 _SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "bn": 1e9, "g": 1e9, "billion": 1e9, "t": 1e12, "trillion": 1e12}
+_READ = 2000  # characters: details stand near what they belong to, and patterns are tried at every place
 _WORDS = {
     "double": 2.0,
     "doubles": 2.0,
@@ -27,9 +30,9 @@ _WORDS = {
 
 def details(question: str, task: str) -> dict[str, Detail]:
     """Fields of the task's tool that the question states in words no brief field holds. Units as in the tool's request."""
-    text = " ".join(question.lower().replace("×", "x").replace("–", "-").split())
-    reader = _READERS.get(task)
-    return reader(text) if reader else {}
+    text = " ".join(question.lower().replace("×", "x").replace("–", "-").split())[:_READ]
+    reader = _READERS.get(task) or RECIPES.get(task)
+    return dict(reader(text)) if reader else {}
 
 
 def _first(text: str, *patterns: str) -> float | None:
@@ -221,7 +224,7 @@ def _memory(text: str) -> dict[str, Detail]:
     )
 
 
-_READERS: dict[str, Callable[[str], dict[str, Detail]]] = {
+_READERS: dict[str, Callable[[str], Mapping[str, Detail]]] = {
     "diffusion": _diffusion,
     "video": _video,
     "multimodal": _multimodal,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from agent.understand.details import details
@@ -54,3 +56,38 @@ def test_a_stated_number_changes_the_answer() -> None:
     assert call("diffusion", details(question, "diffusion")).values["clip_drop_percent"].value == pytest.approx(4.3)
     flickr = call("multimodal", details("CLIP on LAION: Flickr30k retrieval error at 1e12 GMAC", "multimodal"))
     assert flickr.values["error"].value == pytest.approx(15.506 * 1e12**-0.1892)
+
+
+@pytest.mark.parametrize(
+    ("task", "question", "found"),
+    [
+        ("hyperparameters", "we tuned lr 2e-3 at width 512, which lr at width 8192?", {"learning_rate": 2e-3, "base_width": 512.0, "width": 8192.0}),
+        ("hyperparameters", "transfer a learning rate of 3e-3 from width 1024 to 8192", {"learning_rate": 3e-3, "base_width": 1024.0, "width": 8192.0}),
+        ("hyperparameters", "going from 12 layers to 48 layers with lr of 1e-3", {"learning_rate": 1e-3, "base_depth": 12.0, "depth": 48.0}),
+        ("hyperparameters", "weight decay when tokens go from 50B to 400B?", {"tokens_before": 5e10}),
+        ("hyperparameters", "batch from 1M to 4M tokens per step: which weight decay?", {"batch_tokens_before": 1e6}),
+        ("hyperparameters", "best learning rate for 7B on 2T tokens", {}),
+        ("batch_size", "batch of 1M tokens, the run grows from 100B to 1T tokens", {"tokens_before": 1e11}),
+        ("lr_schedule", "cost of a sweep with horizons 5, 10 and 20 and a cooldown of 15%", {"horizons": [5.0, 10.0, 20.0], "cooldown_fraction": 0.15}),
+        ("finetune", "LoRA or full with 20k labelled examples?", {"examples": 2e4}),
+        ("finetune", "what is pretraining worth at 3 million characters", {"characters": 3e6}),
+        ("distill", "distill a 70B into a 7B on 1T tokens", {"teacher_params": 7e10}),
+        ("distill", "student 1B, teacher 13B trained on 2T tokens", {"teacher_params": 1.3e10, "teacher_tokens": 2e12}),
+        ("qat", "is 10% of the tokens for QAT right?", {"qat_fraction": 0.1}),
+        ("rl", "compute to reach 60% pass rate", {"target_pass_rate": 0.6}),
+        ("downstream", "params to reach 70% accuracy on MMLU", {"benchmark": "mmlu", "target_accuracy": 0.7}),
+        ("repeat_data", "are 4 epochs fine?", {"epochs": 4.0}),
+        ("sparsity", "7B pruned to 50%", {"sparsity": 0.5}),
+        ("parallel_scaling", "1.6B with 8 streams", {"streams": 8.0}),
+    ],
+)
+def test_a_recipes_details(task: str, question: str, found: dict[str, object]) -> None:
+    assert details(question, task) == found
+
+
+@pytest.mark.parametrize("text", ["from " + "1," * 9000, "9" * 19_000, "width " * 3000, "horizons " + "1, " * 6000, "from 1 to " * 2000])
+def test_a_long_text_costs_little(text: str) -> None:
+    begun = time.perf_counter()
+    for task in ("hyperparameters", "lr_schedule", "multimodal", "distill", "finetune"):
+        details(text, task)
+    assert time.perf_counter() - begun < 0.5

@@ -129,7 +129,8 @@ def _migrate(store: Store) -> None:
     if store.is_sqlite:
         DBOS.migrate(store.url)
         return
-    with store.engine.connect() as connection:
+    # Without a transaction of ours open: DBOS creates indexes concurrently, which waits for every open transaction to end.
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         DBOS.migrate(store.url)
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})

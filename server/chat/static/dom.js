@@ -18,7 +18,7 @@ function set(element, key, value) {
   if (key === "dataset") { Object.assign(element.dataset, value); return; }
   if (key === "value" || key === "checked" || key === "disabled" || key === "open" || key === "hidden") { element[key] = value; return; }
   if (key === "href" && !SAFE_LINK.test(value)) return;
-  const name = key.startsWith("aria") && key !== "aria" ? `aria-${key.slice(4).toLowerCase()}` : key === "for" ? "for" : key;
+  const name = /^aria[A-Z]/.test(key) ? `aria-${key.slice(4).toLowerCase()}` : key;
   element.setAttribute(name, value === true ? "" : String(value));
 }
 

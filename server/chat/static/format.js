@@ -42,6 +42,7 @@ export function quantity(number, unit = "") {
   if (number === null || number === undefined) return "-";
   if (typeof number !== "number") return String(number);
   if (unit === "USD" || unit.startsWith("USD/")) return money(number) + unit.slice(3);
+  if (COUNTED.has(unit) && Number.isInteger(number) && Math.abs(number) < 1e5) return `${number.toLocaleString("en-US")} ${unit}`;
   if (COUNTED.has(unit)) return `${scaled(number, SCALES, "")} ${unit}`;
   if (unit === "h") return `${number < 100 ? significant(number) : fixed(number, 0)} accelerator-hours`;
   if (unit === "s") return number >= 1e-3 ? scaled(number, TIMES, " ") : `${significant(number)} s`;

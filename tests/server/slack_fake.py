@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import itertools
@@ -87,10 +88,17 @@ class FakeSlack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    async def _stop(self) -> None:
+        await self._runner.cleanup()
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     @property
     def url(self) -> str:
@@ -129,8 +137,11 @@ class FakeSlack:
     async def _api(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
         body = await request.text()
-        args = json.loads(body) if request.content_type == "application/json" and body else dict(parse_qsl(body))
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ") or args.pop("token", "")
+        args = json.loads(body) if request.content_type == "application/json" and body else {**request.query, **dict(parse_qsl(body))}
+        authorization = request.headers.get("Authorization", "")
+        token = authorization.removeprefix("Bearer ") or args.pop("token", "")
+        if authorization.startswith("Basic "):  # how an app shows its id and secret
+            args["client_id"], args["client_secret"] = base64.b64decode(authorization[6:]).decode().split(":")
         self.calls.append((method, args, time.monotonic()))
         if self.delay:
             await asyncio.sleep(self.delay)

@@ -75,7 +75,7 @@ def _phrases() -> tuple[dict[str, list[_Phrase]], list[_Phrase]]:
     """Phrases by each of their anchors, and those that have none."""
     by_anchor: dict[str, list[_Phrase]] = {}
     always: list[_Phrase] = []
-    for file in ["tasks", *(f"tasks_{name}" for name in LANGUAGES if name != "en")]:
+    for file in ["tasks", "subjects", *(f"tasks_{name}" for name in LANGUAGES if name != "en")]:
         for task, kinds in read(file).items():
             for kind, weights in kinds.items():
                 for weight, phrases in weights.items():

@@ -129,11 +129,14 @@ def _migrate(store: Store) -> None:
     if store.is_sqlite:
         DBOS.migrate(store.url)
         return
-    # Without a transaction of ours open: DBOS creates indexes concurrently, which waits for every open transaction to end.
+    # Tried rather than waited for, and outside transactions: DBOS creates indexes concurrently, which waits for every open snapshot.
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-        DBOS.migrate(store.url)
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+        while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}).scalar():
+            time.sleep(0.1)
+        try:
+            DBOS.migrate(store.url)
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
 
 
 @dataclass

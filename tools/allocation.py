@@ -257,7 +257,7 @@ def _result(
         inputs["compute_flops"] = budget.flops.number
     values: dict[str, Value] = {}
     for key in problem.asks:
-        name, unit, label, quantity = _UNITS[key]
+        name, unit, label, quantity = _named(key, law)
         if key == "C" and budget.flops is not None and request.inference_tokens is None and not (request.params_total and request.tokens):
             values[name] = budget.flops
             continue
@@ -268,7 +268,11 @@ def _result(
         values[name] = law.value(key, outcome, varies, unit=unit, label=label, formula=problem.formula, inputs=inputs, quantity=quantity)
     assumptions = [
         *budget.assumptions,
-        Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params"),
+        Assumption(
+            field="compute convention",
+            value="C = 6 N D",
+            source=f"Kaplan et al. 2020, section 2.1; N counts {'params without embeddings' if 'params_nonembedding' in values else 'all params'}",
+        ),
     ]
     if request.law is None:
         assumptions.append(
@@ -289,7 +293,7 @@ def _result(
     return Result(
         tool="allocate",
         task="allocate",
-        headline=["params_total", "tokens", "tokens_per_param", "loss"],
+        headline=[_named("N", law)[0], "tokens", "tokens_per_param", "loss"],
         values=values,
         tables=_curves(law, values),
         alternatives=allocation_alternatives(laws, law.card.id, values["compute_flops"].number),
@@ -297,6 +301,16 @@ def _result(
         warnings=[*budget.notices, *_notices(request, outcome, values)],
         reasons=[problem.why],
     )
+
+
+def _named(key: str, law: Surface) -> tuple[str, str, str, str]:
+    """Key, unit, label and quantity of a number of the outcome, size and loss as the law counts them."""
+    name, unit, label, quantity = _UNITS[key]
+    if key == "N" and law.size_quantity == "params_nonembedding":
+        return law.size_quantity, unit, "params without embeddings, as the law counts", law.size_quantity
+    if key in ("L", "excess") and law.loss_unit != unit:
+        return name, law.loss_unit, label, next(iter(law.card.relations["loss"].outputs.values())).quantity if key == "L" else ""
+    return name, unit, label, quantity
 
 
 def _curves(law: Surface, values: dict[str, Value]) -> list[Table]:

@@ -19,6 +19,7 @@ from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
 CURVE, UTD = "khatri2025_scalerl", "rybkin2025_utd"
+_UTD_FITTED = (0.25, 16.0)  # updates per environment step of the published runs
 _PAPER = "Khatri et al. 2025, arXiv:2510.13786"
 _FITTED_ON = "gb200"
 _SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -424,11 +425,21 @@ def _best_ratios(laws: LawBook, budget: float) -> dict[str, Value]:
     }
 
 
+def _utd_beyond(budget: float) -> Notice:
+    """What a ratio outside the fits means."""
+    low, high = _UTD_FITTED
+    text = (
+        f"At {budget:.3g} FLOP the law's best ratio lies outside the {low:g} to {high:g} updates per step it was fitted on: not usable. "
+        "It is for value-based control, not for tuning language models; accelerator-hours lead to the law for those."
+    )
+    return Notice(level="warning", text=text, source=UTD)
+
+
 def _value_based(request: RlRequest, laws: LawBook) -> Result:
     values: dict[str, Value] = {}
     if request.compute_flops is not None:
         values |= _best_ratios(laws, request.compute_flops)
-    sigma = request.updates_per_step or float(np.clip(number(values["updates_per_step_gym"]) if values else 2.0, 0.25, 16))
+    sigma = request.updates_per_step or float(np.clip(number(values["updates_per_step_gym"]) if values else 2.0, *_UTD_FITTED))
     given = {"sigma": sigma}
     values["data"] = law_value(
         laws, UTD, "data", given, variant="data_gym", label=f"environment steps to 800 of 1000 at {sigma:.3g} updates per step, Gym"
@@ -440,7 +451,10 @@ def _value_based(request: RlRequest, laws: LawBook) -> Result:
         if request.updates_per_step or request.compute_flops
         else [Assumption(field="updates_per_step", value=2.0, source="middle of the fitted range; state it or a budget")]
     )
-    headline = [key for key in ("updates_per_step_gym", "updates_per_step_dmc", "data", "batch_size") if key in values]
+    ratios = ("updates_per_step_gym", "updates_per_step_dmc")
+    strange = [key for key in ratios if key in values and not _UTD_FITTED[0] <= number(values[key]) <= _UTD_FITTED[1]]
+    headline = [key for key in (*ratios, "data", "batch_size") if key in values and key not in strange]
+    notices = [_utd_beyond(request.compute_flops)] if strange and request.compute_flops is not None else []
     return Result(
         tool="rl",
         task="rl",
@@ -449,6 +463,7 @@ def _value_based(request: RlRequest, laws: LawBook) -> Result:
         tables=[_utd_table(laws)],
         assumptions=assumed,
         warnings=[
+            *notices,
             Notice(
                 level="warning",
                 text=(
@@ -456,7 +471,7 @@ def _value_based(request: RlRequest, laws: LawBook) -> Result:
                     " the sign."
                 ),
                 source="Rybkin et al. 2025, arXiv:2502.04327",
-            )
+            ),
         ],
         reasons=["Batch size and learning rate fall as updates per step rise, to keep overfitting of the value function in check."],
     )

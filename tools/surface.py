@@ -103,6 +103,16 @@ class Surface:
                 bounds[key] = min(float(a), centre[key]), max(float(b), centre[key])
         return centre, bounds
 
+    @property
+    def loss_unit(self) -> str:
+        """Unit of the law's loss: nats/token, or bits/char and the like."""
+        return next(iter(self.card.relations["loss"].outputs.values())).unit
+
+    @property
+    def size_quantity(self) -> str:
+        """What the law's N counts: `params_total`, or `params_nonembedding` and the like."""
+        return self.card.relations["loss"].inputs["N"].quantity
+
     def value(
         self,
         key: str,

@@ -111,3 +111,11 @@ def test_nothing_to_go_on_says_what_would_do():
     with pytest.raises(MissingInput) as caught:
         call("allocate", {"accelerator": "h100-sxm"})
     assert ("compute_flops",) in caught.value.alternatives
+
+
+def test_size_and_loss_are_named_and_measured_as_the_law_counts_them() -> None:
+    values = call("allocate", {"compute_flops": 1e21, "law": "farseer2025"}).values
+    assert values["loss"].unit == "bits/char"
+    assert "params_total" not in values
+    assert values["params_nonembedding"].quantity == "params_nonembedding"
+    assert call("allocate", {"compute_flops": 1e21}).values["loss"].unit == "nats/token"

@@ -152,3 +152,8 @@ def test_bad_problems_name_their_field(fields, field):
     with pytest.raises(InputError) as caught:
         plan(PlanRequest(**fields), BOOK)
     assert caught.value.field == field
+
+
+def test_a_law_in_another_unit_of_loss_is_refused_by_a_joint_plan() -> None:
+    with pytest.raises(InputError, match="bits/char"):
+        plan(PlanRequest(compute_flops=1e22, accelerator="h100-sxm", n_accelerators=64, law="farseer2025"), BOOK)

@@ -82,3 +82,9 @@ def test_points_of_a_table():
     for text in ("", "a,b\n1,2\n", "hours,pass_rate\n1,x\n", "hours,pass_rate\n1\n"):
         with pytest.raises(InputError):
             curve_from_csv(text)
+
+
+def test_a_ratio_far_outside_its_fits_does_not_lead() -> None:
+    result = call("rl", {"compute_flops": 1e21, "law": "rybkin2025_utd"})
+    assert not any(key.startswith("updates_per_step") for key in result.headline)
+    assert "not usable" in result.warnings[0].text

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from knowledge.errors import InputError
 from knowledge.library import LawBook
 from tools.budget import BudgetFields, budget_of
 from tools.other_laws import allocation_alternatives
@@ -82,7 +83,12 @@ def plan(request: PlanRequest, laws: LawBook) -> Result:
 
     Raises InputError for bad values. An infeasible problem gives a result with `feasible` false that names the least relaxations.
     """
-    model = Model(surface(laws, request.law), laws, resolve(request))
+    law = surface(laws, request.law)
+    if law.loss_unit != "nats/token":
+        raise InputError(
+            "law", f"{law.card.id} gives its loss in {law.loss_unit}; a joint plan adds losses in nats/token", "use besiroglu2024 or hoffmann2022"
+        )
+    model = Model(law, laws, resolve(request))
     branches = branches_of(model)
     best = solve(model, branches)
     if best is None:

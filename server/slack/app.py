@@ -7,7 +7,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
@@ -28,10 +28,11 @@ from server.slack.desk import Desk
 from server.slack.memory import Memory
 from server.slack.oauth import Installations, Speakers, oauth_flow
 from server.slack.settings import SlackSettings
+from server.slack.workers import Workers
 from server.store.engine import Store
 
 log: Any = structlog.get_logger("slack")
-_NOTE_SECONDS = 0.1  # how long an acknowledgement waits for the store; what takes longer goes on behind it
+_NOTE_SECONDS = 0.06  # how long an acknowledgement waits for the store; what takes longer goes on behind it
 
 
 class SlackFace:
@@ -52,6 +53,11 @@ class SlackFace:
         self.store, self.memory = store, Memory(store, self.settings.lease_seconds)
         self.memory.tidy()
         plans = Plans(store, self.service)
+        workers = Workers(self.settings.plan_processes) if self.settings.plan_processes else None
+        if workers is not None:
+            plans.pool.shutdown(wait=False)
+            plans.pool = cast(Any, workers)
+            workers.start()
         self._stack.callback(plans.close)
         jobs = Jobs(store)
         self._stack.callback(jobs.close)
@@ -61,7 +67,7 @@ class SlackFace:
             self._stack.callback(runner.stop)
         self.installations = Installations(store)
         self.speakers = Speakers(self.settings, self.installations)
-        self.desk = Desk(self.settings, self.memory, plans, jobs, self.speakers)
+        self.desk = Desk(self.settings, self.memory, plans, jobs, self.speakers, workers)
         self.flow = oauth_flow(self.settings, self.installations, store)
         self.bolt = self._bolt()
 

@@ -27,6 +27,7 @@ from server.slack.settings import SlackSettings
 from server.slack.tables import SlackAnswer
 from server.slack.turn import Turn
 from server.slack.web import Refused, Unsure, Web
+from server.slack.workers import Workers, picture
 
 log: Any = structlog.get_logger("slack")
 T = TypeVar("T")
@@ -36,7 +37,9 @@ _WAITING = 64  # turns that may wait for plans at a time; the plans themselves a
 class Desk:
     """Everything a turn needs: the store, the plans, the jobs and the Web API."""
 
-    def __init__(self, settings: SlackSettings, memory: Memory, plans: Plans, jobs: Jobs, speakers: Speakers) -> None:
+    def __init__(self, settings: SlackSettings, memory: Memory, plans: Plans, jobs: Jobs, speakers: Speakers,
+                 workers: Workers | None = None) -> None:
+        self.workers = workers
         self.settings, self.memory, self.plans, self.jobs, self.speakers = settings, memory, plans, jobs, speakers
         self.session: aiohttp.ClientSession | None = None
         self._waiting = ThreadPoolExecutor(_WAITING, thread_name_prefix="slack-turn")
@@ -82,12 +85,7 @@ class Desk:
 
     async def draw(self, spec: dict[str, Any]) -> bytes | None:
         """A figure as PNG, one at a time; None without the extra `figures`."""
-        from agent.figures import png
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._drawing, png, spec)
-        except ImportError:
-            return None
+        return await asyncio.get_running_loop().run_in_executor(self._drawing, self.workers.draw if self.workers is not None else picture, spec)
 
     async def take(self, turn: Turn, event_id: str = "") -> bool:
         """Take a turn up and begin on it, unless it was taken up before by whichever process."""

@@ -17,7 +17,7 @@ from server.slack.turn import Turn, of_change, of_message
 from server.slack.web import Refused, Unsure, Web
 
 log: Any = structlog.get_logger("slack")
-_CLAIM_SECONDS = 0.1
+_CLAIM_SECONDS = 0.07
 
 Next = Callable[[], Awaitable[BoltResponse]]
 

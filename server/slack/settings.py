@@ -33,6 +33,7 @@ class SlackSettings(BaseSettings):
     patience_seconds: float = Field(900.0, gt=0, description="how long an answer is tried to be delivered")
     stream_seconds: float = Field(25.0, gt=0, description="a job longer than this closes its stream and posts when ready")
     lease_seconds: float = Field(60.0, gt=0, description="a question whose process is silent for this long is taken over")
+    plan_processes: int = Field(2, ge=0, description="processes that make plans and figures; 0 makes them in threads of this one")
     fit_resamples: int = Field(400, ge=0, le=10_000)
 
     @classmethod

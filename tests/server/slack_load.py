@@ -1,64 +1,73 @@
-"""How soon Slack is told that an event arrived while plans are being made.
+"""How soon Slack is told that an event arrived while plans are being made; `flopwise slack` runs as a process of its own.
 
-    python -m tests.server.slack_load [plans] [events]
+    python -m tests.server.slack_load [plans] [events] [events a second]
 """
 
 from __future__ import annotations
 
-import random
+import os
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.server.slack_fake import FakeSlack, Sender, mention
-from tests.server.slack_world import served, service_of, slack_settings, until
+import httpx
+from tests.server.slack_fake import SECRET, TOKEN, FakeSlack, Sender, mention
+from tests.server.slack_world import until
 
 
-def measure(folder: Path, plans: int = 50, events: int = 400, gap: float = 0.01) -> dict[str, Any]:
-    """Acknowledgement times in ms of events that arrive while `plans` distinct plans are under way; every event asks a question of its own."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(0.001)  # as `flopwise slack` does
-    random.seed(0)
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def _up(url: str) -> bool:
     try:
-        with FakeSlack() as fake, served(fake, slack_settings(fake), service_of(folder)) as world:
-            world.sender.event(mention("best model for 1e22 FLOPs", fake.ts(), channel="CWARM"), "EvWarm")
-            until(lambda: fake.answers("CWARM"), 60)
+        return httpx.get(f"{url}/healthz", timeout=1).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0) -> dict[str, Any]:
+    """Acknowledgement times in ms of events, each a question of its own, that arrive while `plans` distinct plans are under way."""
+    port = _free_port()
+    with FakeSlack() as fake:
+        given = {"FLOPWISE_DATA_DIR": str(folder), "FLOPWISE_JOBS_HERE": "false", "FLOPWISE_SLACK_SIGNING_SECRET": SECRET, "FLOPWISE_SLACK_BOT_TOKEN": TOKEN,
+                 "FLOPWISE_SLACK_API_URL": fake.url, "FLOPWISE_SLACK_USER_PER_MINUTE": "100000", "FLOPWISE_SLACK_TEAM_PER_MINUTE": "100000"}
+        process = subprocess.Popen([sys.executable, "-m", "server.cli", "slack", "--port", str(port)], env={**os.environ, **given}, stderr=subprocess.DEVNULL)
+        sender = Sender(f"http://127.0.0.1:{port}")
+        try:
+            until(lambda: _up(sender.url), 60)
+            sender.event(mention("what loss will a 7B model reach on 2T tokens?", fake.ts(), channel="CWARM"), "EvWarm")
+            until(lambda: fake.answers("CWARM"), 90)
             for i in range(plans):
-                world.sender.event(mention(f"best model for {1 + i / 100:.2f}e23 FLOPs on 64 H100s", fake.ts(), channel=f"CP{i}"), f"EvPlan{i}")
-            running = len(world.face.desk._running)  # pyright: ignore[reportPrivateUsage]
+                sender.event(mention(f"best model for {1 + i / 100:.2f}e23 FLOPs on 64 H100s", fake.ts(), channel=f"CP{i}"), f"EvPlan{i}")
+            waiting = [plans - sum(bool(fake.answers(f"CP{i}")) for i in range(plans))]
             times: list[float] = []
-            lock = threading.Lock()
-
-            def send(first: int) -> None:
-                sender = Sender(world.sender.url)
-                for i in range(first, events, 4):
-                    began = time.perf_counter()
-                    reply = sender.event(mention("what loss will a 7B model reach on 2T tokens?", f"18{i:08d}.1", channel=f"CE{i}"), f"EvLoad{i}")
-                    with lock:
-                        times.append(1000 * (time.perf_counter() - began))
-                    assert reply.status_code == 200
-                    time.sleep(gap * 4 * random.random() * 2)
-                sender.close()
-
-            threads = [threading.Thread(target=send, args=(i,)) for i in range(4)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            still = len(world.face.desk._running)  # pyright: ignore[reportPrivateUsage]
-            until(lambda: not world.face.desk._running, 300)  # pyright: ignore[reportPrivateUsage]
+            for i in range(events):
+                began = time.perf_counter()
+                reply = sender.event(mention("what loss will a 7B model reach on 2T tokens?", f"18{i:08d}.1", channel=f"CE{i}"), f"EvLoad{i}")
+                times.append(1000 * (time.perf_counter() - began))
+                assert reply.status_code == 200
+                time.sleep(max(0.0, 1 / rate - times[-1] / 1000))
+            waiting.append(plans - sum(bool(fake.answers(f"CP{i}")) for i in range(plans)))
+            until(lambda: sum(bool(message.get("blocks")) for message in list(fake.messages.values())) == plans + events + 1, 300)
+            time.sleep(0.5)
             answers = sum(bool(message.get("blocks")) for message in fake.messages.values()) - 1
             assert fake.violations == []
-    finally:
-        sys.setswitchinterval(before)
+        finally:
+            sender.close()
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
     times.sort()
-    return {"plans": plans, "running at the start": running, "running at the end": still, "asked": plans + events, "answers": answers,
-            "p50 ms": times[len(times) // 2], "p99 ms": times[int(len(times) * 0.99)], "max ms": times[-1]}
+    return {"plans under way at the start": waiting[0], "at the end": waiting[1], "asked": plans + events, "answers": answers,
+            "p50 ms": round(times[len(times) // 2], 1), "p99 ms": round(times[min(len(times) - 1, int(len(times) * 0.99))], 1), "max ms": round(times[-1], 1)}
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as where:
-        print(measure(Path(where), *map(int, sys.argv[1:])))
+        print(measure(Path(where), *map(int, sys.argv[1:3]), *map(float, sys.argv[3:4])))

@@ -69,7 +69,11 @@ def read_amount(field: str, text: str, spoken: str = "en") -> Any:
 
 
 def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.replace(" or ", ",").replace(" vs ", ",").replace(" oder ", ",").replace(";", ",").split(",") if part.strip()]
+    return [
+        part.strip()
+        for part in text.replace(" or ", ",").replace(" vs ", ",").replace(" oder ", ",").replace(";", ",").split(",")
+        if part.strip()
+    ]
 
 
 def _each(text: str, read: Any) -> Any:
@@ -83,7 +87,9 @@ def _amounts(field: str, text: str, spoken: str) -> Any:
     found = measures(language(known), atoms(folded, 0, None, known in _EUROPEAN))
     values = [_in_field(field, item) for item in found if item.dim == "plain" or item.dim in _DIMENSIONS.get(field, ())]
     if not values or len(values) != len(found):
-        raise InputError(field, f"{text!r} is not read as {field.replace('_', ' ')}", "a number with its unit, such as " + _EXAMPLES.get(field, "64"))
+        raise InputError(
+            field, f"{text!r} is not read as {field.replace('_', ' ')}", "a number with its unit, such as " + _EXAMPLES.get(field, "64")
+        )
     if "int" in str(Brief.model_fields[field].annotation):
         values = [int(value) if value == int(value) else value for value in values]
     return values[0] if len(values) == 1 else values
@@ -97,5 +103,15 @@ def _in_field(field: str, item: Measure) -> float:
     return item.value
 
 
-_EXAMPLES = {"compute_flops": "1e22", "budget_usd": "$50k", "duration_seconds": "two weeks", "params_total": "7B", "tokens": "2T", "memory_bytes": "24 GB",
-             "weight_bits": "4", "inference_tokens": "1T", "mfu": "40%", "latency_ms_per_token": "40 ms"}
+_EXAMPLES = {
+    "compute_flops": "1e22",
+    "budget_usd": "$50k",
+    "duration_seconds": "two weeks",
+    "params_total": "7B",
+    "tokens": "2T",
+    "memory_bytes": "24 GB",
+    "weight_bits": "4",
+    "inference_tokens": "1T",
+    "mfu": "40%",
+    "latency_ms_per_token": "40 ms",
+}

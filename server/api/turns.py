@@ -25,7 +25,7 @@ from server.store.tables import Message, Plan, Thread, now
 
 router = APIRouter(tags=["turns"])
 KEEP_SECONDS = 600.0
-MAX_KEPT = 500
+MAX_KEPT = 200
 
 
 class TurnIn(BaseModel):
@@ -163,14 +163,20 @@ def _answer(turn: Turn, store: Store, plans: Plans, thread_id: str, said: TurnIn
     with store.read() as session:
         thread: Thread = own(session, Thread, thread_id, turn.owner)
         before = thread.brief if said.replaces is None else _brief_before(session, turn.owner, thread_id, said.replaces)
-    asked = PlanIn(brief=said.brief, law=said.law) if said.brief is not None else PlanIn(question=said.text, law=said.law, previous=before)
+    asked = (
+        PlanIn(question="", brief=said.brief, law=said.law)
+        if said.brief is not None
+        else PlanIn(question=said.text, law=said.law, previous=before)
+    )
     made = plans.make(turn.owner, asked, tell)
     if turn.stopped:
         return b"{}"
     answer = made.out.answer
     asked_at = now()
-    question = Message(thread_id=thread_id, owner=turn.owner, role="user", text=said.text, created=asked_at)
-    reply = Message(thread_id=thread_id, owner=turn.owner, role="assistant", text=made.out.text, plan_id=made.id, created=max(now(), asked_at + "1"))
+    question = Message(thread_id=thread_id, owner=turn.owner, role="user", text=said.text, plan_id=None, created=asked_at)
+    reply = Message(
+        thread_id=thread_id, owner=turn.owner, role="assistant", text=made.out.text, plan_id=made.id, created=max(now(), asked_at + "1")
+    )
     with store.write() as session:
         thread = own(session, Thread, thread_id, turn.owner)
         if said.replaces is not None:
@@ -180,7 +186,11 @@ def _answer(turn: Turn, store: Store, plans: Plans, thread_id: str, said: TurnIn
         thread.brief = before if answer.brief.task == "out_of_scope" else answer.brief.stated()
         thread.updated = reply.created
         session.add_all([thread, question, reply])
-    return threads.Reply(question=threads.line(question), message=threads.line(reply), plan=made.out).model_dump_json(exclude_none=True).encode()
+    return (
+        threads.Reply(question=threads.line(question), message=threads.line(reply), plan=made.out)
+        .model_dump_json(exclude_none=True)
+        .encode()
+    )
 
 
 def _brief_before(session: Session, owner: str, thread_id: str, message_id: str) -> dict[str, Any] | None:
@@ -188,8 +198,11 @@ def _brief_before(session: Session, owner: str, thread_id: str, message_id: str)
     message: Message = own(session, Message, message_id, owner)
     if message.thread_id != thread_id or message.role != "user":
         raise NotThere("question", message_id)
-    earlier = session.exec(select(Message.plan_id).where(Message.thread_id == thread_id, Message.created < message.created, col(Message.plan_id).is_not(None))
-                           .order_by(col(Message.created).desc())).all()
+    earlier = session.exec(
+        select(Message.plan_id)
+        .where(Message.thread_id == thread_id, Message.created < message.created, col(Message.plan_id).is_not(None))
+        .order_by(col(Message.created).desc())
+    ).all()
     for plan_id in earlier:
         plan = session.get(Plan, (owner, plan_id))
         if plan is not None:

@@ -90,11 +90,30 @@ class FormLine(BaseModel):
 
 
 # The unit each field of a brief is shown in.
-UNITS = {"compute_flops": "FLOP", "budget_usd": "USD", "accelerator_hours": "h", "duration_seconds": "s", "price_per_accelerator_hour_usd": "USD",
-         "params_total": "params", "params_active": "params", "tokens": "tokens", "unique_tokens": "tokens", "tokens_per_param": "tokens/param",
-         "weight_bits": "bits", "memory_bytes": "bytes", "inference_tokens": "tokens", "inference_tokens_per_second": "tokens/s",
-         "price_per_million_tokens_usd": "USD", "latency_ms_per_token": "ms/token", "input_tokens": "tokens", "output_tokens": "tokens",
-         "sequence_length": "tokens", "batch_tokens": "tokens/step", "target_loss": "nats/token", "observed_loss": "nats/token"}
+UNITS = {
+    "compute_flops": "FLOP",
+    "budget_usd": "USD",
+    "accelerator_hours": "h",
+    "duration_seconds": "s",
+    "price_per_accelerator_hour_usd": "USD",
+    "params_total": "params",
+    "params_active": "params",
+    "tokens": "tokens",
+    "unique_tokens": "tokens",
+    "tokens_per_param": "tokens/param",
+    "weight_bits": "bits",
+    "memory_bytes": "bytes",
+    "inference_tokens": "tokens",
+    "inference_tokens_per_second": "tokens/s",
+    "price_per_million_tokens_usd": "USD",
+    "latency_ms_per_token": "ms/token",
+    "input_tokens": "tokens",
+    "output_tokens": "tokens",
+    "sequence_length": "tokens",
+    "batch_tokens": "tokens/step",
+    "target_loss": "nats/token",
+    "observed_loss": "nats/token",
+}
 
 
 @router.post("/preview", response_model_exclude_none=True)
@@ -146,20 +165,26 @@ def fit_view(fit_id: str, request: Request, caller: Asker) -> LawView:
 @router.get("/fit-forms")
 def forms() -> list[FormLine]:
     """Forms that can be fitted, with the columns each needs."""
-    import tools.fitting.catalogue
     from tools.fitting.spec import fit_forms
 
     return [FormLine(name=item.name, title=item.title, columns=[*item.inputs.values(), item.target]) for item in fit_forms().values()]
 
 
-@router.get("/plans/{plan_id}/document", response_class=Response, responses={200: {"content": {"text/markdown": {}, "text/html": {}}, "description": "The plan"}})
+@router.get(
+    "/plans/{plan_id}/document",
+    response_class=Response,
+    responses={200: {"content": {"text/markdown": {}, "text/html": {}}, "description": "The plan"}},
+)
 def plan_document(plan_id: str, request: Request, caller: Asker, form: Literal["markdown", "html"] = "markdown") -> Response:
     """A plan as one file that needs nothing else."""
     answer = request.app.state.plans.get(caller.owner, plan_id).out.answer
     if form == "markdown":
         return Response(document.markdown(answer), media_type="text/markdown; charset=utf-8")
-    return Response(document.html(answer, _drawings(answer.figures)), media_type="text/html; charset=utf-8",
-                    headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"})
+    return Response(
+        document.html(answer, _drawings(answer.figures)),
+        media_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"},
+    )
 
 
 def _drawings(specs: list[dict[str, Any]]) -> dict[str, str]:
@@ -175,8 +200,12 @@ def view_of(card: LawCard) -> LawView:
     from tools.law_checks import run_checks
     from tools.law_sweep import sweeps
 
-    return LawView(card=card, formulas=_formulas(card), figures=[_curve(card, asdict(drawn)) for drawn in sweeps(card)],
-                   checks=[outcome.as_json() for outcome in run_checks([card])])
+    return LawView(
+        card=card,
+        formulas=_formulas(card),
+        figures=[_curve(card, asdict(drawn)) for drawn in sweeps(card)],
+        checks=[outcome.as_json() for outcome in run_checks([card])],
+    )
 
 
 def _formulas(card: LawCard) -> dict[str, str]:
@@ -193,14 +222,32 @@ def _curve(card: LawCard, drawn: dict[str, Any]) -> dict[str, Any]:
     fixed = ", ".join(f"{name} = {quantity(value, units.get(name, ''))}" for name, value in drawn["fixed"].items())
     points = [{x: a, y: b} for a, b in zip(drawn["x"], drawn["y"], strict=True)]
     wide, tall = _spans_decades(drawn["x"]), _spans_decades(drawn["y"])
-    return {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "title": f"{drawn['relation']}: {y} against {x}",
-            "description": f"{y} of {card.id} against {x} over the range it was fitted on" + (f", at {fixed}" if fixed else ""),
-            "data": {"values": points}, "width": 460, "height": 260, "mark": {"type": "line"},
-            "encoding": {"x": {"field": x, "type": "quantitative", "title": _title(x, units[x]), "scale": {"type": "log"} if wide else {"zero": False},
-                               "axis": {"format": "~e" if wide else "~g", "tickCount": 6}},
-                         "y": {"field": y, "type": "quantitative", "title": _title(y, units[y]), "scale": {"type": "log"} if tall else {"zero": False},
-                               "axis": {"format": "~e" if tall else "~g", "tickCount": 6}},
-                         "tooltip": [{"field": name, "type": "quantitative", "format": ".4~g"} for name in (x, y)]}}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "title": f"{drawn['relation']}: {y} against {x}",
+        "description": f"{y} of {card.id} against {x} over the range it was fitted on" + (f", at {fixed}" if fixed else ""),
+        "data": {"values": points},
+        "width": 460,
+        "height": 260,
+        "mark": {"type": "line"},
+        "encoding": {
+            "x": {
+                "field": x,
+                "type": "quantitative",
+                "title": _title(x, units[x]),
+                "scale": {"type": "log"} if wide else {"zero": False},
+                "axis": {"format": "~e" if wide else "~g", "tickCount": 6},
+            },
+            "y": {
+                "field": y,
+                "type": "quantitative",
+                "title": _title(y, units[y]),
+                "scale": {"type": "log"} if tall else {"zero": False},
+                "axis": {"format": "~e" if tall else "~g", "tickCount": 6},
+            },
+            "tooltip": [{"field": name, "type": "quantitative", "format": ".4~g"} for name in (x, y)],
+        },
+    }
 
 
 def _spans_decades(values: list[float]) -> bool:

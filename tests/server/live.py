@@ -17,7 +17,16 @@ import httpx
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def need_browser() -> str:
@@ -36,8 +45,13 @@ def served(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     log = (folder / "server.log").open("wb")
     variables = {name: value for name, value in os.environ.items() if not name.startswith("FLOPWISE_")}
-    process = subprocess.Popen([sys.executable, "-m", "server.cli", "serve", "--port", str(port)], stdout=log, stderr=log,
-                               env={**variables, "FLOPWISE_DATA_DIR": str(folder)}, cwd=Path(__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server.cli", "serve", "--port", str(port)],
+        stdout=log,
+        stderr=log,
+        env={**variables, "FLOPWISE_DATA_DIR": str(folder)},
+        cwd=Path(__file__).parents[2],
+    )
     address = f"http://127.0.0.1:{port}"
     try:
         _wait(address, process, folder)

@@ -34,14 +34,17 @@ def events(web: httpx.Client, turn: str, after: str = "") -> list[tuple[str, str
 def test_the_page_has_a_policy_without_inline_code(web: httpx.Client) -> None:
     response = web.get("/")
     policy = response.headers["content-security-policy"]
-    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy and "http" not in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
     assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|style=|https?://", response.text)
 
 
 def test_files_are_tagged_packed_and_only_those_there_are(web: httpx.Client) -> None:
     first = web.get("/static/app.js")
-    assert first.headers["content-type"].startswith("text/javascript") and first.headers["content-encoding"] == "gzip"
+    assert first.headers["content-type"].startswith("text/javascript")
+    assert first.headers["content-encoding"] == "gzip"
     assert web.get("/static/app.js", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
     for name in ("..%2Fpage.py", "page.py", "nothing.js", "%2e%2e/page.py"):
         assert web.get(f"/static/{name}").status_code == 404
@@ -51,7 +54,8 @@ def test_a_turn_is_read_on_from_any_event_without_loss_or_doubling(web: httpx.Cl
     _, turn = begin(web, "best model for 3e21 FLOPs")
     whole = events(web, turn)
     assert [int(number) for number, _, _ in whole] == list(range(len(whole)))
-    assert whole[-1][1] == "reply" and {name for _, name, _ in whole[:-1]} == {"step"}
+    assert whole[-1][1] == "reply"
+    assert {name for _, name, _ in whole[:-1]} == {"step"}
     assert events(web, turn, "3") == whole[4:]
     assert events(web, turn, "nonsense") == whole
 
@@ -72,7 +76,8 @@ def test_a_refused_edit_leaves_the_thread_as_it_was(web: httpx.Client) -> None:
     first = events(web, turn)[-1][2]
     _, edited = begin(web, "a", thread=thread, brief={"task": "predict_loss", "params_total": -1}, replaces=first["question"]["id"])
     name, data = events(web, edited)[-1][1:]
-    assert name == "problem" and data["errors"][0]["pointer"] == "/params_total"
+    assert name == "problem"
+    assert data["errors"][0]["pointer"] == "/params_total"
     assert len(web.get(f"/v1/threads/{thread}").json()["messages"]) == 2
 
 
@@ -96,9 +101,11 @@ def test_a_preview_is_the_tools_own_result_in_words(web: httpx.Client) -> None:
     preview = web.post("/v1/preview", json={"tool": "plan", "fields": fields}).json()
     direct = web.post("/v1/tools/plan", json=fields).json()
     assert preview["result"]["values"]["params_total"]["value"] == direct["values"]["params_total"]["value"]
-    assert preview["headline"].startswith("Train ") and len(preview["figures"]) == 2
+    assert preview["headline"].startswith("Train ")
+    assert len(preview["figures"]) == 2
     light = web.post("/v1/preview", json={"tool": "plan", "fields": {**fields, "around": False}}).json()
-    assert light["result"]["values"] == preview["result"]["values"] and light["figures"] == []
+    assert light["result"]["values"] == preview["result"]["values"]
+    assert light["figures"] == []
     assert web.post("/v1/preview", json={"tool": "plan", "fields": {"compute_flops": -1}}).status_code == 422
 
 
@@ -106,7 +113,8 @@ def test_laws_are_found_and_shown_with_formulas_figures_and_checks(web: httpx.Cl
     assert any(hit["law"] == "frantar2023_sparsity" for hit in web.get("/v1/search", params={"q": "sparsity"}).json())
     view = web.get("/v1/laws/besiroglu2024/view").json()
     assert view["formulas"]["loss"] == "L = E + A/N^alpha + B/D^beta"
-    assert view["figures"] and all(check["pass"] for check in view["checks"])
+    assert view["figures"]
+    assert all(check["pass"] for check in view["checks"])
     assert web.get("/v1/laws/nothing/view").status_code in (404, 422)
 
 
@@ -114,5 +122,6 @@ def test_a_plan_as_a_document(web: httpx.Client) -> None:
     plan = web.post("/v1/plans", json={"question": "best model for 3e21 FLOPs <script>"}).json()
     assert web.get(f"/v1/plans/{plan['id']}/document").text.startswith("# best model")
     page = web.get(f"/v1/plans/{plan['id']}/document", params={"form": "html"})
-    assert "<script" not in page.text and page.text.startswith("<!doctype html>")
+    assert "<script" not in page.text
+    assert page.text.startswith("<!doctype html>")
     assert web.get("/v1/plans/none/document").status_code == 404

@@ -17,7 +17,7 @@ from tests.server.live import FLAGS, need_browser, served
 pytest.importorskip("playwright", reason="playwright is not installed (extra `test`)")
 
 QUESTION = "best model for 1e22 FLOPs on 8 H100s"
-HOSTILE = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script>"
+HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
 SECONDS = 30_000
 
 
@@ -46,7 +46,10 @@ class Faults:
         page.on("pageerror", lambda error: self.seen.append(f"error {error}"))
         page.on("console", lambda message: self.seen.append(message.text) if "Content Security Policy" in message.text else None)
         page.on("dialog", lambda dialog: self.seen.append("a dialog opened"))
-        page.on("request", lambda request: None if request.url.startswith((address, "data:", "blob:")) else self.seen.append(f"asked {request.url}"))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith((address, "data:", "blob:")) else self.seen.append(f"asked {request.url}"),
+        )
 
 
 @pytest.fixture
@@ -103,8 +106,10 @@ def test_first_paint_and_weight(open_page: Callable[..., Any]) -> None:
     ask(page)
     page.locator(".drawing svg").first.wait_for()
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    weight = page.evaluate("[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
-                           ".filter((entry) => !entry.name.includes('/v1/')).reduce((sum, entry) => sum + entry.transferSize, 0)")
+    weight = page.evaluate(
+        "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
+        ".filter((entry) => !entry.name.includes('/v1/')).reduce((sum, entry) => sum + entry.transferSize, 0)"
+    )
     print(f"first paint {paint:.0f} ms, weight with figures {weight / 1e6:.2f} MB")
     assert paint < 2000  # 0.5 s where the machine is not shared; several test processes may share this one
     assert weight < 1_500_000
@@ -112,8 +117,10 @@ def test_first_paint_and_weight(open_page: Callable[..., Any]) -> None:
 
 def test_an_answer_with_its_steps_and_where_a_number_comes_from(open_page: Callable[..., Any]) -> None:
     page = open_page()
-    page.evaluate("window.jumps = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.jumps += entry.value; })"
-                  ".observe({ type: 'layout-shift', buffered: true })")
+    page.evaluate(
+        "window.jumps = 0; new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) jumps += entry.value; })"
+        ".observe({ type: 'layout-shift', buffered: true })"
+    )
     turn = ask(page)
     assert re.search(r"Train \d.* params on .* tokens", turn.locator(".headline").inner_text())
     assert turn.locator(".chips").inner_text().replace("\n", " ").startswith("task allocate compute 1e22 FLOP")
@@ -122,7 +129,10 @@ def test_an_answer_with_its_steps_and_where_a_number_comes_from(open_page: Calla
     number = turn.locator(".card .number").first
     number.click()
     how = turn.locator(".card .how").first.inner_text()
-    assert "Law" in how and "Formula" in how and "Source" in how and number.get_attribute("aria-expanded") == "true"
+    assert "Law" in how
+    assert "Formula" in how
+    assert "Source" in how
+    assert number.get_attribute("aria-expanded") == "true"
     assert page.evaluate("window.jumps") < 0.1
 
 
@@ -183,7 +193,10 @@ def runs_table() -> str:
     rng = np.random.default_rng(0)
     sizes, tokens = np.meshgrid(np.geomspace(5e7, 3e9, 6), np.geomspace(1e9, 1e11, 6))
     losses = (1.8 + 480 / sizes**0.35 + 2100 / tokens**0.37) * np.exp(rng.normal(0, 0.002, sizes.shape))
-    rows = [f"\"{HOSTILE.replace(chr(34), chr(34) * 2)}\",{n:.6g},{d:.6g},{loss:.6f}" for n, d, loss in zip(sizes.flat, tokens.flat, losses.flat, strict=True)]
+    rows = [
+        f'"{HOSTILE.replace(chr(34), chr(34) * 2)}",{n:.6g},{d:.6g},{loss:.6f}'
+        for n, d, loss in zip(sizes.flat, tokens.flat, losses.flat, strict=True)
+    ]
     return "dataset,params,tokens,loss\n" + "\n".join(rows) + "\n"
 
 
@@ -196,7 +209,8 @@ def test_a_table_with_hostile_names_is_fitted_and_asked(open_page: Callable[...,
     page.get_by_role("button", name="Fit", exact=True).click()
     report = page.locator(".report")
     report.wait_for()
-    assert "determine" in report.inner_text() and "alpha" in report.inner_text()
+    assert "determine" in report.inner_text()
+    assert "alpha" in report.inner_text()
     assert "onerror" in page.locator("#main").inner_text()  # shown as the text it is
     report.get_by_text("The law's card").click()
     report.locator(".page.law").wait_for()
@@ -217,7 +231,8 @@ def test_a_link_shows_one_plan_read_only_until_it_is_revoked(open_page: Callable
     other = open_page(path)
     other.locator(".headline").wait_for()
     assert other.locator(".headline").inner_text() == headline
-    assert not other.locator("#composer").is_visible() and other.locator(".knobs, button.chip").count() == 0
+    assert not other.locator("#composer").is_visible()
+    assert other.locator(".knobs, button.chip").count() == 0
     page.get_by_role("button", name="Revoke").first.click()
     until(page, "document.querySelectorAll('dialog li').length === 0")
     late = open_page(path)
@@ -245,7 +260,8 @@ def test_a_reload_and_a_broken_connection_in_mid_stream(open_page: Callable[...,
     page.locator(".turn .actions").wait_for()
     until(page, "sessionStorage.getItem('flopwise.turn') === null")
     assert tries >= 3
-    assert page.locator(".turn").count() == 1 and page.locator(".headline").count() == 1
+    assert page.locator(".turn").count() == 1
+    assert page.locator(".headline").count() == 1
     page.reload()
     page.locator(".turn .actions").wait_for()
     assert page.locator(".turn").count() == 1
@@ -277,7 +293,8 @@ def test_dark_mode_by_system_and_by_choice(open_page: Callable[..., Any]) -> Non
     dark = page.evaluate(back)
     button = page.locator("#theme")
     button.click()
-    assert button.inner_text() == "Theme: light" and page.evaluate(back) != dark
+    assert button.inner_text() == "Theme: light"
+    assert page.evaluate(back) != dark
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     button.click()
@@ -322,7 +339,10 @@ def test_stop_edit_rename_search_and_delete(open_page: Callable[..., Any]) -> No
     field = page.get_by_role("textbox", name="The question")
     field.fill("what loss will a 3B model reach on 1T tokens?")
     field.press("Enter")
-    until(page, "[...document.querySelectorAll('.turn')].at(-1).dataset.text.includes('3B') && document.querySelectorAll('.turn .actions').length === 1")
+    until(
+        page,
+        "[...document.querySelectorAll('.turn')].at(-1).dataset.text.includes('3B') && document.querySelectorAll('.turn .actions').length === 1",
+    )
     row = page.locator(".thread").first
     row.hover()
     row.get_by_role("button", name="Rename").click()
@@ -344,7 +364,13 @@ def test_hostile_words_in_a_law_and_in_a_question_stay_words(open_page: Callable
 
     def poisoned(route: Any) -> None:
         view = route.fetch().json()
-        view["card"] |= {"title": HOSTILE, "summary": HOSTILE, "caveats": [HOSTILE], "arxiv": "javascript:window.pwned=1", "setting": HOSTILE}
+        view["card"] |= {
+            "title": HOSTILE,
+            "summary": HOSTILE,
+            "caveats": [HOSTILE],
+            "arxiv": "javascript:window.pwned=1",
+            "setting": HOSTILE,
+        }
         view["figures"] = [{**view["figures"][0], "title": HOSTILE, "description": HOSTILE}]
         route.fulfill(json=view)
 
@@ -358,7 +384,8 @@ def test_hostile_words_in_a_law_and_in_a_question_stay_words(open_page: Callable
     page.goto(f"{address}/#/")
     page.locator(".examples").wait_for()
     turn = ask(page, f"{HOSTILE} best model for 1e21 FLOPs")
-    assert "onerror" in turn.inner_text() and page.locator("main img, main script").count() == 0
+    assert "onerror" in turn.inner_text()
+    assert page.locator("main img, main script").count() == 0
 
 
 def test_laws_are_searched_and_opened(open_page: Callable[..., Any]) -> None:
@@ -370,7 +397,9 @@ def test_laws_are_searched_and_opened(open_page: Callable[..., Any]) -> None:
     page.locator(".laws a[href='#/laws/frantar2023_sparsity']").click()
     page.locator(".page.law").wait_for()
     text = page.locator(".page.law").inner_text()
-    assert "Relations" in text and "Checks" in text and "Coefficients" in text
+    assert "Relations" in text
+    assert "Checks" in text
+    assert "Coefficients" in text
 
 
 def test_exports(open_page: Callable[..., Any]) -> None:
@@ -381,7 +410,8 @@ def test_exports(open_page: Callable[..., Any]) -> None:
         with page.expect_download() as caught:
             page.get_by_role("button", name=name, exact=True).click()
         text = Path(caught.value.path()).read_text()
-        assert text.startswith(start) and headline.split(":")[0] in text
+        assert text.startswith(start)
+        assert headline.split(":")[0] in text
     with page.expect_download() as caught:
         page.get_by_role("button", name="CSV").first.click()
     assert Path(caught.value.path()).read_text().startswith("params,tokens,loss,best")
@@ -412,7 +442,8 @@ def test_a_phone_of_320_pixels(open_page: Callable[..., Any], address: str) -> N
     page.get_by_role("button", name="Threads and pages").click()
     page.get_by_role("link", name="Laws").click()
     page.locator(".laws li").first.wait_for()
-    assert page.evaluate(wide) <= 320 and not page.locator("#side").is_visible()
+    assert page.evaluate(wide) <= 320
+    assert not page.locator("#side").is_visible()
     page.goto(f"{address}/#/laws/besiroglu2024")
     page.locator(".page.law").wait_for()
     assert page.evaluate(wide) <= 320
@@ -422,8 +453,21 @@ def test_numbers_read_the_same_as_everywhere_else(open_page: Callable[..., Any])
     page = open_page()
     rng = np.random.default_rng(1)
     units = ["params", "tokens", "USD", "h", "s", "bytes", "FLOP", "nats/token", "", "bits", "tokens/param", "USD/h"]
-    cases: list[tuple[Any, str]] = [(float(value), unit) for unit in units for value in 10.0 ** rng.uniform(-6, 14 if unit in ("h", "s") else 24, 40)]
-    cases += [(value, unit) for unit in units for value in (0, 1, 64, 1000, 999.9, 1e7, 12345678)] + [(True, ""), ("text", ""), ([1, 2], "bits")]
-    shown = page.evaluate("async (cases) => { const { quantity } = await import('/static/format.js'); return cases.map(([value, unit]) => quantity(value, unit)); }", cases)
-    wrong = [(value, unit, text, quantity(value, unit)) for (value, unit), text in zip(cases, shown, strict=True) if text != quantity(value, unit)]
+    cases: list[tuple[Any, str]] = [
+        (float(value), unit) for unit in units for value in 10.0 ** rng.uniform(-6, 14 if unit in ("h", "s") else 24, 40)
+    ]
+    cases += [(value, unit) for unit in units for value in (0, 1, 64, 1000, 999.9, 1e7, 12345678)] + [
+        (True, ""),
+        ("text", ""),
+        ([1, 2], "bits"),
+    ]
+    shown = page.evaluate(
+        "async (cases) => { const { quantity } = await import('/static/format.js'); return cases.map(([value, unit]) => quantity(value, unit)); }",
+        cases,
+    )
+    wrong = [
+        (value, unit, text, quantity(value, unit))
+        for (value, unit), text in zip(cases, shown, strict=True)
+        if text != quantity(value, unit)
+    ]
     assert wrong == []

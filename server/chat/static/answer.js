@@ -22,7 +22,7 @@ export function answerView(plan, { ask = null, token = null } = {}) {
   const body = h("div.answer", null);
   if (answer.brief.task !== "out_of_scope") body.append(chips(answer.brief, ask));
   const conflicts = answer.notices.filter((notice) => notice.level === "conflict");
-  const headline = h("h2.headline", null, answer.headline);
+  const headline = h("h2.headline", null, answer.needs.length && ask ? "A little more is needed." : answer.headline);
   add(body, [conflicts.map((notice) => h("p.conflict", null, h("strong", null, "These do not fit together. "), notice.text)), headline]);
   if (answer.needs.length) body.append(ask ? needsForm(answer.needs, answer.needs_any_of, answer.brief, ask) : needsList(answer));
   const [main, further] = split(answer);
@@ -134,6 +134,7 @@ function adder(brief, change) {
 
 // ------------------------------------------------------------ asking back
 
+const PLAIN = new Set(["count", "s", "id", "file", "fraction"]); // units that say nothing beside an example
 const ways = (any) => any.map((way) => way.map(label).join(" and ")).join(", or ");
 
 function needsList(answer) {
@@ -147,7 +148,7 @@ export function needsForm(needs, any, brief, ask) {
     const id = fresh("need");
     const input = h("input", { id, type: "text", name: need.field, placeholder: need.example ? `e.g. ${need.example}` : "", autocomplete: "off", maxlength: 200 });
     const fault = h("span.fault", { id: `${id}-fault`, role: "alert" });
-    return { need, input, fault, row: h("div.field", null, h("label", { for: id }, label(need.field), need.unit ? h("span.dim", null, ` ${need.unit}`) : null), input, fault) };
+    return { need, input, fault, row: h("div.field", null, h("label", { for: id }, label(need.field), need.unit && !PLAIN.has(need.unit) && !label(need.field).includes(need.unit) ? h("span.dim", null, ` ${need.unit}`) : null), input, fault) };
   });
   const form = h("form.needs", { ariaLabel: "What is missing" }, h("p", null, "Enough is: ", h("b", null, ways(any)), "."),
     h("div.fields", null, rows.map((item) => item.row)), h("button.main", { type: "submit" }, "Go on"));
@@ -219,7 +220,7 @@ function valueRows(key, value, which) {
 
 function origin(value) {
   const words = value.source || value.formula || "";
-  return [value.law ? lawLink(value.law) : h("span.clip", null, words), value.outside?.length ? h("span.flag", { title: `Outside the fit region: ${value.outside.join(", ")}` }, "extrapolated") : null];
+  return [value.law ? lawLink(value.law) : h("span.clip", null, words), " ", value.outside?.length ? h("span.flag", { title: `Outside the fit region: ${value.outside.join(", ")}` }, "extrapolated") : null];
 }
 
 export const lawLink = (law) => h("a", { href: `#/laws/${encodeURIComponent(law)}` }, law);
@@ -305,7 +306,7 @@ export function stepsView() {
   };
   const ended = (words) => {
     element.classList.add("ended");
-    line.textContent = words ?? `${done} ${done === 1 ? "step" : "steps"}, ${((performance.now() - began) / 1000).toFixed(1)} s`;
+    line.textContent = words ?? (done === 0 ? "Read" : `${done} ${done === 1 ? "step" : "steps"}, ${((performance.now() - began) / 1000).toFixed(1)} s`);
   };
   return { element, heard, ended, told: (text) => { line.textContent = text; } };
 }

@@ -5,6 +5,7 @@ import { call, follow, get, post, Problem } from "./api.js";
 import { $, h, say } from "./dom.js";
 import * as threads from "./threads.js";
 
+const WAIT_SECONDS = 30;
 const PENDING = "flopwise.turn";
 const EXAMPLES = [
   ["Plan", ["best model for 1e22 FLOPs on 8 H100s", "best 4-bit model for $200k on 64 H100s, we will serve 2T tokens", "Größe und Daten für ein Budget von 1,5 Mio. $ auf 512 H100"]],
@@ -93,6 +94,7 @@ export async function ask(text, { brief = null, replaces = null } = {}) {
     if (!thread || !inThread) {
       thread = (await post("/v1/threads", {})).id;
       history.pushState(null, "", `#/t/${thread}`);
+      $("#new").removeAttribute("aria-current");
       threads.mark(thread);
     }
     const law = $("#law").value || null;
@@ -138,8 +140,8 @@ async function resume(id, log) {
 async function listen(id, article, steps, later) {
   const control = new AbortController();
   turn = { id, stop: async () => { control.abort(); await call("DELETE", `/v1/turns/${id}`).catch(() => null); } };
-  const last = await follow(`/v1/turns/${id}/events`, ["reply", "problem", "stopped"],
-    (event) => { if (event.name === "step") steps.heard(event.data); }, () => steps.told("Connection lost; trying again"), control.signal);
+  const last = await followOrFind(`/v1/turns/${id}/events`, ["reply", "problem", "stopped"],
+    (event) => { if (event.name === "step") steps.heard(event.data); }, () => steps.told("Connection lost; trying again"), control.signal, article.dataset.text);
   sessionStorage.removeItem(PENDING);
   if (last.name === "problem") throw new Problem(last.data, last.data.status);
   if (last.name === "stopped") { steps.ended("Stopped"); return; }
@@ -151,6 +153,22 @@ async function listen(id, article, steps, later) {
   steps.ended();
   article.append(answerView(plan, { ask: (text, brief) => ask(text, { brief }) }));
   say(plan.answer.headline);
+}
+
+/** Follow a turn; where the server that answers does not know it (another one began it), wait for its reply in the thread. */
+async function followOrFind(path, last, heard, broken, signal, text) {
+  try {
+    return await follow(path, last, heard, broken, signal);
+  } catch (error) {
+    if (!(error instanceof Problem && error.status === 404)) throw error;
+    for (let tries = 0; tries < WAIT_SECONDS && !signal.aborted; tries++) {
+      const { messages } = await get(`/v1/threads/${thread}`);
+      const [question, message] = messages.slice(-2);
+      if (message?.plan_id && question.text === text) return { name: "reply", data: { question, message, plan: await get(`/v1/plans/${message.plan_id}`) } };
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+    throw error;
+  }
 }
 
 function refused(article, steps, error, later) {

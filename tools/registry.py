@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +24,7 @@ class ToolRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+Request = TypeVar("Request", bound=ToolRequest)
 Needs = tuple[tuple[str, ...], ...]
 ToolFn = Callable[[Any, LawBook], Result]
 
@@ -122,9 +123,14 @@ def call(name: str, fields: Mapping[str, Any], laws: LawBook | None = None) -> R
     stated = {key for key, value in fields.items() if value is not None}
     if entry.needs and not any(stated.issuperset(way) for way in entry.needs):
         raise MissingInput(entry.needs, entry.title[:1].lower() + entry.title[1:])
+    return entry.fn(validated(entry.request, {key: fields[key] for key in stated}), laws or LawBook())
+
+
+def validated(kind: type[Request], fields: Mapping[str, Any]) -> Request:
+    """A request made of fields. Raises InputError that names the first one that is wrong."""
     try:
-        request = entry.request.model_validate({key: fields[key] for key in stated})
+        return kind.model_validate(dict(fields))
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(".".join(str(part) for part in first["loc"]) or name, first["msg"], f"got {first.get('input')!r:.80}") from None
-    return entry.fn(request, laws or LawBook())
+        field = ".".join(str(part) for part in first["loc"]) or kind.__name__
+        raise InputError(field, first["msg"], f"got {first.get('input')!r:.80}") from None

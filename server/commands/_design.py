@@ -8,6 +8,7 @@ from knowledge.library import LawBook, load_card
 from server.commands._fit import write_json
 from server.commands._numbers import parse_number
 from tools.design import DesignRequest, design_experiments
+from tools.registry import validated
 from tools.result import Result
 
 
@@ -20,7 +21,7 @@ def design_command(options: argparse.Namespace) -> int:
     budget = parse_number("budget", options.budget, "FLOP")
     target = parse_number("target", options.target, "FLOP") if options.target else 100 * budget
     stated = {"compute_flops": budget, "target_flops": target, "want": options.want, "noise": options.noise, "law": law}
-    request = DesignRequest.model_validate(stated)
+    request = validated(DesignRequest, stated)
     result = design_experiments(request, book)
     if options.json != "-":
         _print(result)

@@ -99,6 +99,8 @@ def read_rows(path: str) -> tuple[list[str], list[dict[str, str]]]:
         raise InputError("csv", f"{path} is no CSV table: {error}") from None
     if not header:
         raise InputError("csv", f"{path} is empty", "the first line must name the columns")
+    if any("\ufffd" in name or "\0" in name for name in header):
+        raise InputError("csv", f"{path} is not a text file", "the first line must name the columns")
     return header, rows
 
 

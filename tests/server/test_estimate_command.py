@@ -50,7 +50,7 @@ def test_to_standard_output(table: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "cannot read"), ("", "is empty")],
+    [(None, "cannot read"), ("", "is empty"), ("\0\0", "is not a text file")],
 )
 def test_bad_files_get_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, words: str) -> None:
     path = tmp_path / "rows.csv"

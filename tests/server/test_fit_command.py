@@ -90,6 +90,7 @@ def test_undetermined_table_exits_1_with_a_verdict(tmp_path: Path, capsys: pytes
         ["fit", "RUNS", "--unit", "params=furlong"],
         ["forecast", "RUNS", "--at", "/nowhere.csv"],
         ["design", "--budget", "many"],
+        ["design", "--budget", "-1"],
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(args: list[str], runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,6 @@ from typing import Any, cast
 import structlog
 from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
 from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.applications import Starlette
@@ -74,11 +73,16 @@ class SlackFace:
     def _bolt(self) -> AsyncApp:
         secret, speakers = self.settings.signing_secret, self.speakers
 
-        async def authorize(enterprise_id: str | None, team_id: str | None, user_id: str | None) -> AuthorizeResult | None:
+        async def authorize(enterprise_id: str | None, team_id: str | None, user_id: str | None) -> Any:  # AuthorizeResult or None
             return await speakers.authorize(enterprise_id, team_id, user_id)  # Bolt takes a function, not a method
 
-        bolt = AsyncApp(signing_secret=secret.get_secret_value() if secret else "socket-mode", authorize=authorize,
-                        client=AsyncWebClient(base_url=self.settings.api_url), ignoring_self_events_enabled=True, logger=_quiet())
+        bolt = AsyncApp(
+            signing_secret=secret.get_secret_value() if secret else "socket-mode",
+            authorize=authorize,
+            client=AsyncWebClient(base_url=self.settings.api_url),
+            ignoring_self_events_enabled=True,
+            logger=_quiet(),
+        )
         events.register(bolt, self.desk, self.installations)
         interactions.register(bolt, self.desk)
         return bolt
@@ -103,8 +107,9 @@ def _quiet() -> logging.Logger:
     return logger
 
 
-def create_app(settings: SlackSettings, service: Settings, *, run_jobs: bool | None = None,
-               on_start: Callable[[SlackFace], None] | None = None) -> Starlette:
+def create_app(
+    settings: SlackSettings, service: Settings, *, run_jobs: bool | None = None, on_start: Callable[[SlackFace], None] | None = None
+) -> Starlette:
     """The HTTP app: `/slack/events` for everything Slack sends, `/slack/install` and `/slack/oauth_redirect`, `/healthz`."""
     settings.require(socket=False)
     face = SlackFace(settings, service)
@@ -136,12 +141,25 @@ def create_app(settings: SlackSettings, service: Settings, *, run_jobs: bool | N
         await asyncio.to_thread(face.store.ping)
         return PlainTextResponse("ok")
 
-    return Starlette(lifespan=lifespan, routes=[Route("/slack/events", receive, methods=["POST"]), Route("/slack/install", install),
-                                                Route("/slack/oauth_redirect", install), Route("/healthz", health)])
+    return Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/slack/events", receive, methods=["POST"]),
+            Route("/slack/install", install),
+            Route("/slack/oauth_redirect", install),
+            Route("/healthz", health),
+        ],
+    )
 
 
-async def run_socket(settings: SlackSettings, service: Settings, stop: asyncio.Event, *, run_jobs: bool | None = None,
-                     on_start: Callable[[SlackFace], None] | None = None) -> None:
+async def run_socket(
+    settings: SlackSettings,
+    service: Settings,
+    stop: asyncio.Event,
+    *,
+    run_jobs: bool | None = None,
+    on_start: Callable[[SlackFace], None] | None = None,
+) -> None:
     """Serve over a socket until told to stop: nothing of ours has to be reachable from outside."""
     from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
@@ -149,7 +167,9 @@ async def run_socket(settings: SlackSettings, service: Settings, stop: asyncio.E
     assert settings.app_token is not None
     face = SlackFace(settings, service)
     await face.start(run_jobs=run_jobs)
-    handler = AsyncSocketModeHandler(face.bolt, settings.app_token.get_secret_value(), logger=_quiet(), web_client=AsyncWebClient(base_url=settings.api_url))
+    handler = AsyncSocketModeHandler(
+        face.bolt, settings.app_token.get_secret_value(), logger=_quiet(), web_client=AsyncWebClient(base_url=settings.api_url)
+    )
     try:
         await handler.connect_async()
         if on_start is not None:

@@ -45,7 +45,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Block, 
             break
         lines.append(cells)
     settings = [{"is_wrapped": True}, *({"align": "right"} if _numeric(lines, i) else {"is_wrapped": True} for i in range(1, len(used)))]
-    block = {"type": "table", "column_settings": settings, "rows": [[{"type": "raw_text", "text": text} for text in line] for line in lines]}
+    block = {
+        "type": "table",
+        "column_settings": settings,
+        "rows": [[{"type": "raw_text", "text": text} for text in line] for line in lines],
+    }
     return block, len(lines) - 1
 
 
@@ -55,7 +59,12 @@ def _numeric(lines: list[list[str]], i: int) -> bool:
 
 def figure(file_id: str, spec: dict[str, Any]) -> Block:
     """An uploaded picture with its alternative text."""
-    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt_text(spec), "title": {"type": "plain_text", "text": cut(_title(spec), 1900)}}
+    return {
+        "type": "image",
+        "slack_file": {"id": file_id},
+        "alt_text": alt_text(spec),
+        "title": {"type": "plain_text", "text": cut(_title(spec), 1900)},
+    }
 
 
 def alt_text(spec: dict[str, Any]) -> str:
@@ -89,7 +98,11 @@ def answer_blocks(answer: Answer, plan_id: str, *, figures: Sequence[Block] = ()
 def main_table(answer: Answer) -> Section | None:
     """The one table a message may hold: the summary, else the first that is not folded away."""
     grids = [item for item in answer.sections if item.grid and item.grid.rows]
-    return next((item for item in grids if item.key == "summary"), None) or next((item for item in grids if not item.detail), None) or next(iter(grids), None)
+    return (
+        next((item for item in grids if item.key == "summary"), None)
+        or next((item for item in grids if not item.detail), None)
+        or next(iter(grids), None)
+    )
 
 
 def _why(sections: dict[str, Section]) -> list[Block]:
@@ -127,7 +140,9 @@ def _assumed(sections: dict[str, Section]) -> list[Block]:
 
 def _sources(answer: Answer) -> list[Block]:
     versions = answer.versions.get("law_base", "")
-    laws = list(dict.fromkeys(value.law for result in asked_results(answer.brief, answer.results) for value in result.values.values() if value.law))
+    laws = list(
+        dict.fromkeys(value.law for result in asked_results(answer.brief, answer.results) for value in result.values.values() if value.law)
+    )
     cites = {item.law: item.cite for item in answer.sources}
     told = "; ".join(mrkdwn(f"{law} ({cites[law]})" if law in cites else law) for law in laws[:4])
     return [context(f"*Laws:* {told}" + (f" · law base {mrkdwn(versions)}" if versions else ""))] if told else []
@@ -151,7 +166,12 @@ def buttons(answer: Answer, plan_id: str, link: str = "") -> Block:
 def other_laws(answer: Answer) -> list[str]:
     """Laws that answer the same question and can be chosen instead."""
     used = {value.law for result in asked_results(answer.brief, answer.results) for value in result.values.values()}
-    named = [value.law for result in asked_results(answer.brief, answer.results) for other in result.alternatives for value in other.values.values()]
+    named = [
+        value.law
+        for result in asked_results(answer.brief, answer.results)
+        for other in result.alternatives
+        for value in other.values.values()
+    ]
     return [law for law in dict.fromkeys(named) if law and law not in used]
 
 
@@ -169,7 +189,9 @@ def explain_blocks(answer: Answer) -> list[Block]:
 
 def _explained(result: Result) -> list[Block]:
     title = result.tool.replace("_", " ").capitalize()
-    parts = [_value_lines(key, result.values[key]) for key in [*result.headline, *(key for key in result.values if key not in result.headline)]]
+    parts = [
+        _value_lines(key, result.values[key]) for key in [*result.headline, *(key for key in result.values if key not in result.headline)]
+    ]
     return [section(f"*{mrkdwn(title)}*\n{text}") for text in _packed(parts)[:4]]
 
 
@@ -189,8 +211,12 @@ def _value_lines(key: str, value: Value) -> str:
     head = f"• *{mrkdwn(value.label or key.replace('_', ' '))}*: {mrkdwn(cut(quantity(value.value, value.unit), 200))}"
     if value.low is not None and value.high is not None:
         head += f" ({mrkdwn(quantity(value.low, value.unit))} to {mrkdwn(quantity(value.high, value.unit))})"
-    facts = [mrkdwn(value.law), code(cut(value.formula, 300)), mrkdwn(cut(value.source, 200)), mrkdwn("outside the fitted range: " + "; ".join(value.outside))
-             if value.outside else ""]
+    facts = [
+        mrkdwn(value.law),
+        code(cut(value.formula, 300)),
+        mrkdwn(cut(value.source, 200)),
+        mrkdwn("outside the fitted range: " + "; ".join(value.outside)) if value.outside else "",
+    ]
     told = " · ".join(fact for fact in facts if fact)
     return f"{head}\n    {told}" if told else head
 
@@ -200,7 +226,11 @@ def fit_blocks(name: str, fits: Sequence[dict[str, Any]], figures: Sequence[Bloc
     first = fits[0]
     text = f"{first['form']} fitted to {name}: {first['report'].get('verdict', '')}" if len(fits) == 1 else f"{len(fits)} fits to {name}"
     blocks = [section(f"*{mrkdwn(cut(text, 600))}*")]
-    rows = [[_group(fit), key, f"{value:.6g}", *_spread(fit["report"], key)] for fit in fits for key, value in (fit["report"].get("params") or {}).items()]
+    rows = [
+        [_group(fit), key, f"{value:.6g}", *_spread(fit["report"], key)]
+        for fit in fits
+        for key, value in (fit["report"].get("params") or {}).items()
+    ]
     if rows:
         blocks.append(table(["group", "coefficient", "value", "standard error", "90% interval"], rows)[0])
         more = len(rows) - TABLE_ROWS
@@ -213,8 +243,15 @@ def fit_blocks(name: str, fits: Sequence[dict[str, Any]], figures: Sequence[Bloc
     if notes:
         blocks.append(section("*About the table*\n" + bullets([mrkdwn(str(note)) for note in dict.fromkeys(map(str, notes))])))
     laws = [fit["id"] for fit in fits if fit["has_law"]]
-    blocks.append(context("The fitted law is used for the questions that follow in this thread." if len(laws) == 1 else
-                          f"Stored as {mrkdwn(', '.join(laws[:6]))}." if laws else "These runs determine no law; the verdict says why."))
+    blocks.append(
+        context(
+            "The fitted law is used for the questions that follow in this thread."
+            if len(laws) == 1
+            else f"Stored as {mrkdwn(', '.join(laws[:6]))}."
+            if laws
+            else "These runs determine no law; the verdict says why."
+        )
+    )
     return text, blocks
 
 

@@ -46,14 +46,22 @@ class Delivery:
 
     def step(self, ident: str, title: str, status: str, details: str = "") -> None:
         """Note a step: pending, in_progress, complete or error."""
-        self._steps[ident] = {"type": "task_update", "id": ident, "title": title, "status": status, **({"details": details} if details else {})}
+        self._steps[ident] = {
+            "type": "task_update",
+            "id": ident,
+            "title": title,
+            "status": status,
+            **({"details": details} if details else {}),
+        }
 
     async def later(self, text: str) -> None:
         """Close the stream with a note; the answer will be a message of its own."""
         await self._stop_pump()
         if self._streaming:
             self._streaming = False
-            await self._try("chat.stopStream", channel=self.turn.channel, ts=self.ts, chunks=[*self._news(), {"type": "markdown_text", "text": text}])
+            await self._try(
+                "chat.stopStream", channel=self.turn.channel, ts=self.ts, chunks=[*self._news(), {"type": "markdown_text", "text": text}]
+            )
         elif self.ts:
             await self._try("chat.update", channel=self.turn.channel, ts=self.ts, text=text)
         self.ts = ""
@@ -81,7 +89,9 @@ class Delivery:
         if self._streaming:
             self._streaming = False
             try:
-                await self._web.call("chat.stopStream", channel=self.turn.channel, ts=self.ts, chunks=self._news() or None, blocks=blocks, metadata=metadata)
+                await self._web.call(
+                    "chat.stopStream", channel=self.turn.channel, ts=self.ts, chunks=self._news() or None, blocks=blocks, metadata=metadata
+                )
                 return self.ts
             except Refused as error:
                 if error.error not in _GONE:
@@ -108,8 +118,16 @@ class Delivery:
                     # Found is either the answer or the note that it is being worked on: an update makes it the answer.
                     await self._web.call("chat.update", channel=self.turn.channel, ts=found, text=text, blocks=blocks, metadata=metadata)
                     return await self._at(found)
-                reply = await self._web.once("chat.postMessage", channel=self.turn.channel, thread_ts=self.turn.thread or None, text=text, blocks=blocks,
-                                             metadata=metadata, unfurl_links=False, unfurl_media=False)
+                reply = await self._web.once(
+                    "chat.postMessage",
+                    channel=self.turn.channel,
+                    thread_ts=self.turn.thread or None,
+                    text=text,
+                    blocks=blocks,
+                    metadata=metadata,
+                    unfurl_links=False,
+                    unfurl_media=False,
+                )
                 return await self._at(reply["ts"])
             except Unsure:
                 if time.monotonic() > until:
@@ -128,7 +146,7 @@ class Delivery:
         method = "conversations.replies" if self.turn.thread else "conversations.history"
         cursor: str | None = None
         while True:
-            where = {"ts": self.turn.thread} if self.turn.thread else {}
+            where: dict[str, Any] = {"ts": self.turn.thread} if self.turn.thread else {}
             page = await self._web.call(method, channel=self.turn.channel, include_all_metadata=True, limit=200, cursor=cursor, **where)
             for message in page.get("messages", []):
                 metadata = message.get("metadata") or {}
@@ -141,7 +159,14 @@ class Delivery:
     async def _privately(self, text: str, blocks: Blocks) -> str:
         """An ephemeral message cannot be looked up: after a call of unknown outcome it is not sent again, the plan is in App Home."""
         try:
-            await self._web.once("chat.postEphemeral", channel=self.turn.channel, user=self.turn.user, thread_ts=self.turn.thread or None, text=text, blocks=blocks)
+            await self._web.once(
+                "chat.postEphemeral",
+                channel=self.turn.channel,
+                user=self.turn.user,
+                thread_ts=self.turn.thread or None,
+                text=text,
+                blocks=blocks,
+            )
         except Refused as error:
             if error.error in _NO_FIGURE and len(without_figures(blocks)) < len(blocks):
                 return await self._privately(text, without_figures(blocks))
@@ -182,15 +207,24 @@ class Delivery:
     async def _open_stream(self) -> None:
         turn = self.turn
         try:
-            reply = await self._web.once("chat.startStream", channel=turn.channel, thread_ts=turn.thread, recipient_user_id=turn.user,
-                                         recipient_team_id=turn.team, task_display_mode="timeline", chunks=self._news() or None)
+            reply = await self._web.once(
+                "chat.startStream",
+                channel=turn.channel,
+                thread_ts=turn.thread,
+                recipient_user_id=turn.user,
+                recipient_team_id=turn.team,
+                task_display_mode="timeline",
+                chunks=self._news() or None,
+            )
             self._streaming = True
             await self._at(reply["ts"])
         except Refused as error:
             log.info("no stream", error=error.error)
             metadata = {"event_type": EVENT_TYPE, "event_payload": {"key": turn.key}}
             try:
-                reply = await self._web.once("chat.postMessage", channel=turn.channel, thread_ts=turn.thread, text="Working on it", metadata=metadata)
+                reply = await self._web.once(
+                    "chat.postMessage", channel=turn.channel, thread_ts=turn.thread, text="Working on it", metadata=metadata
+                )
                 await self._at(reply["ts"])
             except Unsure:
                 self._resumed = True  # the note may be there: look before posting the answer

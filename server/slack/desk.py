@@ -37,8 +37,9 @@ _WAITING = 64  # turns that may wait for plans at a time; the plans themselves a
 class Desk:
     """Everything a turn needs: the store, the plans, the jobs and the Web API."""
 
-    def __init__(self, settings: SlackSettings, memory: Memory, plans: Plans, jobs: Jobs, speakers: Speakers,
-                 workers: Workers | None = None) -> None:
+    def __init__(
+        self, settings: SlackSettings, memory: Memory, plans: Plans, jobs: Jobs, speakers: Speakers, workers: Workers | None = None
+    ) -> None:
         self.workers = workers
         self.settings, self.memory, self.plans, self.jobs, self.speakers = settings, memory, plans, jobs, speakers
         self.session: aiohttp.ClientSession | None = None
@@ -85,7 +86,9 @@ class Desk:
 
     async def draw(self, spec: dict[str, Any]) -> bytes | None:
         """A figure as PNG, one at a time; None without the extra `figures`."""
-        return await asyncio.get_running_loop().run_in_executor(self._drawing, self.workers.draw if self.workers is not None else picture, spec)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._drawing, self.workers.draw if self.workers is not None else picture, spec
+        )
 
     async def take(self, turn: Turn, event_id: str = "") -> bool:
         """Take a turn up and begin on it, unless it was taken up before by whichever process."""
@@ -110,7 +113,7 @@ class Desk:
                     if turn.key not in self._running:
                         log.info("taken over", kind=turn.kind, team=turn.team)
                         self._begin(turn, resumed=True)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the store may be away for a while; the watch goes on
                 log.warning("watch", error=type(error).__name__)
             await asyncio.sleep(lease / 4)
 
@@ -154,14 +157,18 @@ class Desk:
             await self._edited(web, turn)
         elif turn.kind == "share":
             made = await self.think(self.plans.get, turn.owner, turn.plan_id)
-            await delivery.finish(made.headline, answers.message(made.out.answer, made.id, await self._figures(web, made), self.link(turn, made), turn.user))
+            await delivery.finish(
+                made.headline, answers.message(made.out.answer, made.id, await self._figures(web, made), self.link(turn, made), turn.user)
+            )
         elif turn.kind == "explain":
             made = await self.think(self.plans.get, turn.owner, turn.plan_id)
             await delivery.finish(f"How this comes about: {made.headline}", explain_blocks(made.out.answer))
         else:
             await self._answer(web, turn, delivery)
 
-    async def _answer(self, web: Web, turn: Turn, delivery: Delivery, previous: dict[str, Any] | None = None, use_previous: bool = False) -> None:
+    async def _answer(
+        self, web: Web, turn: Turn, delivery: Delivery, previous: dict[str, Any] | None = None, use_previous: bool = False
+    ) -> None:
         """A question, or a brief made from a form, answered in its conversation."""
         thread = await self.record(self.memory.thread, turn)
         before = previous if use_previous else thread.brief if thread else None
@@ -172,11 +179,27 @@ class Desk:
         except (InputError, NotThere) as error:
             await delivery.finish(str(error), notice_blocks(str(error)))
             return
-        blocks = answers.message(made.out.answer, made.id, await self._figures(web, made), self.link(turn, made),
-                                 turn.user if not turn.source and not turn.private else "")
+        blocks = answers.message(
+            made.out.answer,
+            made.id,
+            await self._figures(web, made),
+            self.link(turn, made),
+            turn.user if not turn.source and not turn.private else "",
+        )
         ts = await delivery.finish(made.headline, blocks)
-        kept = SlackAnswer(key=turn.key, team=turn.team, channel=turn.channel, thread=turn.thread or ts, user=turn.user, source=turn.source, ts=ts,
-                           plan_id=made.id, question=turn.text or made.question or made.headline, headline=made.headline, before=before)
+        kept = SlackAnswer(
+            key=turn.key,
+            team=turn.team,
+            channel=turn.channel,
+            thread=turn.thread or ts,
+            user=turn.user,
+            source=turn.source,
+            ts=ts,
+            plan_id=made.id,
+            question=turn.text or made.question or made.headline,
+            headline=made.headline,
+            before=before,
+        )
         brief = None if made.out.answer.brief.task == "out_of_scope" else made.out.answer.brief.stated()
         await self.record(self.memory.answered, kept, turn.conversation or ts, brief)
 
@@ -187,7 +210,7 @@ class Desk:
             loop.call_soon_threadsafe(answers.show_step, delivery, event)
 
         if turn.kind == "plan":
-            asked = PlanIn(brief=turn.brief, law=law)
+            asked = PlanIn(question="", brief=turn.brief, law=law)
         else:
             asked = PlanIn(question=turn.text, law=law, previous=turn.brief if turn.brief is not None else before)
         return await self.think(self.plans.make, turn.owner, asked, tell)
@@ -242,7 +265,8 @@ class Desk:
         except NotThere:
             return None
 
-    async def brief_from(self, call: Callable[[Answer, dict[str, str]], tuple[Brief | None, dict[str, str]]], answer: Answer,
-                         given: dict[str, str]) -> tuple[Brief | None, dict[str, str]]:
+    async def brief_from(
+        self, call: Callable[[Answer, dict[str, str]], tuple[Brief | None, dict[str, str]]], answer: Answer, given: dict[str, str]
+    ) -> tuple[Brief | None, dict[str, str]]:
         """What a form says, read beside the event loop."""
         return await self.record(call, answer, given)

@@ -52,7 +52,9 @@ def register(bolt: AsyncApp, desk: Desk, installations: Installations) -> None:
     @bolt.event("assistant_thread_started")
     async def assistant(event: dict[str, Any], body: dict[str, Any]) -> None:
         thread = event["assistant_thread"]
-        await _suggest(desk, body.get("enterprise_id") or "", body.get("team_id", ""), channel_id=thread["channel_id"], thread_ts=thread["thread_ts"])
+        await _suggest(
+            desk, body.get("enterprise_id") or "", body.get("team_id", ""), channel_id=thread["channel_id"], thread_ts=thread["thread_ts"]
+        )
 
     @bolt.event("tokens_revoked")
     @bolt.event("app_uninstalled")

@@ -45,7 +45,17 @@ async def fit_table(desk: Desk, web: Web, turn: Turn, delivery: Delivery) -> Non
     text, blocks = fit_blocks(name, fits)
     ts = await delivery.finish(text, blocks)
     laws = [fit["id"] for fit in fits if fit["has_law"]]
-    kept = SlackAnswer(key=turn.key, team=turn.team, channel=turn.channel, thread=turn.thread, user=turn.user, source=turn.source, ts=ts, question=name, headline=text)
+    kept = SlackAnswer(
+        key=turn.key,
+        team=turn.team,
+        channel=turn.channel,
+        thread=turn.thread,
+        user=turn.user,
+        source=turn.source,
+        ts=ts,
+        question=name,
+        headline=text,
+    )
     await desk.record(desk.memory.answered, kept, turn.conversation, None, laws[0] if len(laws) == 1 else None)
 
 
@@ -57,7 +67,7 @@ async def _handed_in(desk: Desk, web: Web, turn: Turn, name: str, delivery: Deli
     delivery.step("table", f"Read {name}", "in_progress")
     content = await _downloaded(web, turn, desk.settings.max_upload_bytes)
     runs = await desk.record(keep_runs, desk.memory.store, turn.owner, turn.key, name, content)
-    request = FitIn(runs=runs, bootstrap=desk.settings.fit_resamples).model_dump(mode="json")
+    request = FitIn.model_validate({"runs": runs, "bootstrap": desk.settings.fit_resamples}).model_dump(mode="json")
     job = await desk.record(desk.jobs.submit, turn.owner, "slack", "fit", request)
     await desk.record(desk.memory.handed_in, turn.key, job.id)
     delivery.step("table", f"Read {name}", "complete")
@@ -95,4 +105,7 @@ def stored_fits(store: Store, owner: str, job_id: str) -> list[dict[str, Any]]:
     """The fits of a job, in the order of their groups. Blocks."""
     with store.read() as session:
         rows = session.exec(select(Fit).where(Fit.owner == owner, Fit.job_id == job_id))
-        return [{"id": row.id, "form": row.form, "report": row.report, "has_law": row.card is not None} for row in sorted(rows, key=lambda row: row.place)]
+        return [
+            {"id": row.id, "form": row.form, "report": row.report, "has_law": row.card is not None}
+            for row in sorted(rows, key=lambda row: row.place)
+        ]

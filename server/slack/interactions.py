@@ -21,7 +21,7 @@ log: Any = structlog.get_logger("slack")
 Ack = Callable[..., Awaitable[Any]]
 Body = dict[str, Any]
 
-_USAGE = "Ask about training or serving a model, for example: `/flopwise best model for 1e22 FLOPs on 8 H100s`. Add _only for me_ for an answer nobody else sees."
+_USAGE = "Ask about training or serving a model, for example: `/flopwise best model for 1e22 FLOPs on 8 H100s`. Add _only for me_ for an answer only you see."
 _GONE = "This plan is not kept any more. Please ask again."
 
 
@@ -35,8 +35,19 @@ def register(bolt: AsyncApp, desk: Desk) -> None:
             await ack({"response_type": "ephemeral", "text": _USAGE})
             return
         await ack()
-        await desk.take(Turn(key=f"command:{body['trigger_id']}", kind="question", team=_team(body), enterprise=body.get("enterprise_id") or "", text=text,
-                             channel=body["channel_id"], user=body["user_id"], private=private, response_url=body.get("response_url", "")))
+        await desk.take(
+            Turn(
+                key=f"command:{body['trigger_id']}",
+                kind="question",
+                team=_team(body),
+                enterprise=body.get("enterprise_id") or "",
+                text=text,
+                channel=body["channel_id"],
+                user=body["user_id"],
+                private=private,
+                response_url=body.get("response_url", ""),
+            )
+        )
 
     @bolt.shortcut("plan_this")
     async def shortcut(ack: Ack, body: Body) -> None:
@@ -109,11 +120,22 @@ def _forms(bolt: AsyncApp, desk: Desk) -> None:
         await ack()
         to = modals.filled(view).get("to", "")
         private = modals.private_of(view)
-        await desk.take(Turn(key=_view_key(body, view), kind="share", team=_team(body), enterprise=_enterprise(body), channel=to, user=body["user"]["id"],
-                             plan_id=private["plan"]))
+        await desk.take(
+            Turn(
+                key=_view_key(body, view),
+                kind="share",
+                team=_team(body),
+                enterprise=_enterprise(body),
+                channel=to,
+                user=body["user"]["id"],
+                plan_id=private["plan"],
+            )
+        )
 
 
-async def _submitted(desk: Desk, ack: Ack, body: Body, view: Body, read: Callable[[Answer, dict[str, str]], tuple[Brief | None, dict[str, str]]]) -> None:
+async def _submitted(
+    desk: Desk, ack: Ack, body: Body, view: Body, read: Callable[[Answer, dict[str, str]], tuple[Brief | None, dict[str, str]]]
+) -> None:
     """A form of fields: errors go back into it, else the changed brief is planned."""
     private, given = modals.private_of(view), modals.filled(view)
     answer = await desk.plan_of(_owner(body), private["plan"])
@@ -135,13 +157,30 @@ async def _submitted(desk: Desk, ack: Ack, body: Body, view: Body, read: Callabl
 
 def _of_form(body: Body, view: Body, kind: Any, **more: Any) -> Turn:
     where = modals.private_of(view)
-    return Turn(key=_view_key(body, view), kind=kind, team=_team(body), enterprise=_enterprise(body), channel=where["channel"], thread=where["thread"],
-                user=body["user"]["id"], private=where["private"], **more)
+    return Turn(
+        key=_view_key(body, view),
+        kind=kind,
+        team=_team(body),
+        enterprise=_enterprise(body),
+        channel=where["channel"],
+        thread=where["thread"],
+        user=body["user"]["id"],
+        private=where["private"],
+        **more,
+    )
 
 
 def _turn(body: Body, kind: Any, **more: Any) -> Turn:
-    return Turn(key=f"action:{body['trigger_id']}", kind=kind, team=_team(body), enterprise=_enterprise(body), channel=body["channel"]["id"],
-                user=body["user"]["id"], response_url=body.get("response_url", ""), **more)
+    return Turn(
+        key=f"action:{body['trigger_id']}",
+        kind=kind,
+        team=_team(body),
+        enterprise=_enterprise(body),
+        channel=body["channel"]["id"],
+        user=body["user"]["id"],
+        response_url=body.get("response_url", ""),
+        **more,
+    )
 
 
 def _where(body: Body) -> dict[str, Any]:
@@ -150,7 +189,12 @@ def _where(body: Body) -> dict[str, Any]:
     message = body.get("message", {})
     ts = container.get("message_ts") or message.get("ts", "")
     thread = container.get("thread_ts") or message.get("thread_ts") or ("" if container.get("is_ephemeral") else ts)
-    return {"plan": body["actions"][0]["value"], "channel": (body.get("channel") or {}).get("id", ""), "thread": thread, "private": bool(container.get("is_ephemeral"))}
+    return {
+        "plan": body["actions"][0]["value"],
+        "channel": (body.get("channel") or {}).get("id", ""),
+        "thread": thread,
+        "private": bool(container.get("is_ephemeral")),
+    }
 
 
 def _view_key(body: Body, view: Body) -> str:

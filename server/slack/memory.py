@@ -43,8 +43,17 @@ class Memory:
         """Take a turn up, unless it or its event was taken up before. It stays open until `done`."""
         try:
             with self.store.write() as session:
-                session.add(SlackEvent(key=turn.key, kind="turn", team=turn.team, user=turn.user, status="open", turn=turn.model_dump(mode="json"),
-                                       until=moment(self.lease)))
+                session.add(
+                    SlackEvent(
+                        key=turn.key,
+                        kind="turn",
+                        team=turn.team,
+                        user=turn.user,
+                        status="open",
+                        turn=turn.model_dump(mode="json"),
+                        until=moment(self.lease),
+                    )
+                )
                 if event_id and f"event:{event_id}" != turn.key:
                     session.add(SlackEvent(key=f"event:{event_id}", kind="event", team=turn.team))
         except IntegrityError:
@@ -54,7 +63,9 @@ class Memory:
     def renew(self, keys: list[str]) -> None:
         """Say that turns are still being worked on."""
         with self.store.write() as session:
-            session.exec(update(SlackEvent).where(col(SlackEvent.key).in_(keys), col(SlackEvent.status) == "open").values(until=moment(self.lease)))
+            session.exec(
+                update(SlackEvent).where(col(SlackEvent.key).in_(keys), col(SlackEvent.status) == "open").values(until=moment(self.lease))
+            )
 
     def abandoned(self) -> list[Turn]:
         """Take over the turns whose process went silent; each goes to one process only."""
@@ -64,8 +75,11 @@ class Memory:
         for row in rows:
             over = row.attempts + 1 >= MAX_ATTEMPTS
             with self.store.write() as session:
-                changed: Any = session.exec(update(SlackEvent).where(col(SlackEvent.key) == row.key, col(SlackEvent.until) == row.until).values(
-                    until=moment(self.lease), attempts=row.attempts + 1, status="done" if over else "open"))
+                changed: Any = session.exec(
+                    update(SlackEvent)
+                    .where(col(SlackEvent.key) == row.key, col(SlackEvent.until) == row.until)
+                    .values(until=moment(self.lease), attempts=row.attempts + 1, status="done" if over else "open")
+                )
             if changed.rowcount == 1 and not over:
                 mine.append(Turn.model_validate(row.turn))
         return mine
@@ -115,7 +129,8 @@ class Memory:
         with self.store.write() as session:
             session.merge(answer)
             thread = session.get(SlackThread, (answer.team, answer.channel, conversation)) or SlackThread(
-                team=answer.team, channel=answer.channel, thread=conversation)
+                team=answer.team, channel=answer.channel, thread=conversation
+            )
             if brief is not None:
                 thread.brief, thread.last = brief, answer.key
             thread.law, thread.updated = law or thread.law, now()
@@ -124,20 +139,33 @@ class Memory:
     def answer_to(self, team: str, channel: str, source: str) -> SlackAnswer | None:
         """The answer to a message."""
         with self.store.read() as session:
-            return session.exec(select(SlackAnswer).where(SlackAnswer.team == team, SlackAnswer.channel == channel, SlackAnswer.source == source)).first()
+            return session.exec(
+                select(SlackAnswer).where(SlackAnswer.team == team, SlackAnswer.channel == channel, SlackAnswer.source == source)
+            ).first()
 
     def taken_back(self, answer: SlackAnswer) -> None:
         """Forget an answer; a conversation whose brief it set goes back to the brief before."""
         with self.store.write() as session:
-            session.exec(update(SlackThread).where(col(SlackThread.team) == answer.team, col(SlackThread.channel) == answer.channel,
-                                                   col(SlackThread.last) == answer.key).values(brief=answer.before, last=""))
+            session.exec(
+                update(SlackThread)
+                .where(
+                    col(SlackThread.team) == answer.team, col(SlackThread.channel) == answer.channel, col(SlackThread.last) == answer.key
+                )
+                .values(brief=answer.before, last="")
+            )
             session.exec(delete(SlackAnswer).where(col(SlackAnswer.key) == answer.key))
 
     def recent(self, team: str, user: str, limit: int = 10) -> list[SlackAnswer]:
         """A person's latest plans, newest first."""
         with self.store.read() as session:
-            return list(session.exec(select(SlackAnswer).where(SlackAnswer.team == team, SlackAnswer.user == user, SlackAnswer.plan_id != "")
-                                     .order_by(col(SlackAnswer.created).desc()).limit(limit)))
+            return list(
+                session.exec(
+                    select(SlackAnswer)
+                    .where(SlackAnswer.team == team, SlackAnswer.user == user, SlackAnswer.plan_id != "")
+                    .order_by(col(SlackAnswer.created).desc())
+                    .limit(limit)
+                )
+            )
 
     def forget(self, team: str) -> None:
         """Forget a workspace's conversations and answers."""

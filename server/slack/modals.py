@@ -20,9 +20,15 @@ _MOST_FIELDS = 20
 
 def modal(callback: str, title: str, submit: str, blocks: list[Block], private: dict[str, Any]) -> dict[str, Any]:
     """A modal view; `private` comes back with the submission."""
-    return {"type": "modal", "callback_id": callback, "title": {"type": "plain_text", "text": cut(title, 24)}, "blocks": blocks,
-            "close": {"type": "plain_text", "text": "Cancel"}, "private_metadata": json.dumps(private, separators=(",", ":")),
-            **({"submit": {"type": "plain_text", "text": submit}} if submit else {})}
+    return {
+        "type": "modal",
+        "callback_id": callback,
+        "title": {"type": "plain_text", "text": cut(title, 24)},
+        "blocks": blocks,
+        "close": {"type": "plain_text", "text": "Cancel"},
+        "private_metadata": json.dumps(private, separators=(",", ":")),
+        **({"submit": {"type": "plain_text", "text": submit}} if submit else {}),
+    }
 
 
 def needs_modal(answer: Answer, private: dict[str, Any]) -> dict[str, Any]:
@@ -35,8 +41,18 @@ def needs_modal(answer: Answer, private: dict[str, Any]) -> dict[str, Any]:
 
 def what_if_modal(answer: Answer, private: dict[str, Any]) -> dict[str, Any]:
     """What a plan was asked for, to be changed."""
-    said = {"type": "input", "block_id": "say", "optional": True, "label": {"type": "plain_text", "text": "Say what changes"},
-            "element": {"type": "plain_text_input", "action_id": "value", "max_length": 2000, "placeholder": {"type": "plain_text", "text": "with 16 H100s instead"}}}
+    said = {
+        "type": "input",
+        "block_id": "say",
+        "optional": True,
+        "label": {"type": "plain_text", "text": "Say what changes"},
+        "element": {
+            "type": "plain_text_input",
+            "action_id": "value",
+            "max_length": 2000,
+            "placeholder": {"type": "plain_text", "text": "with 16 H100s instead"},
+        },
+    }
     stated = [(field, value) for field, value in answer.brief.stated().items() if field in LIMITS or field == "accelerator"]
     fields = [_field(field, need(field).example, need(field).unit, _shown(field, value)) for field, value in stated[:_MOST_FIELDS]]
     return modal("what_if", "What if…", "Plan", [said, *fields], private)
@@ -45,18 +61,36 @@ def what_if_modal(answer: Answer, private: dict[str, Any]) -> dict[str, Any]:
 def law_modal(answer: Answer, private: dict[str, Any]) -> dict[str, Any]:
     """The choice of another law for the same question."""
     book = LawBook()
-    options = [{"text": {"type": "plain_text", "text": cut(law, 75)}, "value": cut(law, 150), "description": {"type": "plain_text", "text": cut(book.get(law).title, 75)}}
-               for law in other_laws(answer)[:100]]
-    choice = {"type": "input", "block_id": "law", "label": {"type": "plain_text", "text": "Law"},
-              "element": {"type": "static_select", "action_id": "value", "options": options}}
+    options = [
+        {
+            "text": {"type": "plain_text", "text": cut(law, 75)},
+            "value": cut(law, 150),
+            "description": {"type": "plain_text", "text": cut(book.get(law).title, 75)},
+        }
+        for law in other_laws(answer)[:100]
+    ]
+    choice = {
+        "type": "input",
+        "block_id": "law",
+        "label": {"type": "plain_text", "text": "Law"},
+        "element": {"type": "static_select", "action_id": "value", "options": options},
+    }
     return modal("other_law", "Other law", "Plan", [choice], private)
 
 
 def share_modal(private: dict[str, Any]) -> dict[str, Any]:
     """Where to share a plan."""
-    choice = {"type": "input", "block_id": "to", "label": {"type": "plain_text", "text": "Share the plan in"},
-              "element": {"type": "conversations_select", "action_id": "value", "default_to_current_conversation": True,
-                          "filter": {"include": ["public", "private", "im", "mpim"], "exclude_bot_users": True}}}
+    choice = {
+        "type": "input",
+        "block_id": "to",
+        "label": {"type": "plain_text", "text": "Share the plan in"},
+        "element": {
+            "type": "conversations_select",
+            "action_id": "value",
+            "default_to_current_conversation": True,
+            "filter": {"include": ["public", "private", "im", "mpim"], "exclude_bot_users": True},
+        },
+    }
     return modal("share", "Share", "Share", [choice], private)
 
 
@@ -77,8 +111,13 @@ def _for_modal(block: Block) -> list[Block]:
 def _field(field: str, example: str, unit: str, value: str = "") -> Block:
     shown = {"placeholder": {"type": "plain_text", "text": cut(example, 150)}} if example else {}
     given = {"initial_value": value} if value else {}
-    return {"type": "input", "block_id": field, "optional": True, "label": {"type": "plain_text", "text": cut(f"{_name(field)}{f' ({unit})' if unit else ''}", 2000)},
-            "element": {"type": "plain_text_input", "action_id": "value", "max_length": 200, **shown, **given}}
+    return {
+        "type": "input",
+        "block_id": field,
+        "optional": True,
+        "label": {"type": "plain_text", "text": cut(f"{_name(field)}{f' ({unit})' if unit else ''}", 2000)},
+        "element": {"type": "plain_text_input", "action_id": "value", "max_length": 200, **shown, **given},
+    }
 
 
 def _name(field: str) -> str:

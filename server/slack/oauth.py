@@ -47,11 +47,18 @@ class Installations(AsyncInstallationStore):
     def _save(self, installation: Installation) -> None:
         data = {name: value for name, value in installation.to_dict().items() if isinstance(value, str | int | float | bool)}
         with self._store.write() as session:
-            session.merge(SlackInstallation(enterprise=installation.enterprise_id or "", team=_team(installation.team_id, installation.is_enterprise_install),
-                                            data=data, updated=now()))
+            session.merge(
+                SlackInstallation(
+                    enterprise=installation.enterprise_id or "",
+                    team=_team(installation.team_id, installation.is_enterprise_install),
+                    data=data,
+                    updated=now(),
+                )
+            )
 
-    async def async_find_installation(self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None,
-                                      is_enterprise_install: bool | None = False) -> Installation | None:
+    async def async_find_installation(
+        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None, is_enterprise_install: bool | None = False
+    ) -> Installation | None:
         """The workspace's installation, or its organisation's."""
         del user_id
         data = await asyncio.to_thread(self._find, enterprise_id or "", _team(team_id, is_enterprise_install))
@@ -64,9 +71,13 @@ class Installations(AsyncInstallationStore):
             # installed_at is written as text by the SDK and read back by it
             return dict(row.data) if row else None
 
-    async def async_find_bot(self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False) -> Bot | None:
+    async def async_find_bot(
+        self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
+    ) -> Bot | None:
         """The bot of the workspace's installation."""
-        found = await self.async_find_installation(enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=is_enterprise_install)
+        found = await self.async_find_installation(
+            enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=is_enterprise_install
+        )
         return found.to_bot() if found else None
 
     async def async_delete_installation(self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None) -> None:
@@ -80,7 +91,9 @@ class Installations(AsyncInstallationStore):
 
     def _delete(self, enterprise: str, team: str) -> None:
         with self._store.write() as session:
-            session.exec(delete(SlackInstallation).where(col(SlackInstallation.enterprise) == enterprise, col(SlackInstallation.team) == team))
+            session.exec(
+                delete(SlackInstallation).where(col(SlackInstallation.enterprise) == enterprise, col(SlackInstallation.team) == team)
+            )
 
 
 def _team(team: str | None, whole_organisation: bool | None) -> str:
@@ -154,14 +167,24 @@ class Speakers:
         if found is None:
             return None
         token, bot_user, bot = found
-        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, user_id=user_id, bot_token=token, bot_user_id=bot_user or None, bot_id=bot or None)
+        return AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, user_id=user_id, bot_token=token, bot_user_id=bot_user or None, bot_id=bot or None
+        )
 
 
 def oauth_flow(settings: SlackSettings, installations: Installations, store: Store) -> AsyncOAuthFlow | None:
     """`/slack/install` and `/slack/oauth_redirect`, where workspaces install the app themselves."""
     if settings.client_id is None or settings.client_secret is None:
         return None
-    given = AsyncOAuthSettings(client_id=settings.client_id, client_secret=settings.client_secret.get_secret_value(), scopes=list(BOT_SCOPES),
-                               redirect_uri=settings.redirect_url, install_path="/slack/install", redirect_uri_path="/slack/oauth_redirect",
-                               installation_store=installations, state_store=States(store), state_expiration_seconds=STATE_SECONDS)
+    given = AsyncOAuthSettings(
+        client_id=settings.client_id,
+        client_secret=settings.client_secret.get_secret_value(),
+        scopes=list(BOT_SCOPES),
+        redirect_uri=settings.redirect_url,
+        install_path="/slack/install",
+        redirect_uri_path="/slack/oauth_redirect",
+        installation_store=installations,
+        state_store=States(store),
+        state_expiration_seconds=STATE_SECONDS,
+    )
     return AsyncOAuthFlow(client=AsyncWebClient(base_url=settings.api_url), settings=given)

@@ -7,8 +7,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from knowledge.errors import InputError
 
-BOT_SCOPES = ("app_mentions:read", "assistant:write", "channels:history", "chat:write", "chat:write.public", "commands", "files:read", "files:write",
-              "groups:history", "im:history", "mpim:history")
+BOT_SCOPES = (
+    "app_mentions:read",
+    "assistant:write",
+    "channels:history",
+    "chat:write",
+    "chat:write.public",
+    "commands",
+    "files:read",
+    "files:write",
+    "groups:history",
+    "im:history",
+    "mpim:history",
+)
 
 
 class SlackSettings(BaseSettings):

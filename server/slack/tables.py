@@ -18,14 +18,14 @@ class SlackEvent(SQLModel, table=True):
 
     key: str = Field(primary_key=True, max_length=200)
     kind: str = Field(max_length=16)
-    team: str = Field("", max_length=32)
-    user: str = Field("", max_length=32)
-    status: str = Field("done", max_length=8)
-    turn: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
-    until: str = Field("", max_length=32)
+    team: str = Field(default="", max_length=32)
+    user: str = Field(default="", max_length=32)
+    status: str = Field(default="done", max_length=8)
+    turn: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    until: str = Field(default="", max_length=32)
     attempts: int = 0
-    ts: str = Field("", max_length=32, description="the message the answer goes into, once it is open")
-    job: str = Field("", max_length=64, description="the fit handed in for it")
+    ts: str = Field(default="", max_length=32, description="the message the answer goes into, once it is open")
+    job: str = Field(default="", max_length=64, description="the fit handed in for it")
     created: str = Field(default_factory=now, max_length=32)
 
 
@@ -37,9 +37,9 @@ class SlackThread(SQLModel, table=True):
     team: str = Field(primary_key=True, max_length=32)
     channel: str = Field(primary_key=True, max_length=32)
     thread: str = Field(primary_key=True, max_length=64)
-    brief: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
-    last: str = Field("", max_length=200, description="key of the answer that set the brief")
-    law: str | None = Field(None, max_length=200, description="a law fitted in this thread")
+    brief: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    last: str = Field(default="", max_length=200, description="key of the answer that set the brief")
+    law: str | None = Field(default=None, max_length=200, description="a law fitted in this thread")
     updated: str = Field(default_factory=now, max_length=32)
 
 
@@ -47,19 +47,22 @@ class SlackAnswer(SQLModel, table=True):
     """An answer that was given: to which message, in which message, and the brief it was read against."""
 
     __tablename__ = "slack_answers"  # pyright: ignore[reportAssignmentType]
-    __table_args__ = (Index("ix_slack_answers_user", "team", "user", "created"), Index("ix_slack_answers_source", "team", "channel", "source"))
+    __table_args__ = (
+        Index("ix_slack_answers_user", "team", "user", "created"),
+        Index("ix_slack_answers_source", "team", "channel", "source"),
+    )
 
     key: str = Field(primary_key=True, max_length=200)
     team: str = Field(max_length=32)
     channel: str = Field(max_length=32)
     thread: str = Field(max_length=64)
     user: str = Field(max_length=32)
-    source: str = Field("", max_length=32)
-    ts: str = Field("", max_length=32)
-    plan_id: str = Field("", max_length=64)
-    question: str = Field("", sa_column=Column(Text, nullable=False))
-    headline: str = Field("", sa_column=Column(Text, nullable=False))
-    before: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
+    source: str = Field(default="", max_length=32)
+    ts: str = Field(default="", max_length=32)
+    plan_id: str = Field(default="", max_length=64)
+    question: str = Field(default="", sa_column=Column(Text, nullable=False))
+    headline: str = Field(default="", sa_column=Column(Text, nullable=False))
+    before: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created: str = Field(default_factory=now, max_length=32)
 
 
@@ -68,8 +71,8 @@ class SlackInstallation(SQLModel, table=True):
 
     __tablename__ = "slack_installations"  # pyright: ignore[reportAssignmentType]
 
-    enterprise: str = Field("", primary_key=True, max_length=32)
-    team: str = Field("", primary_key=True, max_length=32)
+    enterprise: str = Field(default="", primary_key=True, max_length=32)
+    team: str = Field(default="", primary_key=True, max_length=32)
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     updated: str = Field(default_factory=now, max_length=32)
 

@@ -31,7 +31,11 @@ def cut(text: str, limit: int) -> str:
 
 def code(text: str) -> str:
     """A formula as code."""
-    return "`" + text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'").replace("\n", " ") + "`" if text.strip() else ""
+    return (
+        "`" + text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'").replace("\n", " ") + "`"
+        if text.strip()
+        else ""
+    )
 
 
 def bullets(lines: list[str], limit: int = 2900) -> str:

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
-_PRIVATE = re.compile(r"(?i)[\s,;(]*\b(?:just|only)\s+(?:for|to)\s+me\b(?:\s*,?\s*please)?\)?|\bprivately\b|\bonly\s+i\s+(?:may|should|can)\s+see\b")
+_PRIVATE = re.compile(
+    r"(?i)[\s,;(]*\b(?:just|only)\s+(?:for|to)\s+me\b(?:\s*,?\s*please)?\)?|\bprivately\b|\bonly\s+i\s+(?:may|should|can)\s+see\b"
+)
 _LINK = re.compile(r"<(?:https?|mailto|tel):[^>|]*\|([^>]*)>|<((?:https?|mailto|tel):[^>]*)>")
 _MENTION = re.compile(r"<@[A-Z0-9]+(?:\|[^>]*)?>")
 _CHANNEL = re.compile(r"<#[A-Z0-9]+\|([^>]*)>")
@@ -74,8 +76,19 @@ def of_message(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:
     if not text and file is None:
         return None
     slim = {name: file.get(name) for name in ("id", "name", "size", "url_private_download", "url_private")} if file else None
-    return Turn(key=f"message:{team}:{channel}:{ts}", kind="fit" if file else "question", team=team, enterprise=body.get("enterprise_id") or "", channel=channel,
-                thread=event.get("thread_ts") or ts, source=ts, user=event["user"], text=text, private=private and not direct, file=slim)
+    return Turn(
+        key=f"message:{team}:{channel}:{ts}",
+        kind="fit" if file else "question",
+        team=team,
+        enterprise=body.get("enterprise_id") or "",
+        channel=channel,
+        thread=event.get("thread_ts") or ts,
+        source=ts,
+        user=event["user"],
+        text=text,
+        private=private and not direct,
+        file=slim,
+    )
 
 
 def of_change(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:
@@ -90,6 +103,15 @@ def of_change(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:
         return None
     source = after.get("ts") or before.get("ts") or event.get("deleted_ts", "")
     private, text = asked_privately(words(after.get("text", "")))
-    return Turn(key=f"event:{body.get('event_id', '')}", kind=kind, team=body.get("team_id", ""), enterprise=body.get("enterprise_id") or "",
-                channel=event.get("channel", ""), thread=after.get("thread_ts") or before.get("thread_ts") or source, source=source,
-                user=after.get("user") or before.get("user") or "", text=text, private=private)
+    return Turn(
+        key=f"event:{body.get('event_id', '')}",
+        kind=kind,
+        team=body.get("team_id", ""),
+        enterprise=body.get("enterprise_id") or "",
+        channel=event.get("channel", ""),
+        thread=after.get("thread_ts") or before.get("thread_ts") or source,
+        source=source,
+        user=after.get("user") or before.get("user") or "",
+        text=text,
+        private=private,
+    )

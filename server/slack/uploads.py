@@ -27,7 +27,9 @@ async def download(web: Web, file: dict[str, Any], limit: int) -> bytes:
     if int(file.get("size") or 0) > limit:
         raise InputError("file", f"has {int(file['size']):,} bytes", f"at most {limit:,}")
     try:
-        async with web.session.get(url, headers={"Authorization": f"Bearer {web.token}"}, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=120)) as reply:
+        async with web.session.get(
+            url, headers={"Authorization": f"Bearer {web.token}"}, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=120)
+        ) as reply:
             if reply.status >= 500 or reply.status == 429:
                 raise Unsure(f"download: status {reply.status}")
             if reply.status != 200 or reply.content_type == "text/html":  # Slack answers a token without files:read with its sign-in page
@@ -56,7 +58,9 @@ def keep_runs(store: Store, owner: str, key: str, name: str, content: bytes) -> 
     safe = name.replace("/", "_").replace("\\", "_")[-200:]
     with store.write() as session:
         if session.get(Runs, ident) is None:
-            session.add(Runs(id=ident, owner=owner, name=safe, digest=hashlib.sha256(content).hexdigest(), size=len(content), content=content))
+            session.add(
+                Runs(id=ident, owner=owner, name=safe, digest=hashlib.sha256(content).hexdigest(), size=len(content), content=content)
+            )
             note(session, owner, "slack", "runs.uploaded", ident)
     return ident
 

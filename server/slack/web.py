@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import structlog
@@ -14,7 +14,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 log: Any = structlog.get_logger("slack")
 
 # Errors that say nothing about the request itself: Slack was busy or broken.
-_SERVER = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "ekm_access_denied_temporarily"})
+_SERVER = frozenset(
+    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "ekm_access_denied_temporarily"}
+)
 _BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded_temporarily"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
@@ -46,7 +48,7 @@ class Web:
             try:
                 async with asyncio.timeout(self._timeout):
                     reply = await self.client.api_call(method, json={name: value for name, value in args.items() if value is not None})
-                return dict(reply.data)  # pyright: ignore[reportArgumentType, reportCallIssue]
+                return cast(dict[str, Any], reply.data)
             except SlackApiError as error:
                 wait = _rate_limited(error)
                 if wait is None:

@@ -25,7 +25,7 @@ def _begin(queue: Any) -> None:
     global _queue
     _queue = queue
     with contextlib.suppress(InputError):
-        answer_plan("warm", PlanIn(question="best model for 1e22 FLOPs"), Context())
+        answer_plan("warm", PlanIn.model_validate({"question": "best model for 1e22 FLOPs"}), Context())
 
 
 def _answer(ident: str, asked: PlanIn, cards: list[LawCard], choices: dict[str, Any]) -> Made | tuple[str, str, str]:
@@ -74,7 +74,12 @@ class Workers:
     def submit(self, _fn: Any, ident: str, asked: PlanIn, context: Context, tell: Tell) -> Future[Made]:
         """A plan in the making; `tell` hears the steps."""
         self._tells[ident] = tell
-        choices = {"law": context.law, "model": context.model, "base_url": context.base_url, "model_timeout_seconds": context.model_timeout_seconds}
+        choices = {
+            "law": context.law,
+            "model": context.model,
+            "base_url": context.base_url,
+            "model_timeout_seconds": context.model_timeout_seconds,
+        }
         made: Future[Made] = Future()
 
         def ended(done: Future[Made | tuple[str, str, str]]) -> None:

@@ -1,5 +1,7 @@
 """A local Slack: Web API that checks every argument, file uploads, OAuth and socket mode; with faults on demand. Runs in a thread of its own."""
 
+# ruff: noqa: N802 - methods are named after those of the Web API
+
 from __future__ import annotations
 
 import asyncio
@@ -17,9 +19,16 @@ from urllib.parse import parse_qsl, urlencode
 
 import httpx
 from aiohttp import WSMsgType, web
+
 from tests.server.slack_limits import message_problems, view_problems
 
-SECRET, TOKEN, APP_TOKEN, TEAM, BOT = "8f742231b10e8888abcd99yyyzzz85a5", "xoxb-1-fake-bot-token", "xapp-1-fake-app-token", "T0TEAM", "U0BOT"
+SECRET, TOKEN, APP_TOKEN, TEAM, BOT = (
+    "8f742231b10e8888abcd99yyyzzz85a5",
+    "xoxb-1-fake-bot-token",
+    "xapp-1-fake-app-token",
+    "T0TEAM",
+    "U0BOT",
+)
 
 # Method: (required, optional) arguments beside the token, as documented at docs.slack.dev/reference/methods.
 METHODS: dict[str, tuple[set[str], set[str]]] = {
@@ -28,7 +37,10 @@ METHODS: dict[str, tuple[set[str], set[str]]] = {
     "chat.postEphemeral": ({"channel", "user", "text"}, {"blocks", "thread_ts"}),
     "chat.update": ({"channel", "ts", "text"}, {"blocks", "metadata"}),
     "chat.delete": ({"channel", "ts"}, set()),
-    "chat.startStream": ({"channel", "thread_ts"}, {"recipient_user_id", "recipient_team_id", "task_display_mode", "chunks", "markdown_text"}),
+    "chat.startStream": (
+        {"channel", "thread_ts"},
+        {"recipient_user_id", "recipient_team_id", "task_display_mode", "chunks", "markdown_text"},
+    ),
     "chat.appendStream": ({"channel", "ts"}, {"chunks", "markdown_text"}),
     "chat.stopStream": ({"channel", "ts"}, {"chunks", "blocks", "metadata", "markdown_text"}),
     "conversations.replies": ({"channel", "ts"}, {"include_all_metadata", "limit", "cursor"}),
@@ -179,7 +191,11 @@ class FakeSlack:
             if block["type"] == "image" and not self.files.get(block["slack_file"]["id"], {}).get("complete"):
                 self.violations.append(f"{method}: file not uploaded")
                 return {"ok": False, "error": "invalid_blocks"}
-        return {"ok": True, **getattr(self, "_" + method.replace(".", "_"))(args, token)} if hasattr(self, "_" + method.replace(".", "_")) else {"ok": True}
+        return (
+            {"ok": True, **getattr(self, "_" + method.replace(".", "_"))(args, token)}
+            if hasattr(self, "_" + method.replace(".", "_"))
+            else {"ok": True}
+        )
 
     def _put(self, args: dict[str, Any], **more: Any) -> dict[str, Any]:
         ts = self.ts()
@@ -267,11 +283,27 @@ class FakeSlack:
     def _oauth_v2_access(self, args: dict[str, Any], token: str) -> dict[str, Any]:
         team = args["code"].removeprefix("code-")
         self.tokens[f"xoxb-{team}-secret"] = team
-        return {"access_token": f"xoxb-{team}-secret", "token_type": "bot", "scope": "chat:write", "bot_user_id": BOT, "app_id": "A1", "team": {"id": team, "name": team},
-                "enterprise": None, "authed_user": {"id": "U9"}, "is_enterprise_install": False}
+        return {
+            "access_token": f"xoxb-{team}-secret",
+            "token_type": "bot",
+            "scope": "chat:write",
+            "bot_user_id": BOT,
+            "app_id": "A1",
+            "team": {"id": team, "name": team},
+            "enterprise": None,
+            "authed_user": {"id": "U9"},
+            "is_enterprise_install": False,
+        }
 
     def _auth_test(self, args: dict[str, Any], token: str) -> dict[str, Any]:
-        return {"team_id": self.tokens[token], "user_id": BOT, "bot_id": "B0BOT", "user": "flopwise", "team": "team", "url": "http://x.test/"}
+        return {
+            "team_id": self.tokens[token],
+            "user_id": BOT,
+            "bot_id": "B0BOT",
+            "user": "flopwise",
+            "team": "team",
+            "url": "http://x.test/",
+        }
 
     def _apps_connections_open(self, args: dict[str, Any], token: str) -> dict[str, Any]:
         return {"url": f"ws://127.0.0.1:{self.port}/socket"} if token == APP_TOKEN else {"ok": False, "error": "invalid_auth"}
@@ -320,7 +352,12 @@ def _chunk_problems(chunks: list[dict[str, Any]]) -> list[str]:
     problems: list[str] = []
     for chunk in chunks:
         if chunk.get("type") == "task_update":
-            if not chunk.get("id") or not chunk.get("title") or chunk.get("status") not in _STATUSES or set(chunk) - {"type", "id", "title", "status", "details", "output"}:
+            if (
+                not chunk.get("id")
+                or not chunk.get("title")
+                or chunk.get("status") not in _STATUSES
+                or set(chunk) - {"type", "id", "title", "status", "details", "output"}
+            ):
                 problems.append(f"task_update {chunk}")
         elif chunk.get("type") != "markdown_text" or not 0 < len(chunk.get("text", "")) <= 12_000:
             problems.append(f"chunk {chunk}")
@@ -343,19 +380,51 @@ class Sender:
         return {"X-Slack-Request-Timestamp": moment, "X-Slack-Signature": f"v0={digest}", "Content-Type": kind}
 
     def event(self, event: dict[str, Any], event_id: str, team: str = TEAM, retry: int = 0, **more: Any) -> httpx.Response:
-        body = json.dumps({"token": "verification", "type": "event_callback", "team_id": team, "api_app_id": "A1", "event": event, "event_id": event_id,
-                           "event_time": int(time.time()), "authorizations": [{"team_id": team, "user_id": BOT, "is_bot": True}], "n": next(_unique), **more})
-        headers = self.signed(body, "application/json") | ({"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"} if retry else {})
+        body = json.dumps(
+            {
+                "token": "verification",
+                "type": "event_callback",
+                "team_id": team,
+                "api_app_id": "A1",
+                "event": event,
+                "event_id": event_id,
+                "event_time": int(time.time()),
+                "authorizations": [{"team_id": team, "user_id": BOT, "is_bot": True}],
+                "n": next(_unique),
+                **more,
+            }
+        )
+        headers = self.signed(body, "application/json") | (
+            {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": "http_timeout"} if retry else {}
+        )
         return self._http.post(f"{self.url}/slack/events", content=body, headers=headers)
 
     def interaction(self, payload: dict[str, Any], team: str = TEAM) -> httpx.Response:
-        payload = {"team": {"id": team, "domain": "x"}, "enterprise": None, "api_app_id": "A1", "trigger_id": f"trigger.{next(_unique)}", "n": next(_unique), **payload}
+        payload = {
+            "team": {"id": team, "domain": "x"},
+            "enterprise": None,
+            "api_app_id": "A1",
+            "trigger_id": f"trigger.{next(_unique)}",
+            "n": next(_unique),
+            **payload,
+        }
         body = urlencode({"payload": json.dumps(payload)})
         return self._http.post(f"{self.url}/slack/events", content=body, headers=self.signed(body, "application/x-www-form-urlencoded"))
 
     def command(self, text: str, user: str = "U1", channel: str = "C0CHAN", **more: str) -> httpx.Response:
-        body = urlencode({"command": "/flopwise", "text": text, "team_id": TEAM, "channel_id": channel, "user_id": user, "trigger_id": f"trigger.{next(_unique)}",
-                          "response_url": "", "api_app_id": "A1", **more})
+        body = urlencode(
+            {
+                "command": "/flopwise",
+                "text": text,
+                "team_id": TEAM,
+                "channel_id": channel,
+                "user_id": user,
+                "trigger_id": f"trigger.{next(_unique)}",
+                "response_url": "",
+                "api_app_id": "A1",
+                **more,
+            }
+        )
         return self._http.post(f"{self.url}/slack/events", content=body, headers=self.signed(body, "application/x-www-form-urlencoded"))
 
     def raw(self, body: str, headers: dict[str, str]) -> httpx.Response:
@@ -370,14 +439,37 @@ _unique = itertools.count(1)
 
 def mention(text: str, ts: str, user: str = "U1", channel: str = "C0CHAN", **more: Any) -> dict[str, Any]:
     """An app_mention event."""
-    return {"type": "app_mention", "user": user, "text": f"<@{BOT}> {text}", "ts": ts, "channel": channel, "event_ts": ts, "channel_type": "channel", **more}
+    return {
+        "type": "app_mention",
+        "user": user,
+        "text": f"<@{BOT}> {text}",
+        "ts": ts,
+        "channel": channel,
+        "event_ts": ts,
+        "channel_type": "channel",
+        **more,
+    }
 
 
-def press(action: str, value: str, message_ts: str, thread_ts: str, user: str = "U1", channel: str = "C0CHAN", ephemeral: bool = False) -> dict[str, Any]:
+def press(
+    action: str, value: str, message_ts: str, thread_ts: str, user: str = "U1", channel: str = "C0CHAN", ephemeral: bool = False
+) -> dict[str, Any]:
     """A block_actions payload of one button."""
-    return {"type": "block_actions", "user": {"id": user, "team_id": TEAM}, "channel": {"id": channel}, "response_url": "",
-            "container": {"type": "message", "message_ts": message_ts, "thread_ts": thread_ts, "channel_id": channel, "is_ephemeral": ephemeral},
-            "message": {"ts": message_ts, "thread_ts": thread_ts}, "actions": [{"type": "button", "action_id": action, "value": value, "block_id": "b"}]}
+    return {
+        "type": "block_actions",
+        "user": {"id": user, "team_id": TEAM},
+        "channel": {"id": channel},
+        "response_url": "",
+        "container": {
+            "type": "message",
+            "message_ts": message_ts,
+            "thread_ts": thread_ts,
+            "channel_id": channel,
+            "is_ephemeral": ephemeral,
+        },
+        "message": {"ts": message_ts, "thread_ts": thread_ts},
+        "actions": [{"type": "button", "action_id": action, "value": value, "block_id": "b"}],
+    }
 
 
 def submit(view: dict[str, Any], values: dict[str, str], user: str = "U1") -> dict[str, Any]:
@@ -388,7 +480,15 @@ def submit(view: dict[str, Any], values: dict[str, str], user: str = "U1") -> di
             element = block["element"]
             given = values.get(block["block_id"], element.get("initial_value"))
             kind = element["type"]
-            held = {"plain_text_input": {"value": given}, "static_select": {"selected_option": {"value": given}}, "conversations_select": {"selected_conversation": given}}[kind]
+            held = {
+                "plain_text_input": {"value": given},
+                "static_select": {"selected_option": {"value": given}},
+                "conversations_select": {"selected_conversation": given},
+            }[kind]
             state[block["block_id"]] = {"value": {"type": kind, **held}}
     opened = {name: view[name] for name in ("type", "callback_id", "private_metadata", "title", "blocks")}
-    return {"type": "view_submission", "user": {"id": user, "team_id": TEAM}, "view": {**opened, "id": f"V{next(_unique)}", "hash": str(next(_unique)), "state": {"values": state}}}
+    return {
+        "type": "view_submission",
+        "user": {"id": user, "team_id": TEAM},
+        "view": {**opened, "id": f"V{next(_unique)}", "hash": str(next(_unique)), "state": {"values": state}},
+    }

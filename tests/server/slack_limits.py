@@ -44,9 +44,15 @@ class Checker:
         self.need(all(0 < len(item) <= 255 for item in given), where, "block_id too long")
 
     def button(self, item: dict[str, Any], where: str) -> None:
-        self.need(set(item) <= {"type", "text", "action_id", "url", "value", "style", "confirm", "accessibility_label"}, where, "unknown fields")
+        self.need(
+            set(item) <= {"type", "text", "action_id", "url", "value", "style", "confirm", "accessibility_label"}, where, "unknown fields"
+        )
         self.text(item.get("text"), where, 75, ("plain_text",))
-        self.need(0 < len(item.get("action_id", "x")) <= 255 and len(item.get("value", "")) <= 2000 and len(item.get("url", "")) <= 3000, where, "too long")
+        self.need(
+            0 < len(item.get("action_id", "x")) <= 255 and len(item.get("value", "")) <= 2000 and len(item.get("url", "")) <= 3000,
+            where,
+            "too long",
+        )
         self.need(item.get("style") in (None, "primary", "danger"), where, "style")
 
     def element(self, item: dict[str, Any], where: str) -> None:
@@ -143,7 +149,9 @@ def view_problems(view: dict[str, Any]) -> list[str]:
             if name in view:
                 check.text(view[name], name, 24, ("plain_text",))
         check.need("submit" in view or not any(block.get("type") == "input" for block in blocks), "view", "submit is needed with inputs")
-    check.need(len(view.get("private_metadata", "")) <= 3000 and len(view.get("callback_id", "")) <= 255, "view", "private_metadata or callback_id")
+    check.need(
+        len(view.get("private_metadata", "")) <= 3000 and len(view.get("callback_id", "")) <= 255, "view", "private_metadata or callback_id"
+    )
     for i, block in enumerate(blocks):
         check.need(block.get("type") in _VIEW, f"blocks[{i}]", f"type {block.get('type')} in a view")
         check.block(block, f"blocks[{i}]")

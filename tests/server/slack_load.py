@@ -1,6 +1,6 @@
 """How soon Slack is told that an event arrived while plans are being made; `flopwise slack` runs as a process of its own.
 
-    python -m tests.server.slack_load [plans] [events] [events a second]
+python -m tests.server.slack_load [plans] [events] [events a second]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from tests.server.slack_fake import SECRET, TOKEN, FakeSlack, Sender, mention
 from tests.server.slack_world import until
 
@@ -36,9 +37,18 @@ def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0
     """Acknowledgement times in ms of events, each a question of its own, that arrive while `plans` distinct plans are under way."""
     port = _free_port()
     with FakeSlack() as fake:
-        given = {"FLOPWISE_DATA_DIR": str(folder), "FLOPWISE_JOBS_HERE": "false", "FLOPWISE_SLACK_SIGNING_SECRET": SECRET, "FLOPWISE_SLACK_BOT_TOKEN": TOKEN,
-                 "FLOPWISE_SLACK_API_URL": fake.url, "FLOPWISE_SLACK_USER_PER_MINUTE": "100000", "FLOPWISE_SLACK_TEAM_PER_MINUTE": "100000"}
-        process = subprocess.Popen([sys.executable, "-m", "server.cli", "slack", "--port", str(port)], env={**os.environ, **given}, stderr=subprocess.DEVNULL)
+        given = {
+            "FLOPWISE_DATA_DIR": str(folder),
+            "FLOPWISE_JOBS_HERE": "false",
+            "FLOPWISE_SLACK_SIGNING_SECRET": SECRET,
+            "FLOPWISE_SLACK_BOT_TOKEN": TOKEN,
+            "FLOPWISE_SLACK_API_URL": fake.url,
+            "FLOPWISE_SLACK_USER_PER_MINUTE": "100000",
+            "FLOPWISE_SLACK_TEAM_PER_MINUTE": "100000",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "server.cli", "slack", "--port", str(port)], env={**os.environ, **given}, stderr=subprocess.DEVNULL
+        )
         sender = Sender(f"http://127.0.0.1:{port}")
         try:
             until(lambda: _up(sender.url), 60)
@@ -50,7 +60,9 @@ def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0
             times: list[float] = []
             for i in range(events):
                 began = time.perf_counter()
-                reply = sender.event(mention("what loss will a 7B model reach on 2T tokens?", f"18{i:08d}.1", channel=f"CE{i}"), f"EvLoad{i}")
+                reply = sender.event(
+                    mention("what loss will a 7B model reach on 2T tokens?", f"18{i:08d}.1", channel=f"CE{i}"), f"EvLoad{i}"
+                )
                 times.append(1000 * (time.perf_counter() - began))
                 assert reply.status_code == 200
                 time.sleep(max(0.0, 1 / rate - times[-1] / 1000))
@@ -64,8 +76,15 @@ def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0
             process.send_signal(signal.SIGTERM)
             process.wait(30)
     times.sort()
-    return {"plans under way at the start": waiting[0], "at the end": waiting[1], "asked": plans + events, "answers": answers,
-            "p50 ms": round(times[len(times) // 2], 1), "p99 ms": round(times[min(len(times) - 1, int(len(times) * 0.99))], 1), "max ms": round(times[-1], 1)}
+    return {
+        "plans under way at the start": waiting[0],
+        "at the end": waiting[1],
+        "asked": plans + events,
+        "answers": answers,
+        "p50 ms": round(times[len(times) // 2], 1),
+        "p99 ms": round(times[min(len(times) - 1, int(len(times) * 0.99))], 1),
+        "max ms": round(times[-1], 1),
+    }
 
 
 if __name__ == "__main__":

@@ -41,8 +41,18 @@ class World:
 
 def slack_settings(fake: FakeSlack, **given: Any) -> SlackSettings:
     """Settings against the fake."""
-    return SlackSettings(**{"signing_secret": SECRET, "bot_token": TOKEN, "api_url": fake.url, "call_timeout_seconds": 5, "user_per_minute": 10_000,
-                            "team_per_minute": 10_000, "plan_processes": 0, **given})
+    return SlackSettings(
+        **{
+            "signing_secret": SECRET,
+            "bot_token": TOKEN,
+            "api_url": fake.url,
+            "call_timeout_seconds": 5,
+            "user_per_minute": 10_000,
+            "team_per_minute": 10_000,
+            "plan_processes": 0,
+            **given,
+        }
+    )
 
 
 def service_of(folder: Path, **given: Any) -> Settings:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.server.slack_limits import message_problems, view_problems
 
 from agent import ask
 from agent.answer import Answer, Grid, Need, Section
@@ -19,6 +18,7 @@ from server.slack.modals import change, changes_in_words, complete, needs_modal,
 from server.slack.tables import SlackAnswer
 from server.slack.text import bullets, cut, mrkdwn
 from server.slack.turn import of_change, of_message
+from tests.server.slack_limits import message_problems, view_problems
 
 
 def test_a_sample_of_the_suites_is_within_the_limits() -> None:
@@ -30,7 +30,10 @@ def test_a_sample_of_the_suites_is_within_the_limits() -> None:
 
 
 def test_the_checker_sees_what_is_wrong() -> None:
-    table = {"type": "table", "rows": [[{"type": "raw_text", "text": "a"}], [{"type": "raw_text", "text": ""}, {"type": "raw_text", "text": "b"}]]}
+    table = {
+        "type": "table",
+        "rows": [[{"type": "raw_text", "text": "a"}], [{"type": "raw_text", "text": ""}, {"type": "raw_text", "text": "b"}]],
+    }
     assert len(message_problems([table, table])) >= 3
     assert message_problems([{"type": "section", "text": {"type": "mrkdwn", "text": "a < b"}}])
     assert message_problems([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3001}}])
@@ -41,13 +44,26 @@ def test_the_checker_sees_what_is_wrong() -> None:
 hard = st.text(alphabet=st.sampled_from("ab &<>*_`~:|@#!\n\u200b𝔘é1"), max_size=4000)
 
 
-@given(headline=hard.filter(str.strip), lines=st.lists(hard, max_size=30), cells=st.lists(st.lists(hard, min_size=3, max_size=3), max_size=120))
+@given(
+    headline=hard.filter(str.strip), lines=st.lists(hard, max_size=30), cells=st.lists(st.lists(hard, min_size=3, max_size=3), max_size=120)
+)
 def test_any_text_stays_within_the_limits(headline: str, lines: list[str], cells: list[list[str]]) -> None:
-    sections = [Section(key="summary", title="The numbers", grid=Grid(header=["", "value", "from"], rows=cells)), Section(key="reasons", title="Why", lines=lines),
-                Section(key="notices", title="What to watch", lines=lines), Section(key="assumptions", title="Assumed", lines=lines),
-                Section(key="conflicts", title="Conflicts", lines=lines or ["x"])]
-    answer = Answer(question=headline, brief=Brief(task="allocate"), headline=headline, sections=sections, results=[],
-                    needs=[Need(field="tokens", unit="tokens", example=headline[:200])], needs_any_of=[["tokens"]])
+    sections = [
+        Section(key="summary", title="The numbers", grid=Grid(header=["", "value", "from"], rows=cells)),
+        Section(key="reasons", title="Why", lines=lines),
+        Section(key="notices", title="What to watch", lines=lines),
+        Section(key="assumptions", title="Assumed", lines=lines),
+        Section(key="conflicts", title="Conflicts", lines=lines or ["x"]),
+    ]
+    answer = Answer(
+        question=headline,
+        brief=Brief(task="allocate"),
+        headline=headline,
+        sections=sections,
+        results=[],
+        needs=[Need(field="tokens", unit="tokens", example=headline[:200])],
+        needs_any_of=[["tokens"]],
+    )
     assert problems(answer)[0] == []
 
 
@@ -88,21 +104,39 @@ def test_forms_read_what_people_type() -> None:
 
 def test_home_and_prompts() -> None:
     assert view_problems(home_view([])) == []
-    many = [SlackAnswer(key=str(i), team="T", channel="C", thread="1", user="U", plan_id="p", question="<q> " * 300, headline="h & " * 500) for i in range(10)]
+    many = [
+        SlackAnswer(key=str(i), team="T", channel="C", thread="1", user="U", plan_id="p", question="<q> " * 300, headline="h & " * 500)
+        for i in range(10)
+    ]
     assert view_problems(home_view(many)) == []
     assert 1 <= len(prompts()) <= 4
 
 
 def test_fit_report_is_within_the_limits() -> None:
-    report = {"verdict": "E < A", "group": {"family": "a&b"}, "params": {f"p{i}": 1.5 for i in range(9)}, "se": {"p0": 0.1}, "interval90": {"p0": [1, 2]}, "problems": ["row 1 <x>"]}
+    report = {
+        "verdict": "E < A",
+        "group": {"family": "a&b"},
+        "params": {f"p{i}": 1.5 for i in range(9)},
+        "se": {"p0": 0.1},
+        "interval90": {"p0": [1, 2]},
+        "problems": ["row 1 <x>"],
+    }
     fits = [{"id": f"fit_{i}", "form": "chinchilla", "report": report, "has_law": True} for i in range(30)]
     for some in (fits[:1], fits):
         text, blocks = fit_blocks("runs.csv", some)
         assert message_problems(blocks, text) == []
 
 
-@pytest.mark.parametrize("event", [{"type": "message", "subtype": "message_changed"}, {"type": "message", "subtype": "message_deleted", "channel": "C"},
-                                   {"type": "message"}, {"type": "app_mention"}, {"type": "app_mention", "user": "U", "text": ""}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "message", "subtype": "message_changed"},
+        {"type": "message", "subtype": "message_deleted", "channel": "C"},
+        {"type": "message"},
+        {"type": "app_mention"},
+        {"type": "app_mention", "user": "U", "text": ""},
+    ],
+)
 def test_odd_events_do_no_harm(event: dict[str, object]) -> None:
     assert of_message(dict(event), {}) is None
     turn = of_change(dict(event), {})

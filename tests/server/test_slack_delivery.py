@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.server.slack_fake import Fault, FakeSlack, mention
+
+from tests.server.slack_fake import FakeSlack, Fault, mention
 from tests.server.slack_world import World, served, service_of, slack_settings, until
 
 QUESTION = "what loss will a 7B model reach on 2T tokens?"
@@ -22,7 +23,7 @@ def fake() -> Iterator[FakeSlack]:
         assert fake.violations == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def _warm() -> None:
     from agent import ask
 
@@ -30,7 +31,7 @@ def _warm() -> None:
 
 
 @pytest.fixture
-def world(fake: FakeSlack, tmp_path: Path, _warm: None) -> Iterator[World]:
+def world(fake: FakeSlack, tmp_path: Path) -> Iterator[World]:
     with served(fake, slack_settings(fake, call_timeout_seconds=1), service_of(tmp_path)) as world:
         yield world
 
@@ -39,14 +40,19 @@ def answered(world: World, channel: str = "C0CHAN") -> dict[str, Any]:
     until(lambda: world.fake.answers(channel))
     world.settle()
     assert len(world.fake.answers(channel)) == 1
-    shown = [message for (where, _), message in world.fake.messages.items() if where == channel and not message.get("deleted") and message.get("text")]
+    shown = [
+        message
+        for (where, _), message in world.fake.messages.items()
+        if where == channel and not message.get("deleted") and message.get("text")
+    ]
     assert len(shown) <= 1
     return world.fake.answers(channel)[0]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_one_answer_for_five_deliveries_to_two_processes_across_a_restart(fake: FakeSlack, tmp_path: Path, postgres_url: Callable[[str], str], database: str,
-                                                                          _warm: None) -> None:
+def test_one_answer_for_five_deliveries_to_two_processes_across_a_restart(
+    fake: FakeSlack, tmp_path: Path, postgres_url: Callable[[str], str], database: str
+) -> None:
     service = service_of(tmp_path, database_url=postgres_url("slack_once") if database == "postgres" else "")
     settings, event = slack_settings(fake), mention(QUESTION, fake.ts())
     with served(fake, settings, service) as one, served(fake, settings, service) as two:
@@ -63,21 +69,51 @@ def test_one_answer_for_five_deliveries_to_two_processes_across_a_restart(fake: 
     assert len([call for call in fake.calls if call[0] in ("chat.postMessage", "chat.startStream")]) == 1
 
 
-@pytest.mark.parametrize(("faults", "fewest_seconds"), [
-    ([Fault("chat.stopStream", status=429, retry_after=2)], 2.0),
-    ([Fault("*", status=429, retry_after=1) for _ in range(3)], 1.0),
-    ([Fault("chat.stopStream", status=500), Fault("chat.stopStream", status=503)], 0.0),
-    ([Fault("chat.stopStream", status=500, done=True)], 0.0),
-    ([Fault("chat.stopStream", hang=3)], 1.0),
-    ([Fault("chat.stopStream", hang=3, done=True)], 1.0),
-    ([Fault("chat.stopStream", code="message_not_in_streaming_state")], 0.0),
-    ([Fault("chat.startStream", code="method_not_supported_for_channel_type")], 0.0),
-    ([Fault("chat.startStream", hang=3)], 0.0),
-    ([Fault("chat.startStream", code="unknown_method"), Fault("chat.postMessage", hang=3, done=True)], 0.0),
-    ([Fault("chat.startStream", code="unknown_method"), Fault("chat.postMessage", status=500, done=True), Fault("chat.postMessage", status=500)], 0.0),
-    ([Fault("chat.startStream", code="unknown_method"), Fault("chat.postMessage", code="not_allowed"), Fault("chat.postMessage", hang=3, done=True)], 0.0),
-], ids=["limited", "all limited", "broken", "broken after", "hangs", "hangs after", "stream expired", "no streams", "stream hangs", "post hangs after", "post broken after",
-        "answer hangs after"])
+@pytest.mark.parametrize(
+    ("faults", "fewest_seconds"),
+    [
+        ([Fault("chat.stopStream", status=429, retry_after=2)], 2.0),
+        ([Fault("*", status=429, retry_after=1) for _ in range(3)], 1.0),
+        ([Fault("chat.stopStream", status=500), Fault("chat.stopStream", status=503)], 0.0),
+        ([Fault("chat.stopStream", status=500, done=True)], 0.0),
+        ([Fault("chat.stopStream", hang=3)], 1.0),
+        ([Fault("chat.stopStream", hang=3, done=True)], 1.0),
+        ([Fault("chat.stopStream", code="message_not_in_streaming_state")], 0.0),
+        ([Fault("chat.startStream", code="method_not_supported_for_channel_type")], 0.0),
+        ([Fault("chat.startStream", hang=3)], 0.0),
+        ([Fault("chat.startStream", code="unknown_method"), Fault("chat.postMessage", hang=3, done=True)], 0.0),
+        (
+            [
+                Fault("chat.startStream", code="unknown_method"),
+                Fault("chat.postMessage", status=500, done=True),
+                Fault("chat.postMessage", status=500),
+            ],
+            0.0,
+        ),
+        (
+            [
+                Fault("chat.startStream", code="unknown_method"),
+                Fault("chat.postMessage", code="not_allowed"),
+                Fault("chat.postMessage", hang=3, done=True),
+            ],
+            0.0,
+        ),
+    ],
+    ids=[
+        "limited",
+        "all limited",
+        "broken",
+        "broken after",
+        "hangs",
+        "hangs after",
+        "stream expired",
+        "no streams",
+        "stream hangs",
+        "post hangs after",
+        "post broken after",
+        "answer hangs after",
+    ],
+)
 def test_the_answer_arrives_late_and_once(world: World, faults: list[Fault], fewest_seconds: float) -> None:
     world.fake.faults.extend(faults)
     began = time.monotonic()
@@ -102,7 +138,7 @@ def test_a_figure_that_cannot_be_uploaded_is_left_out(world: World) -> None:
     assert "image" not in [block["type"] for block in answered(world)["blocks"]]
 
 
-def test_a_turn_of_a_process_that_went_is_taken_over_once(fake: FakeSlack, tmp_path: Path, _warm: None) -> None:
+def test_a_turn_of_a_process_that_went_is_taken_over_once(fake: FakeSlack, tmp_path: Path) -> None:
     settings, service = slack_settings(fake, lease_seconds=1.0, patience_seconds=30), service_of(tmp_path)
     with served(fake, settings, service) as world:
         fake.faults.append(Fault("chat.startStream", code="unknown_method"))
@@ -120,7 +156,7 @@ def test_a_turn_of_a_process_that_went_is_taken_over_once(fake: FakeSlack, tmp_p
     assert len(fake.called("chat.postMessage")) == 1
 
 
-def test_who_asks_too_often_is_told_and_others_are_answered(fake: FakeSlack, tmp_path: Path, _warm: None) -> None:
+def test_who_asks_too_often_is_told_and_others_are_answered(fake: FakeSlack, tmp_path: Path) -> None:
     with served(fake, slack_settings(fake, user_per_minute=2, team_per_minute=4), service_of(tmp_path)) as world:
         for i in range(4):
             world.sender.event(mention(QUESTION, fake.ts(), channel=f"C{i}", user="U1"), f"Ev{i}")

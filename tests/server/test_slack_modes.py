@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.server.slack_fake import APP_TOKEN, BOT, TEAM, FakeSlack, mention
-from tests.server.slack_load import measure
-from tests.server.slack_world import served, service_of, slack_settings, until
 
 from server.settings import Settings
 from server.slack.app import run_socket
 from server.slack.settings import SlackSettings
+from tests.server.slack_fake import APP_TOKEN, BOT, TEAM, FakeSlack, mention
+from tests.server.slack_load import measure
+from tests.server.slack_world import served, service_of, slack_settings, until
 
 QUESTION = "what loss will a 7B model reach on 2T tokens?"
 
@@ -46,8 +46,14 @@ def socketed(settings: SlackSettings, service: Settings) -> Iterator[None]:
 
 def test_socket_mode_answers_once_and_connects_again(tmp_path: Path) -> None:
     with FakeSlack() as fake:
-        event = {"type": "event_callback", "team_id": TEAM, "api_app_id": "A1", "event": mention(QUESTION, fake.ts()), "event_id": "EvSocket",
-                 "authorizations": [{"team_id": TEAM, "user_id": BOT, "is_bot": True}]}
+        event = {
+            "type": "event_callback",
+            "team_id": TEAM,
+            "api_app_id": "A1",
+            "event": mention(QUESTION, fake.ts()),
+            "event_id": "EvSocket",
+            "authorizations": [{"team_id": TEAM, "user_id": BOT, "is_bot": True}],
+        }
         with socketed(slack_settings(fake, app_token=APP_TOKEN, signing_secret=None), service_of(tmp_path)):
             until(lambda: fake.connected)
             sent = [fake.push("events_api", event, f"envelope-{i}") for i in range(3)]
@@ -60,7 +66,9 @@ def test_socket_mode_answers_once_and_connects_again(tmp_path: Path) -> None:
             assert "flopwise" in fake.acknowledged["envelope-command"][1]["text"]
             fake.disconnect()
             until(lambda: fake.connected, 40)
-            fake.push("events_api", {**event, "event_id": "EvSocket2", "event": mention(QUESTION, fake.ts(), channel="C2")}, "envelope-after")
+            fake.push(
+                "events_api", {**event, "event_id": "EvSocket2", "event": mention(QUESTION, fake.ts(), channel="C2")}, "envelope-after"
+            )
             until(lambda: fake.answers("C2"))
         assert len(fake.answers()) == 1
         assert fake.violations == []
@@ -80,13 +88,27 @@ def dropped(fake: FakeSlack, name: str, content: bytes, thread: str, **more: Any
     fake.downloads[name] = content
     file = {"id": "F1", "name": name, "size": len(content), "url_private_download": f"http://127.0.0.1:{fake.port}/files/{name}"}
     ts = fake.ts()
-    return {"type": "message", "subtype": "file_share", "channel": "C0CHAN", "channel_type": "channel", "user": "U1", "text": "", "ts": ts, "event_ts": ts,
-            "thread_ts": thread, "files": [file], **more}
+    return {
+        "type": "message",
+        "subtype": "file_share",
+        "channel": "C0CHAN",
+        "channel_type": "channel",
+        "user": "U1",
+        "text": "",
+        "ts": ts,
+        "event_ts": ts,
+        "thread_ts": thread,
+        "files": [file],
+        **more,
+    }
 
 
 @pytest.mark.parametrize("stream_seconds", [25.0, 0.01], ids=["within the stream", "long"])
 def test_a_dropped_table_is_fitted_and_its_law_used_in_the_thread(tmp_path: Path, stream_seconds: float) -> None:
-    with FakeSlack() as fake, served(fake, slack_settings(fake, stream_seconds=stream_seconds, fit_resamples=100), service_of(tmp_path, jobs_here=True)) as world:
+    with (
+        FakeSlack() as fake,
+        served(fake, slack_settings(fake, stream_seconds=stream_seconds, fit_resamples=100), service_of(tmp_path, jobs_here=True)) as world,
+    ):
         world.sender.event(dropped(fake, "runs.csv", runs_csv(), "1700000000.000001"), "EvFile")
         until(fake.answers, 60)
         world.settle()

@@ -14,8 +14,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.server.slack_fake import TOKEN, FakeSlack, Sender, mention
-from tests.server.slack_world import World, served, service_of, slack_settings, until
 
 from knowledge.errors import InputError
 from server import logs
@@ -23,6 +21,8 @@ from server.commands.slack import manifest
 from server.slack.settings import BOT_SCOPES, SlackSettings
 from server.slack.turn import asked_privately, words
 from server.slack.uploads import _of_slack
+from tests.server.slack_fake import TOKEN, FakeSlack, Sender, mention
+from tests.server.slack_world import World, served, service_of, slack_settings, until
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_wrong_signature_old_timestamp_and_replay_are_refused(world: World) -> None:
-    body = json.dumps({"type": "event_callback", "team_id": "T0TEAM", "event_id": "EvX", "event": mention("best model for 1e22 FLOPs", "1.1", channel="CX")})
+    body = json.dumps(
+        {
+            "type": "event_callback",
+            "team_id": "T0TEAM",
+            "event_id": "EvX",
+            "event": mention("best model for 1e22 FLOPs", "1.1", channel="CX"),
+        }
+    )
     good = world.sender.signed(body, "application/json")
     forged = Sender(world.sender.url, "another secret")
-    attempts = {"wrong": forged.signed(body, "application/json"), "old": world.sender.signed(body, "application/json", time.time() - 301),
-                "future": world.sender.signed(body, "application/json", time.time() + 3600), "none": {"Content-Type": "application/json"},
-                "other body": world.sender.signed(body + " ", "application/json")}
+    attempts = {
+        "wrong": forged.signed(body, "application/json"),
+        "old": world.sender.signed(body, "application/json", time.time() - 301),
+        "future": world.sender.signed(body, "application/json", time.time() + 3600),
+        "none": {"Content-Type": "application/json"},
+        "other body": world.sender.signed(body + " ", "application/json"),
+    }
     forged.close()
     assert {name: world.sender.raw(body, headers).status_code for name, headers in attempts.items()} == dict.fromkeys(attempts, 401)
     assert not world.fake.calls
@@ -76,7 +87,14 @@ def test_tokens_and_text_are_not_logged(world: World, monkeypatch: pytest.Monkey
 def test_the_token_goes_to_slack_alone() -> None:
     api = "https://slack.com/api/"
     assert _of_slack("https://files.slack.com/files-pri/T1-F1/runs.csv", api)
-    for url in ("https://evil.test/runs.csv", "http://files.slack.com/x", "https://slack.com.evil.test/x", "https://evilslack.com/x", "file:///etc/passwd", ""):
+    for url in (
+        "https://evil.test/runs.csv",
+        "http://files.slack.com/x",
+        "https://slack.com.evil.test/x",
+        "https://evilslack.com/x",
+        "file:///etc/passwd",
+        "",
+    ):
         assert not _of_slack(url, api)
 
 
@@ -84,7 +102,9 @@ def test_the_token_goes_to_slack_alone() -> None:
 def test_two_workspaces_by_oauth_and_one_that_leaves(tmp_path: Path) -> None:
     with FakeSlack() as fake:
         fake.tokens.clear()
-        settings = slack_settings(fake, bot_token=None, client_id="1.2", client_secret="shh", redirect_url="https://x.test/slack/oauth_redirect")
+        settings = slack_settings(
+            fake, bot_token=None, client_id="1.2", client_secret="shh", redirect_url="https://x.test/slack/oauth_redirect"
+        )
         with served(fake, settings, service_of(tmp_path)) as world:
             for team in ("T1", "T2"):
                 page = world.sender.get("/slack/install")
@@ -128,12 +148,15 @@ def test_manifest_asks_for_the_scopes_that_are_used() -> None:
     assert len(data["display_information"]["description"]) <= 140
 
 
-@pytest.mark.parametrize(("typed", "private", "question"), [
-    ("best model for 1e22 FLOPs, only for me", True, "best model for 1e22 FLOPs"),
-    ("just for me: best model for 1e22 FLOPs", True, ": best model for 1e22 FLOPs"),
-    ("answer privately how big for 1e22", True, "answer how big for 1e22"),
-    ("only for mean people", False, "only for mean people"),
-])
+@pytest.mark.parametrize(
+    ("typed", "private", "question"),
+    [
+        ("best model for 1e22 FLOPs, only for me", True, "best model for 1e22 FLOPs"),
+        ("just for me: best model for 1e22 FLOPs", True, ": best model for 1e22 FLOPs"),
+        ("answer privately how big for 1e22", True, "answer how big for 1e22"),
+        ("only for mean people", False, "only for mean people"),
+    ],
+)
 def test_asked_privately(typed: str, private: bool, question: str) -> None:
     assert asked_privately(typed) == (private, question)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from tests.server.slack_fake import FakeSlack, mention, press, submit
 from tests.server.slack_world import World, served, service_of, slack_settings, until
 
@@ -16,7 +17,10 @@ _ids = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with FakeSlack() as fake, served(fake, slack_settings(fake, public_url="https://plans.test"), service_of(tmp_path_factory.mktemp("slack"))) as world:
+    with (
+        FakeSlack() as fake,
+        served(fake, slack_settings(fake, public_url="https://plans.test"), service_of(tmp_path_factory.mktemp("slack"))) as world,
+    ):
         yield world
         assert fake.violations == []
 
@@ -70,7 +74,9 @@ def test_a_follow_up_is_read_against_the_turn_before(world: World) -> None:
 def test_other_law_by_form(world: World) -> None:
     first = ask(world, "best model for 1e22 FLOPs", "C3")
     world.sender.interaction(press("other_law", labels(first)["other_law"]["value"], first["ts"], first["thread_ts"], channel="C3"))
-    view = until(lambda: next((view for view in world.fake.views if view["callback_id"] == "other_law" and '"C3"' in view["private_metadata"]), None))
+    view = until(
+        lambda: next((view for view in world.fake.views if view["callback_id"] == "other_law" and '"C3"' in view["private_metadata"]), None)
+    )
     law = next(option["value"] for option in view["blocks"][0]["element"]["options"] if option["value"] == "hoffmann2022")
     assert world.sender.interaction(submit(view, {"law": law})).status_code == 200
     until(lambda: len(world.fake.answers("C3")) == 2)
@@ -83,7 +89,9 @@ def test_other_law_by_form(world: World) -> None:
 def test_what_if_by_words_by_field_and_with_an_error(world: World) -> None:
     first = ask(world, "best model for 1e22 FLOPs", "C4")
     world.sender.interaction(press("what_if", labels(first)["what_if"]["value"], first["ts"], first["thread_ts"], channel="C4"))
-    view = until(lambda: next((view for view in world.fake.views if view["callback_id"] == "what_if" and '"C4"' in view["private_metadata"]), None))
+    view = until(
+        lambda: next((view for view in world.fake.views if view["callback_id"] == "what_if" and '"C4"' in view["private_metadata"]), None)
+    )
     reply = world.sender.interaction(submit(view, {"compute_flops": "rather a lot"}))
     assert reply.json()["response_action"] == "errors"
     assert set(reply.json()["errors"]) == {"compute_flops"}
@@ -108,7 +116,9 @@ def test_explain_shows_formula_and_source_in_the_thread(world: World) -> None:
 def test_share_posts_the_plan_elsewhere(world: World) -> None:
     first = ask(world, "best model for 1e22 FLOPs", "C6")
     world.sender.interaction(press("share", labels(first)["share"]["value"], first["ts"], first["thread_ts"], channel="C6"))
-    view = until(lambda: next((view for view in world.fake.views if view["callback_id"] == "share" and '"C6"' in view["private_metadata"]), None))
+    view = until(
+        lambda: next((view for view in world.fake.views if view["callback_id"] == "share" and '"C6"' in view["private_metadata"]), None)
+    )
     world.sender.interaction(submit(view, {"to": "C6OTHER"}))
     until(lambda: world.fake.answers("C6OTHER"))
     assert world.fake.answers("C6OTHER")[0]["blocks"][0] == first["blocks"][0]
@@ -119,7 +129,9 @@ def test_what_is_missing_is_asked_by_form(world: World) -> None:
     first = ask(world, "what loss will a 7B model reach?", "C7")
     assert "needs" in labels(first)
     world.sender.interaction(press("needs", labels(first)["needs"]["value"], first["ts"], first["thread_ts"], channel="C7"))
-    view = until(lambda: next((view for view in world.fake.views if view["callback_id"] == "needs" and '"C7"' in view["private_metadata"]), None))
+    view = until(
+        lambda: next((view for view in world.fake.views if view["callback_id"] == "needs" and '"C7"' in view["private_metadata"]), None)
+    )
     assert {block["block_id"] for block in view["blocks"] if block["type"] == "input"} >= {"tokens", "compute_flops"}
     assert world.sender.interaction(submit(view, {"params_total": "7B"})).json()["response_action"] == "errors"
     assert world.sender.interaction(submit(view, {"params_total": "7B", "tokens": "2T"})).text in ("", "{}")
@@ -131,12 +143,23 @@ def test_what_is_missing_is_asked_by_form(world: World) -> None:
 
 def test_only_for_me_is_seen_by_the_asker_alone(world: World) -> None:
     before = len(world.fake.ephemeral)
-    assert world.sender.event(mention("best model for 3e21 FLOPs, only for me", world.fake.ts(), channel="C8", user="U8"), f"Ev{next(_ids)}").status_code == 200
+    assert (
+        world.sender.event(
+            mention("best model for 3e21 FLOPs, only for me", world.fake.ts(), channel="C8", user="U8"), f"Ev{next(_ids)}"
+        ).status_code
+        == 200
+    )
     until(lambda: len(world.fake.ephemeral) > before)
     world.settle()
     assert world.fake.ephemeral[-1]["user"] == "U8"
     assert not [message for (channel, _), message in world.fake.messages.items() if channel == "C8"]
-    button = next(item for block in world.fake.ephemeral[-1]["blocks"] if block["type"] == "actions" for item in block["elements"] if item["action_id"] == "explain")
+    button = next(
+        item
+        for block in world.fake.ephemeral[-1]["blocks"]
+        if block["type"] == "actions"
+        for item in block["elements"]
+        if item["action_id"] == "explain"
+    )
     world.sender.interaction(press("explain", button["value"], world.fake.ts(), "", channel="C8", user="U8", ephemeral=True))
     until(lambda: len(world.fake.ephemeral) > before + 1)
     assert not [message for (channel, _), message in world.fake.messages.items() if channel == "C8"]
@@ -148,8 +171,14 @@ def test_slash_command_and_message_shortcut(world: World) -> None:
     until(lambda: world.fake.answers("C9"))
     world.settle()
     assert world.fake.answers("C9")[0].get("thread_ts") is None
-    payload = {"type": "message_action", "callback_id": "plan_this", "user": {"id": "U2", "team_id": "T0TEAM"}, "channel": {"id": "C9"}, "response_url": "",
-               "message": {"type": "message", "user": "U3", "ts": "1700000000.000100", "text": "how long for a 7B on 1T tokens with 64 H100s?"}}
+    payload = {
+        "type": "message_action",
+        "callback_id": "plan_this",
+        "user": {"id": "U2", "team_id": "T0TEAM"},
+        "channel": {"id": "C9"},
+        "response_url": "",
+        "message": {"type": "message", "user": "U3", "ts": "1700000000.000100", "text": "how long for a 7B on 1T tokens with 64 H100s?"},
+    }
     world.sender.interaction(payload)
     until(lambda: len(world.fake.answers("C9")) == 2)
     assert world.fake.answers("C9")[1]["thread_ts"] == "1700000000.000100"
@@ -159,8 +188,15 @@ def test_edit_changes_the_answer_and_deletion_takes_it_away(world: World) -> Non
     ts = world.fake.ts()
     first = ask(world, "best model for 1e22 FLOPs", "C10", ts=ts)
     old = json.dumps(first["blocks"])
-    changed = {"type": "message", "subtype": "message_changed", "channel": "C10", "ts": world.fake.ts(), "channel_type": "channel",
-               "message": {"user": "U1", "ts": ts, "text": "<@U0BOT> best model for 1e24 FLOPs"}, "previous_message": {"user": "U1", "ts": ts, "text": "<@U0BOT> best model for 1e22 FLOPs"}}
+    changed = {
+        "type": "message",
+        "subtype": "message_changed",
+        "channel": "C10",
+        "ts": world.fake.ts(),
+        "channel_type": "channel",
+        "message": {"user": "U1", "ts": ts, "text": "<@U0BOT> best model for 1e24 FLOPs"},
+        "previous_message": {"user": "U1", "ts": ts, "text": "<@U0BOT> best model for 1e22 FLOPs"},
+    }
     world.sender.event(changed, f"Ev{next(_ids)}")
     until(lambda: json.dumps(first["blocks"]) != old)
     world.settle()
@@ -172,19 +208,37 @@ def test_edit_changes_the_answer_and_deletion_takes_it_away(world: World) -> Non
     world.sender.event(unfolded, f"Ev{next(_ids)}")
     world.settle()
     assert len(world.fake.calls) == calls
-    gone = {"type": "message", "subtype": "message_deleted", "channel": "C10", "ts": world.fake.ts(), "deleted_ts": ts, "channel_type": "channel",
-            "previous_message": {"user": "U1", "ts": ts, "text": "x"}}
+    gone = {
+        "type": "message",
+        "subtype": "message_deleted",
+        "channel": "C10",
+        "ts": world.fake.ts(),
+        "deleted_ts": ts,
+        "channel_type": "channel",
+        "previous_message": {"user": "U1", "ts": ts, "text": "x"},
+    }
     world.sender.event(gone, f"Ev{next(_ids)}")
     until(lambda: first.get("deleted"))
 
 
 def test_direct_message_home_and_suggested_prompts(world: World) -> None:
     ts = world.fake.ts()
-    direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U5", "text": "what loss will a 7B model reach on 2T tokens?", "ts": ts, "event_ts": ts}
+    direct = {
+        "type": "message",
+        "channel_type": "im",
+        "channel": "D1",
+        "user": "U5",
+        "text": "what loss will a 7B model reach on 2T tokens?",
+        "ts": ts,
+        "event_ts": ts,
+    }
     world.sender.event(direct, f"Ev{next(_ids)}")
     until(lambda: world.fake.answers("D1"))
     world.settle()
-    assert [call["status"] for call in world.fake.called("assistant.threads.setStatus") if call["channel_id"] == "D1"] == ["is planning…", ""]
+    assert [call["status"] for call in world.fake.called("assistant.threads.setStatus") if call["channel_id"] == "D1"] == [
+        "is planning…",
+        "",
+    ]
     world.sender.event({"type": "app_home_opened", "user": "U5", "channel": "D1", "tab": "home"}, f"Ev{next(_ids)}")
     home = until(lambda: world.fake.homes.get("U5"))
     assert "7B model reach on 2T" in json.dumps(home)
@@ -206,8 +260,10 @@ def test_text_of_others_cannot_mark_mention_or_link(world: World) -> None:
 
 def test_the_bot_itself_and_talk_of_others_is_left_alone(world: World) -> None:
     calls = len(world.fake.calls)
-    for event in ({**mention("best model for 1e22 FLOPs", world.fake.ts(), channel="C12"), "bot_id": "B1"},
-                  {"type": "message", "channel_type": "channel", "channel": "C12", "user": "U1", "text": "lunch?", "ts": world.fake.ts()}):
+    for event in (
+        {**mention("best model for 1e22 FLOPs", world.fake.ts(), channel="C12"), "bot_id": "B1"},
+        {"type": "message", "channel_type": "channel", "channel": "C12", "user": "U1", "text": "lunch?", "ts": world.fake.ts()},
+    ):
         assert world.sender.event(event, f"Ev{next(_ids)}").status_code == 200
     world.settle()
     assert len(world.fake.calls) == calls

@@ -33,13 +33,13 @@ class Example:
 
 
 def training_questions() -> list[Example]:
-    """The compact training file: one question a line under its task, every fourth kept aside."""
-    blocks = parse_yaml((files("evals") / "suites" / "understanding_train.yaml").read_text(encoding="utf8"))
+    """The compact training files: one question a line under its task, every fourth kept aside."""
     found: list[Example] = []
-    for task, block in blocks.items():
-        for number, line in enumerate(line for line in block.splitlines() if line.strip()):
-            question, _, also = line.partition(" >> ")
-            found.append(Example(question, task, tuple(also.split(", ")) if also else (), number % 4 == 3, False))
+    for name in ("understanding_train", "understanding_train_2"):
+        for task, block in parse_yaml((files("evals") / "suites" / f"{name}.yaml").read_text(encoding="utf8")).items():
+            for number, line in enumerate(line for line in block.splitlines() if line.strip()):
+                question, _, also = line.partition(" >> ")
+                found.append(Example(question.strip(), task, tuple(also.split(", ")) if also else (), number % 4 == 3, False))
     return found
 
 

@@ -213,7 +213,6 @@ _SPECIFIC = frozenset(
         "lr_schedule",
         "quantize",
         "serve",
-        "memory",
         "downstream",
         "explain",
         "out_of_scope",
@@ -260,22 +259,27 @@ def observe(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str =
     found = evidence(text)
     table = scores(found, asked, _given(values, filled, text), 0.8 if len(text) < 170 else 0.45)
     laws_named = any(name.kind in ("law", "author") for name in filled.spotted)
-    of_our_field = bool(_domain().search(text))
-    outside = not (_CORE | {"accelerator", "runs"}) & values.keys() and not laws_named and not of_our_field
-    ruled_out = set() if of_our_field else set(_WORLDLY)
+    of_our_field = bool(_domain()[0].search(text))
+    core = bool((_CORE | {"accelerator", "runs"}) & values.keys())
+    outside = not core and not laws_named and not of_our_field
+    ruled_out = set() if of_our_field or core else set(_WORLDLY)
+    everyday = not core and not laws_named and _everyday(text)
+    if everyday:
+        table["out_of_scope"] = max(table.get("out_of_scope", 0.0), 1.0) + 3.0
     if _CORE & values.keys() and any(item.asks and item.weight >= 4.0 and item.task != "out_of_scope" for item in found):
         # An order slipped in beside a planning question changes nothing.
         ruled_out.add("out_of_scope")
     elif (_CORE & values.keys() or laws_named) and "out_of_scope" in table:
         table["out_of_scope"] *= 0.5
     weak = max(table.values(), default=0.0) < 2.0
-    if weak and (values or laws_named):
+    if weak and (core or laws_named):
         ruled_out.add("out_of_scope")
         table[_default(values)] = table.get(_default(values), 0.0) + 1.0
     marks = [f"L:{lang}", *(f"E:{name.kind}" for name in filled.spotted)]
     marks += [f"E:{name.kind}:{name.id}" for name in filled.spotted if name.kind in ("law", "author")]
     marks += [] if of_our_field else ["G:nodomain"]
     marks += [] if values else ["G:nofields"]
+    marks += ["G:everyday"] if everyday else []
     return Observed(found, table, features(text, asked, values, marks), ruled_out, weak, outside)
 
 
@@ -290,6 +294,8 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
     task, chance = ranked[0]
     table = {**{name: 0.0 for name in odds}, **seen.table}
     also = [] if task == "out_of_scope" else _also(text, seen.found, asked, task, table[task], seen.table)
+    if "target_loss" in filled.values and task == "allocate":
+        also = [name for name in also if name != "predict_loss"]
     if "batch_tokens" in filled.values:
         also = [name for name in also if name != "batch_size"]
     if also and _first(seen.found, also[0], asked) < _first(seen.found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
@@ -299,10 +305,22 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
     return Decision(task, also, min(sure, 0.45) if seen.weak else sure, near, 0.0 if seen.weak else table[task])
 
 
+def _plain(words: list[str]) -> str:
+    return "|".join(str(word).replace("*", r"\w*") for word in words)
+
+
 @functools.cache
-def _domain() -> re.Pattern[str]:
-    words = "|".join(str(word).replace("*", r"\w*") for word in read("domain")["words"])
-    return re.compile(rf"(?<!\w)(?:{words})(?!\w)|[\u3040-\u30ff\u3400-\u9fff]")
+def _domain() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """(words of our field, those of them that everyday questions use as well)."""
+    data = read("domain")
+    return re.compile(rf"(?<![a-zà-ÿ0-9_])(?:{_plain(data['words'])})(?![a-zà-ÿ0-9_])|{'|'.join(data['cjk'])}"), re.compile(_plain(data["common"]))
+
+
+def _everyday(text: str) -> bool:
+    """Whether a message has at most one word of our field, and that an everyday one ("teacher salary", "batch cooking")."""
+    words, common = _domain()
+    found = {match[0] for match in words.finditer(text)}
+    return len(found) < 2 and all(common.fullmatch(word) for word in found)
 
 
 def _default(values: Mapping[str, object]) -> str:
@@ -373,8 +391,8 @@ def _given(values: Mapping[str, object], filled: Filled, text: str) -> dict[str,
             add("wall_clock", -3.0)
             add("allocate", 1.5)
         if "budget_usd" in values:
-            add("cost", -2.0)
-            add("allocate", 2.0)
+            add("cost", -3.0)
+            add("allocate", 2.5)
         if "accelerator_hours" in values:
             add("cost", 2.5 if "price_per_accelerator_hour_usd" in values else -1.0)
     if sized and "tokens" in values and {"price_per_accelerator_hour_usd", "budget_usd"} & values.keys():
@@ -414,15 +432,19 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
         return []
     best = max(own, key=lambda item: item.weight)
     more: list[str] = []
+    places: list[Evidence] = []
     for name in table:
         if (
             name in (task, "out_of_scope", "explain")
             or name in _ABSORBS.get(task, ())
-            or task in _SUBJECTS - {"repeat_data", "test_time", "lr_schedule", "moe"}
+            or (task in _SUBJECTS - {"repeat_data", "test_time", "lr_schedule", "moe"} and name not in _OF_ANY_SUBJECT)
         ):
             continue
         for item in found:
             if item.task != name or not item.asks or item.weight < 4.0 or any(_within(text, other, item) for other in own):
+                continue
+            after = item.start >= best.end
+            if task in _SUBJECTS and name in _OF_ANY_SUBJECT and not (after and _SECOND.search(text, max(0, item.start - 24), item.start + 6)):
                 continue
             apart = asked and not any(start <= item.start < end for start, end in asked)
             if apart and not _FRESH.search(text, max(0, item.start - 8), item.start + 6):
@@ -434,21 +456,34 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
                 _LEADING.search(text, max(0, low - 4), high)
                 and _connected(text, low, high)
                 and name not in more
-                and table[name] > 0.55 * score
+                and table[name] > (0.3 if after and _SECOND.search(text, max(0, item.start - 16), item.start + 6) else 0.45) * score
             ):
                 more.append(name)
-    return more[:2]
+                places.append(item)
+    # One phrase asks one thing: of two that overlap, the heavier.
+    apart_from = [
+        name
+        for name, item in zip(more, places, strict=True)
+        if not any(
+            other is not item and item.start < other.end and other.start < item.end and (other.weight, other.task) > (item.weight, item.task)
+            for other in places
+        )
+    ]
+    return apart_from[:2]
 
 
 def _within(text: str, own: Evidence, item: Evidence) -> bool:
     """Whether a phrase is part of another and not a second thing asked ("time and $ to train")."""
     overlap = own.start < item.end and item.start < own.end
-    return overlap and not _CONNECT.search(text, min(own.start, item.start), max(own.start, item.start) + 1)
+    return overlap and not _CONNECT.search(text, min(own.start, item.start), max(own.start, item.start) + 4)
 
 
+# What can be asked beside any subject, in words of its own: "..., and which batch size?"
+_OF_ANY_SUBJECT = frozenset({"cost", "wall_clock", "serve", "memory", "hyperparameters", "batch_size"})
+_SECOND = re.compile(r"(?:\band\b|\bund\b|\bet\b|\by\b|\balso\b|\bplus\b|&|\+|\?) ?(?:then )?(?:does|do|what|which|how|the|at what|cost|price|loss|size|welche\w*|wie|was|combien|quel\w*|cuánt\w*|qué)\b|[，,] ?(?=[a-z]*[会会要需][^，,]*多少)|(?:^|[^a-z])(?:以及|还有|并且|また)")
 _FRESH = re.compile(r"\b(?:and|also|plus|und|et|y)\b|&|\+")
 _CONNECT = re.compile(r"\b(?:and|also|plus|as well as|und|et|y|too)\b|&|\+|以及|还有|并且|それと|また|そして|\?")
 
 
 def _connected(text: str, low: int, high: int) -> bool:
-    return bool(_CONNECT.search(text, max(0, low - 4), high + 1))
+    return bool(_CONNECT.search(text, max(0, low - 4), high + 4))

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from knowledge.errors import InputError
 
@@ -41,6 +42,14 @@ commands (flopwise COMMAND --help says more):
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all errors of flopwise are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is, and exit with status 2."""
+        self.exit(2, f"flopwise: {message} (see `{self.prog} --help`)\n")
+
+
 def usage() -> str:
     """The help text."""
     return USAGE + "\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()) + "\n"
@@ -59,8 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args[0] not in COMMANDS:
         args = ["ask", *args]
-    parser = argparse.ArgumentParser(prog="flopwise", exit_on_error=True)
-    subparsers = parser.add_subparsers(dest="command", required=True)
+    parser = _Parser(prog="flopwise")
+    subparsers = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     importlib.import_module(COMMANDS[args[0]][0]).add(subparsers)
     try:
         options = parser.parse_args(args)

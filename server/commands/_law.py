@@ -24,7 +24,11 @@ from tools.law_sweep import Sweep, sweeps
 
 
 def law_list(args: argparse.Namespace) -> int:
-    cards = [card for card in LawBook() if _wanted(card, args)]
+    book = list(LawBook())
+    areas = sorted({card.area for card in book})
+    if args.area is not None and args.area not in areas:
+        raise InputError("area", f"there is no area {args.area!r}", f"areas: {', '.join(areas)}")
+    cards = [card for card in book if _wanted(card, args)]
     if args.as_json:
         emit(
             [

@@ -18,6 +18,7 @@ from agent import ask
 from agent.answer import Answer
 from agent.brief import LIMITS
 from agent.checker import loose_numbers, strings_of, ungrounded
+from agent.compose import WHAT_TO_ASK
 from agent.format import quantity
 from agent.model import Session
 from agent.state import Context
@@ -92,7 +93,7 @@ def stray(answer: Answer) -> list[str]:
     """Numbers of an answer's headline that stand neither in the question nor in a result, and results of amounts no question states."""
     rendered = [quantity(value.value, value.unit) for result in answer.results for value in result.values.values()]
     texts = [text for result in answer.results for text in [*result.reasons, *(n.text for n in result.warnings), *(v.label for v in result.values.values()), *map(str, result.values), *strings_of(result.case), *map(case_text, result.case.values())]]
-    found = sorted(ungrounded(answer.headline, [answer.question, *rendered, *texts, *strings_of(answer.brief.stated()), *(need.example for need in answer.needs)]))
+    found = sorted(ungrounded(answer.headline, [answer.question, *rendered, *texts, *strings_of(answer.brief.stated()), *(need.example for need in answer.needs), *WHAT_TO_ASK]))
     if answer.worded_by != "built-in":
         plain = answer.headline
         for text in sorted(rendered, key=len, reverse=True):

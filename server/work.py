@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: ARG002 - the kinds of jobs have one signature, of which not each uses all
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from server.errors import NotThere, of_input
 from server.models import EvalIn, FitIn, ForecastIn, SweepIn, TableRequest
 from server.paging import own
 from server.plans import Plans
+from server.settings import Settings
 from server.store.engine import Store
 from server.store.tables import Fit, Runs
 
@@ -28,6 +28,7 @@ class Kit(Protocol):
 
     store: Store
     plans: Plans
+    settings: Settings
 
 
 # A job is a list of step names, a function that does one of them, and one that puts their outcomes together.
@@ -85,17 +86,19 @@ class _Fits:
     def do(self, kit: Kit, owner: str, given: FitIn, step: dict[str, str], progress: Progress) -> dict[str, Any]:
         from tools.fitting.card import law_card
         from tools.fitting.fitted import as_json, fit_runs
+        from tools.fitting.parallel import computing_on
         from tools.fitting.spec import fit_form
 
         table = read_table(kit.store, owner, given, given.runs)
-        fit = fit_runs(
-            table.choose(step) if step else table,
-            fit_form(given.form),
-            n_bootstrap=given.bootstrap,
-            seed=given.seed,
-            method=given.resample,
-            progress=progress,
-        )
+        with computing_on(kit.settings.parallel_backend, kit.settings.parallel_address):
+            fit = fit_runs(
+                table.choose(step) if step else table,
+                fit_form(given.form),
+                n_bootstrap=given.bootstrap,
+                seed=given.seed,
+                method=given.resample,
+                progress=progress,
+            )
         card = law_card(fit).model_dump(mode="json", exclude_defaults=True) if fit.params else None
         return {"report": as_json(fit), "card": card}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from knowledge.errors import InputError
 from tools.fitting._solver import Solution, solve
 from tools.fitting.objective import HUBER_DELTA, Objective, objective_for
+from tools.fitting.parallel import shares_memory, spread
 from tools.fitting.runs import RunTable
 from tools.fitting.spec import FitForm, starting_points
 
@@ -161,6 +161,18 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
+def _solve_cut(objective: Objective, start: Floats, weights: Floats, tolerance: float) -> Solution:
+    rows = np.tile(start, (len(weights), 1))
+    return solve(objective.normal, rows, weights, objective.bounds, tolerance=tolerance, max_iterations=200, damping=0.3)
+
+
+def _solve_elsewhere(
+    spec: FitForm, inputs: dict[str, Floats], target: Floats, delta: float, start: Floats, weights: Floats, tolerance: float
+) -> Solution:
+    # Another process is sent plain data and builds the objective anew.
+    return _solve_cut(objective_for(spec, inputs, target, delta), start, weights, tolerance)
+
+
 def solve_resamples(
     objective: Objective,
     start: Floats,
@@ -178,26 +190,16 @@ def solve_resamples(
     size = max(1, min(n, _CHUNK_CELLS // objective.n))
     cuts = [(a, min(a + size, n)) for a in range(0, n, size)]
 
-    def one(cut: tuple[int, int]) -> Solution:
-        part = solve(
-            objective.normal,
-            np.tile(start, (cut[1] - cut[0], 1)),
-            weights_of(*cut),
-            objective.bounds,
-            tolerance=tolerance,
-            max_iterations=200,
-            damping=0.3,
-        )
+    def told(number: int) -> None:
         if progress:
-            progress(cut[1] - cut[0])
-        return part
+            progress(cuts[number][1] - cuts[number][0])
 
-    count = n_workers or workers()
-    if count > 1 and len(cuts) > 1:
-        with ThreadPoolExecutor(count) as pool:
-            parts = list(pool.map(one, cuts))
+    if shares_memory():
+        parts = spread(lambda a, b: _solve_cut(objective, start, weights_of(a, b), tolerance), cuts, n_workers or workers(), told)
     else:
-        parts = [one(cut) for cut in cuts]
+        data = {name: column[0] for name, column in objective.inputs.items()}
+        pieces = ((objective.spec, data, objective.target, objective.delta, start, weights_of(a, b), tolerance) for a, b in cuts)
+        parts = spread(_solve_elsewhere, pieces, n_workers or workers(), told)
     return Solution(
         np.concatenate([p.theta for p in parts]),
         np.concatenate([p.cost for p in parts]),

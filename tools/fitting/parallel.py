@@ -1,58 +1,89 @@
-"""The one seam for work spread over processes: the answer depends on the seed alone, never on how many workers there are."""
+"""Where independent pieces of a fit are computed: threads, processes (loky), a dask or a ray cluster. The pieces, and so the result, are the same."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import numpy as np
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, TypeVar
 
 from knowledge.errors import InputError
 
-Item = TypeVar("Item")
-Out = TypeVar("Out")
-BACKENDS = ("serial", "loky", "threading", "dask", "ray")
+T = TypeVar("T")
+Backend = Literal["threading", "loky", "dask", "ray", "sequential"]
+_NEEDS = {"dask": "distributed", "ray": "ray"}
+_chosen: ContextVar[Backend] = ContextVar("backend", default="threading")
 
 
-def map_seeded(
-    fn: Callable[[Item, np.random.Generator], Out], items: Sequence[Item], seed: int, backend: str = "loky", workers: int | None = None
-) -> list[Out]:
-    """`[fn(item, rng)]` in order, each item with its own generator spawned from `seed`.
+def shares_memory() -> bool:
+    """Whether pieces are computed within this process, so that nothing has to be sent."""
+    return _chosen.get() in ("threading", "sequential")
 
-    `backend` is a joblib backend (loky by default; dask and ray run on a cluster that was set up) or "serial". Raises
-    InputError for an unknown backend or when joblib is missing.
+
+def spread(
+    fn: Callable[..., T], pieces: Iterable[tuple[Any, ...]], n_workers: int, progress: Callable[[int], None] | None = None
+) -> list[T]:
+    """`fn(*piece)` of every piece, in order; `progress` hears the number of each piece that has ended, in order.
+
+    Where memory is not shared, `fn` must be a function of a module and the pieces plain data.
     """
-    if backend not in BACKENDS:
-        raise InputError("backend", f"unknown backend {backend!r}", f"one of {', '.join(BACKENDS)}")
-    seeds = np.random.SeedSequence(seed).spawn(len(items))
-    if backend == "serial" or len(items) < 2 or workers == 1:
-        return [_call(fn, item, child) for item, child in zip(items, seeds, strict=True)]
+    backend = _chosen.get()
+    if backend == "sequential" or n_workers == 1:
+        return _collect((fn(*piece) for piece in pieces), progress)
+    if backend == "threading":
+        with ThreadPoolExecutor(n_workers) as pool:
+            return _collect(pool.map(lambda piece: fn(*piece), pieces), progress)
+    from joblib import Parallel, delayed
+
+    return _collect(Parallel(n_jobs=n_workers, backend=backend)(delayed(fn)(*piece) for piece in pieces), progress)
+
+
+def _collect(results: Any, progress: Callable[[int], None] | None) -> list[T]:
+    out: list[T] = []
+    for number, result in enumerate(results):
+        out.append(result)
+        if progress is not None:
+            progress(number)
+    return out
+
+
+@contextmanager
+def computing_on(backend: Backend, address: str = "") -> Iterator[None]:
+    """Compute pieces there while the block runs. `address` of a dask scheduler or ray head; without one, a cluster is started on this machine."""
+    package = _NEEDS.get(backend)
+    if package is not None:
+        try:
+            module = importlib.import_module(package)
+        except ImportError:
+            raise InputError("parallel_backend", f"{backend} needs the package {package}", f"pip install {package}") from None
+        with _cluster(backend, module, address):
+            yield from _set(backend)
+    else:
+        yield from _set(backend)
+
+
+def _set(backend: Backend) -> Iterator[None]:
+    token = _chosen.set(backend)
     try:
-        import joblib  # pyright: ignore
-    except ImportError:
-        raise InputError(
-            "backend", f"{backend} needs joblib, which is not installed", "pip install joblib, or use backend serial"
-        ) from None
-    _register(backend)
-    tasks = (joblib.delayed(_call)(fn, item, child) for item, child in zip(items, seeds, strict=True))
-    found: list[Any] = list(joblib.Parallel(n_jobs=workers or -1, backend=backend)(tasks))
-    return found
+        yield
+    finally:
+        _chosen.reset(token)
 
 
-def _call(fn: Callable[[Any, np.random.Generator], Any], item: Any, child: np.random.SeedSequence) -> Any:
-    return fn(item, np.random.default_rng(child))
-
-
-def _register(backend: str) -> None:
-    """Backends of other packages make themselves known to joblib when asked."""
-    if backend == "ray":
-        try:
-            from ray.util.joblib import register_ray  # pyright: ignore
-        except ImportError:
-            raise InputError("backend", "ray is not installed", "pip install ray") from None
-        register_ray()
-    elif backend == "dask":
-        try:
-            import distributed  # pyright: ignore  # noqa: F401
-        except ImportError:
-            raise InputError("backend", "dask is not installed", "pip install dask distributed") from None
+@contextmanager
+def _cluster(backend: Backend, module: Any, address: str) -> Iterator[None]:
+    if backend == "dask":
+        with module.Client(address or None, set_as_default=True, **({} if address else {"dashboard_address": None})):
+            yield
+        return
+    importlib.import_module("ray.util.joblib").register_ray()
+    mine = not module.is_initialized()
+    if mine:
+        module.init(address=address or None, include_dashboard=False, log_to_driver=False)
+    try:
+        yield
+    finally:
+        if mine:
+            module.shutdown()

@@ -16,9 +16,43 @@ _WORD = re.compile(r"[^\W\d_]+")
 _ROMAN = re.compile(r"\b(?=[IVXLCDM]{2})M{0,4}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})\b")
 _SPELLED = re.compile(r"(?<!\w)(?:[^\W\d_][\s.\-_*]{1,2}){3,}[^\W\d_](?!\w)")
 _MARKUP = re.compile(r"https?:|www\.|[<>`\[\]\\|#]|\]\(")
-_KANA = "いち に さん よん ご ろく なな はち きゅう じゅう ひゃく びゃく ぴゃく せん ぜん まん おく ちょう".split()
-_KANA_NUMBER = re.compile(rf"(?:{'|'.join(_KANA)}){{2,}}|(?:{'|'.join(_KANA)})(?:ばい|にち|しゅうかん|かい|だい|まい|じかん|ねん|かげつ|ふん|わり)")
-_SCRIPTS = ("LATIN", "CJK", "HIRAGANA", "KATAKANA", "GREEK", "MICRO", "MASCULINE", "FEMININE", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH", "MODIFIER")
+_KANA = [
+    "いち",
+    "に",
+    "さん",
+    "よん",
+    "ご",
+    "ろく",
+    "なな",
+    "はち",
+    "きゅう",
+    "じゅう",
+    "ひゃく",
+    "びゃく",
+    "ぴゃく",
+    "せん",
+    "ぜん",
+    "まん",
+    "おく",
+    "ちょう",
+]
+_KANA_NUMBER = re.compile(
+    rf"(?:{'|'.join(_KANA)}){{2,}}|(?:{'|'.join(_KANA)})(?:ばい|にち|しゅうかん|かい|だい|まい|じかん|ねん|かげつ|ふん|わり)"
+)
+_SCRIPTS = (
+    "LATIN",
+    "CJK",
+    "HIRAGANA",
+    "KATAKANA",
+    "GREEK",
+    "MICRO",
+    "MASCULINE",
+    "FEMININE",
+    "IDEOGRAPHIC",
+    "FULLWIDTH",
+    "HALFWIDTH",
+    "MODIFIER",
+)
 
 
 def numbers_in(text: str) -> set[str]:
@@ -75,7 +109,13 @@ def _amounts(text: str) -> set[str]:
         written = match[0].casefold().rstrip(".,-/+")
         follower = _WORD.search(text, match.end(), match.end() + 24)
         bare = written.isdigit()
-        found.add(f"{written} {follower[0].casefold() if follower else ''}" if bare else written.removesuffix("s") if written[0].isalpha() else written)
+        found.add(
+            f"{written} {follower[0].casefold() if follower else ''}"
+            if bare
+            else written.removesuffix("s")
+            if written[0].isalpha()
+            else written
+        )
     return found
 
 

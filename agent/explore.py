@@ -29,7 +29,11 @@ Run = Callable[[str, dict[str, Any]], Result]
 
 def specifications() -> list[dict[str, Any]]:
     """The registry as tool definitions; tools that take whole tables are left out."""
-    return [{"type": "function", "function": {"name": tool.name, "description": tool.title, "parameters": tool.request.model_json_schema()}} for tool in all_tools() if tool.name != "fit"]
+    return [
+        {"type": "function", "function": {"name": tool.name, "description": tool.title, "parameters": tool.request.model_json_schema()}}
+        for tool in all_tools()
+        if tool.name != "fit"
+    ]
 
 
 def explore(question: str, brief: Brief, session: Session, run: Run, tell: Callable[[dict[str, Any]], None]) -> list[Result]:
@@ -45,7 +49,11 @@ def explore(question: str, brief: Brief, session: Session, run: Run, tell: Calla
         messages.append(reply)
         for asked in reply.tool_calls:
             calls += 1
-            content = _one(asked["name"], dict(asked["args"]), grounds, results, run, tell) if calls <= MAX_CALLS else "no further calls: the limit is reached"
+            content = (
+                _one(asked["name"], dict(asked["args"]), grounds, results, run, tell)
+                if calls <= MAX_CALLS
+                else "no further calls: the limit is reached"
+            )
             messages.append({"role": "tool", "tool_call_id": asked["id"], "content": content})
         if calls >= MAX_CALLS:
             break
@@ -54,7 +62,9 @@ def explore(question: str, brief: Brief, session: Session, run: Run, tell: Calla
     return results
 
 
-def _one(tool: str, fields: dict[str, Any], grounds: Grounds, results: list[Result], run: Run, tell: Callable[[dict[str, Any]], None]) -> str:
+def _one(
+    tool: str, fields: dict[str, Any], grounds: Grounds, results: list[Result], run: Run, tell: Callable[[dict[str, Any]], None]
+) -> str:
     """What the model is told about one call; a good result joins `results`."""
     try:
         entry = get_tool(tool)
@@ -68,7 +78,9 @@ def _one(tool: str, fields: dict[str, Any], grounds: Grounds, results: list[Resu
     if result not in results:
         results.append(result)
     tell({"step": tool, "status": "done", "result": result})
-    values = {key: {"value": value.value, "unit": value.unit, "shown": shown(value)} for key, value in list(result.values.items())[:_REPLY_VALUES]}
+    values = {
+        key: {"value": value.value, "unit": value.unit, "shown": shown(value)} for key, value in list(result.values.items())[:_REPLY_VALUES]
+    }
     return json.dumps({"values": values, "warnings": [notice.text for notice in result.warnings]}, ensure_ascii=False, default=str)[:8000]
 
 
@@ -88,7 +100,12 @@ def _held(name: str, value: Any, grounds: Grounds, results: list[Result]) -> Any
             raise InputError(name, f"{value:g} is neither in the question nor in an earlier result", "leave it out")
         return exact
     if name in ("accelerator", "model", "models", "law", "laws", "runs") and isinstance(value, str):
-        wrong = grounds.problems(Brief(task=grounds.built_in.task, **{{"model": "models", "law": "laws"}.get(name, name): [value] if name in ("model", "models", "law", "laws") else value}))  # type: ignore[arg-type]
+        wrong = grounds.problems(
+            Brief(
+                task=grounds.built_in.task,
+                **{{"model": "models", "law": "laws"}.get(name, name): [value] if name in ("model", "models", "law", "laws") else value},
+            )
+        )  # type: ignore[arg-type]
         if wrong:
             raise InputError(name, f"{value[:60]!r} is not named in the question", "leave it out")
     return value

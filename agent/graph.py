@@ -1,9 +1,9 @@
 """The whole route of a question, on one screen.
 
-    understand -> plan -> act -> word
-        |          ^        |      ^
-        |          clarify <-      |   (something needed is missing, and there is somebody to ask)
-        +-> explore ---------------+   (free-form, by a language model's own tool calls)
+understand -> plan -> act -> word
+    |          ^        |      ^
+    |          clarify <-      |   (something needed is missing, and there is somebody to ask)
+    +-> explore ---------------+   (free-form, by a language model's own tool calls)
 """
 
 from __future__ import annotations
@@ -57,7 +57,12 @@ def _by_model(question: str, read: Understanding, before: Brief | None, fresh: A
         return {"session": session, "notices": [*fresh["notices"], Notice(level="info", text=text)]}
     told = [*fresh["notices"], *(Notice(level="caution", text=text) for text in reading.notices)]
     if reading.brief.task != read.brief.task:
-        told.append(Notice(level="info", text=f"The language model read this as {_spaced(reading.brief.task)}, the built-in parser as {_spaced(read.brief.task)}."))
+        told.append(
+            Notice(
+                level="info",
+                text=f"The language model read this as {_spaced(reading.brief.task)}, the built-in parser as {_spaced(read.brief.task)}.",
+            )
+        )
     return {"session": session, "brief": reading.brief, "understood_by": session.name, "notices": told, "free_form": reading.free_form}
 
 
@@ -124,7 +129,13 @@ def explore(state: AskState, runtime: Runtime[Context]) -> AskState:
 
     context, memo = runtime.context, state.get("memo")
     try:
-        results = free.explore(state["question"], state["brief"], state["session"], lambda tool, fields: _call(tool, fields, context, memo), get_stream_writer())
+        results = free.explore(
+            state["question"],
+            state["brief"],
+            state["session"],
+            lambda tool, fields: _call(tool, fields, context, memo),
+            get_stream_writer(),
+        )
     except ModelFailure as failure:
         text = f"The language model {failure}; the built-in planner chose the tools."
         return {"notices": [*state["notices"], Notice(level="info", text=text)], "free_form": False}
@@ -134,7 +145,13 @@ def explore(state: AskState, runtime: Runtime[Context]) -> AskState:
 def clarify(state: AskState) -> AskState:
     """Ask for what is missing, as a typed form; the reply's fields (or its text) join the brief. Raises InputError."""
     form = form_for(_wanted(state))
-    reply: Any = interrupt({"needs": [wording.need(field).model_dump() for field in _wanted(state)], "any_of": state["needs"], "form": form.model_json_schema()})
+    reply: Any = interrupt(
+        {
+            "needs": [wording.need(field).model_dump() for field in _wanted(state)],
+            "any_of": state["needs"],
+            "form": form.model_json_schema(),
+        }
+    )
     if isinstance(reply, str):
         return {"brief": parse(reply, state["brief"].changed(missing=None)).brief}
     try:
@@ -167,7 +184,11 @@ def after_act(state: AskState, runtime: Runtime[Context]) -> Literal["clarify", 
 def word(state: AskState, runtime: Runtime[Context]) -> AskState:
     """Results -> answer, its numbers checked against the results."""
     told = list(state.get("notices", []))
-    prose = _prose(state, runtime.context, told) if runtime.context.model and state.get("results") and state.get("view", "answer") == "answer" else ""
+    prose = (
+        _prose(state, runtime.context, told)
+        if runtime.context.model and state.get("results") and state.get("view", "answer") == "answer"
+        else ""
+    )
     answer = compose.answer({**state, "notices": told}, runtime.context, prose)
     if (session := state.get("session")) is not None:
         answer.model_cost = ModelCost(calls=session.calls, tokens_read=session.tokens_in, tokens_written=session.tokens_out)

@@ -45,8 +45,15 @@ class Session:
         """Seconds to the deadline."""
         return self.deadline - time.monotonic()
 
-    def complete(self, messages: list[Any], *, schema: dict[str, Any] | None = None, tools: list[dict[str, Any]] | None = None,
-                 share: float = 1.0, meanwhile: Callable[[], object] | None = None) -> Any:
+    def complete(
+        self,
+        messages: list[Any],
+        *,
+        schema: dict[str, Any] | None = None,
+        tools: list[dict[str, Any]] | None = None,
+        share: float = 1.0,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Any:
         """The model's message. `share`: part of the whole limit this call must end in; `meanwhile` runs while it is waited for.
 
         Raises ModelFailure.
@@ -57,7 +64,7 @@ class Session:
         def work() -> None:
             try:
                 box.put((self._call(messages, schema, tools, end), None))
-            except BaseException as error:  # noqa: BLE001 - whatever a provider's client raises is told to the waiting side
+            except BaseException as error:
                 box.put((None, error))
 
         threading.Thread(target=work, daemon=True, name="language-model").start()

@@ -36,8 +36,20 @@ def translated(section: Section, language: str | None) -> Section:
     if not said:
         return section
     tool, _, kind = section.key.partition(".")
-    key = section.key if section.key in said["sections"] else kind if kind in said["sections"] else "full" if section.title.endswith(" in full") else ""
-    title = said["sections"][key].format(tool=section.title.split(" in full")[0].split(",")[0] if key in ("full", "explained") else tool) if key else section.title
+    key = (
+        section.key
+        if section.key in said["sections"]
+        else kind
+        if kind in said["sections"]
+        else "full"
+        if section.title.endswith(" in full")
+        else ""
+    )
+    title = (
+        said["sections"][key].format(tool=section.title.split(" in full")[0].split(",")[0] if key in ("full", "explained") else tool)
+        if key
+        else section.title
+    )
     grid = section.grid
     if grid and (key in ("summary", "full", "alternatives")):
         grid = grid.model_copy(update={"header": [_head(text, said["header"]) for text in grid.header]})

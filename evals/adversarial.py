@@ -27,7 +27,25 @@ from agent.wording import case_text
 from evals.understanding import load
 from knowledge.errors import InputError
 
-_WORDS = ("seventy billion", "half", "twice", "siebzig Milliarden", "la moitié", "cuarenta y dos", "七百亿", "半分", "forty-two percent", "zwölf", "½", "７", "²", "s e v e n", "XLII", "ｔｗｅｎｔｙ", "sev\u200ben")
+_WORDS = (
+    "seventy billion",
+    "half",
+    "twice",
+    "siebzig Milliarden",
+    "la moitié",
+    "cuarenta y dos",
+    "七百亿",
+    "半分",
+    "forty-two percent",
+    "zwölf",
+    "½",
+    "７",
+    "²",
+    "s e v e n",
+    "XLII",
+    "ｔｗｅｎｔｙ",
+    "sev\u200ben",
+)
 
 
 class Liar:
@@ -35,7 +53,9 @@ class Liar:
 
     def __init__(self, question: str, seed: int) -> None:
         self.random = random.Random(seed)
-        self.brief = {name: value for name, value in parse(question).brief.stated().items() if name not in ("missing", "language", "details")}
+        self.brief = {
+            name: value for name, value in parse(question).brief.stated().items() if name not in ("missing", "language", "details")
+        }
 
     def reply(self, schema: bool, tools: bool) -> dict[str, Any]:
         """A reply: a brief, tool calls, or prose."""
@@ -67,16 +87,27 @@ class Liar:
 
     def _calls(self) -> list[tuple[str, dict[str, Any]]]:
         tool = self.random.choice(("allocate", "predict_loss", "wall_clock", "cost", "memory", "serve", "sing"))
-        return [(tool, {self.random.choice(("params_total", "tokens", "compute_flops", "n_accelerators")): self._number() for _ in range(2)})]
+        return [
+            (tool, {self.random.choice(("params_total", "tokens", "compute_flops", "n_accelerators")): self._number() for _ in range(2)})
+        ]
 
     def _prose(self) -> str:
-        said = self.random.choice((f"{self._number():.3g} params", self.random.choice(_WORDS), "{{allocate.params_total}}0", f"{self.random.randint(2, 99)}%", "{{predict_loss.wrong}}"))
+        said = self.random.choice(
+            (
+                f"{self._number():.3g} params",
+                self.random.choice(_WORDS),
+                "{{allocate.params_total}}0",
+                f"{self.random.randint(2, 99)}%",
+                "{{predict_loss.wrong}}",
+            )
+        )
         return f"The best choice is {said}, reaching a lower loss."
 
 
 @contextmanager
 def lying(liar: Liar) -> Iterator[None]:
     """Every call of a model within this block is answered by the liar."""
+
     def call(_self: Session, _messages: list[Any], schema: Any, tools: Any, _end: float) -> Any:
         reply = liar.reply(schema is not None, tools is not None)
         calls = [{"name": name, "args": args, "id": f"call_{i}"} for i, (name, args) in enumerate(reply.get("calls", []))]
@@ -92,8 +123,31 @@ def lying(liar: Liar) -> Iterator[None]:
 def stray(answer: Answer) -> list[str]:
     """Numbers of an answer's headline that stand neither in the question nor in a result, and results of amounts no question states."""
     rendered = [quantity(value.value, value.unit) for result in answer.results for value in result.values.values()]
-    texts = [text for result in answer.results for text in [*result.reasons, *(n.text for n in result.warnings), *(v.label for v in result.values.values()), *map(str, result.values), *strings_of(result.case), *map(case_text, result.case.values())]]
-    found = sorted(ungrounded(answer.headline, [answer.question, *rendered, *texts, *strings_of(answer.brief.stated()), *(need.example for need in answer.needs), *WHAT_TO_ASK]))
+    texts = [
+        text
+        for result in answer.results
+        for text in [
+            *result.reasons,
+            *(n.text for n in result.warnings),
+            *(v.label for v in result.values.values()),
+            *map(str, result.values),
+            *strings_of(result.case),
+            *map(case_text, result.case.values()),
+        ]
+    ]
+    found = sorted(
+        ungrounded(
+            answer.headline,
+            [
+                answer.question,
+                *rendered,
+                *texts,
+                *strings_of(answer.brief.stated()),
+                *(need.example for need in answer.needs),
+                *WHAT_TO_ASK,
+            ],
+        )
+    )
     if answer.worded_by != "built-in":
         plain = answer.headline
         for text in sorted(rendered, key=len, reverse=True):

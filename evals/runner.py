@@ -47,7 +47,9 @@ def load(suite: str) -> list[dict[str, Any]]:
 
 def _stated(wanted: Mapping[str, Any], brief: Brief) -> str:
     found = brief.stated()
-    wrong = [name for name, value in wanted.items() if (found.get(name) != value if name == "task" else not equal(name, value, found.get(name)))]
+    wrong = [
+        name for name, value in wanted.items() if (found.get(name) != value if name == "task" else not equal(name, value, found.get(name)))
+    ]
     return f"brief: {', '.join(f'{name} {found.get(name)} not {wanted[name]}' for name in wrong)}" if wrong else ""
 
 
@@ -102,7 +104,9 @@ def _paraphrase(case: Case, context: Context) -> str:
     for question in case["questions"]:
         brief = ask(question, context=context).brief if context.model else _read(question)
         steps = [(step.tool, step.case) for step in plan_steps(brief)]
-        given = {name: value for name, value in brief.stated().items() if name not in ("missing", "details", "also", "language", "architecture")}
+        given = {
+            name: value for name, value in brief.stated().items() if name not in ("missing", "details", "also", "language", "architecture")
+        }
         plans.setdefault(json.dumps([steps, given], sort_keys=True, default=str), question)
     return "" if len(plans) == 1 else "; ".join(f"{question!r}: {plan}" for plan, question in plans.items())
 
@@ -119,7 +123,15 @@ def _injection(case: Case, _context: Context) -> str:
     return verdict(case)
 
 
-SUITES: dict[str, Judge] = {"understanding": _understanding, "answers": _answers, "must": _must, "multi_turn": _multi_turn, "languages": _languages, "paraphrase": _paraphrase, "injection": _injection}
+SUITES: dict[str, Judge] = {
+    "understanding": _understanding,
+    "answers": _answers,
+    "must": _must,
+    "multi_turn": _multi_turn,
+    "languages": _languages,
+    "paraphrase": _paraphrase,
+    "injection": _injection,
+}
 
 
 def run(suite: str, context: Context | None = None, repeats: int = 1, keep: Callable[[Case], bool] = lambda _: True) -> list[Outcome]:
@@ -163,7 +175,9 @@ def main() -> int:
     outcomes = [outcome for suite in given.suite or SUITES for outcome in run(suite, context, given.repeats)]
     if given.log:
         with open(given.log, "w", encoding="utf8") as out:
-            out.writelines(json.dumps({**asdict(outcome), "model": given.model or "built-in"}, ensure_ascii=False) + "\n" for outcome in outcomes)
+            out.writelines(
+                json.dumps({**asdict(outcome), "model": given.model or "built-in"}, ensure_ascii=False) + "\n" for outcome in outcomes
+            )
     print(report(outcomes))
     return 0
 

@@ -10,10 +10,30 @@ Found = dict[str, float | str | list[float]]
 _NUM = r"(?<![\d.,])(\d[\d,]{0,18}(?:\.\d{1,12})?(?:e[+-]?\d{1,2})?|\.\d{1,12}|10\s?\^\s?-?\d{1,2})(?!\d)"
 _NUM_UNKEPT = _NUM.replace("(\\d[", "(?:\\d[")
 _SUFFIX = r"\s?(k|m|mn|million|millionen|millions|millones|b|bn|billion|billions|milliarden|milliards|t|trillion|thousand|万|亿)?"
-_SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "millionen": 1e6, "millions": 1e6, "millones": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9,
-           "billions": 1e9, "milliarden": 1e9, "milliards": 1e9, "t": 1e12, "trillion": 1e12, "万": 1e4, "亿": 1e8}
+_SCALES = {
+    "k": 1e3,
+    "thousand": 1e3,
+    "m": 1e6,
+    "mn": 1e6,
+    "million": 1e6,
+    "millionen": 1e6,
+    "millions": 1e6,
+    "millones": 1e6,
+    "b": 1e9,
+    "bn": 1e9,
+    "billion": 1e9,
+    "billions": 1e9,
+    "milliarden": 1e9,
+    "milliards": 1e9,
+    "t": 1e12,
+    "trillion": 1e12,
+    "万": 1e4,
+    "亿": 1e8,
+}
 _IS = r"\s*(?:of|is|was|=|:|at|to|at about|around|about|~|≈|von|de|为|は)?\s*(?:about |around |~)?"
-_LR = r"(?:peak |max(?:imum)? |base |adam ?w? )?(?:\blr\b|learning[ -]rates?|lernrate|taux d'apprentissage|tasa de aprendizaje|学习率|学習率)"
+_LR = (
+    r"(?:peak |max(?:imum)? |base |adam ?w? )?(?:\blr\b|learning[ -]rates?|lernrate|taux d'apprentissage|tasa de aprendizaje|学习率|学習率)"
+)
 _WD = r"(?:\bwd\b|weight[ -]decay|gewichtsabfall)"
 _FROM = r"(?:from|von|de|desde|従来|从)\s+"
 _TO = r"\s*(?:to|bis|auf|à|a|->|→|到)\s*"
@@ -62,14 +82,28 @@ def hyperparameters(text: str) -> Found:
     """Rates, decay, widths and depths, and what the run before had."""
     found = {
         "learning_rate_before": amount(text, rf"{_LR}\s*{_FROM}{_NUM}{_TO}", rf"{_FROM}(?:an? )?{_LR}{_IS}{_NUM}"),
-        "learning_rate": amount(text, rf"{_LR}\s*{_FROM}(?:{_NUM_UNKEPT}){_TO}{_NUM}", rf"{_LR}{_IS}{_NUM}", rf"{_NUM}\s*(?:as (?:the|my|our) )?{_LR}"),
+        "learning_rate": amount(
+            text, rf"{_LR}\s*{_FROM}(?:{_NUM_UNKEPT}){_TO}{_NUM}", rf"{_LR}{_IS}{_NUM}", rf"{_NUM}\s*(?:as (?:the|my|our) )?{_LR}"
+        ),
         "weight_decay": amount(text, rf"{_WD}{_IS}{_NUM}"),
         "tokens_before": _before(text, _DATA),
         "batch_tokens_before": _before(text, _BATCH),
     }
-    for name, words in (("width", r"width|d_?model|hidden (?:size|dim\w*)|breite|largeur|ancho|宽度|幅"), ("depth", r"depth|layers|tiefe|profondeur|profundidad|深度")):
-        stated = [_value(one or two, None) for one, two in re.findall(rf"(?:\b(?:{words})\b{_IS}(\d[\d,]{{0,8}}))|(?:\b(\d[\d,]{{0,8}})[ -](?:{words}|wide|deep)\b)", text)]
-        pair = re.search(rf"(?:{words})?\s*{_FROM}(?:(?:{words})\s*)?(\d[\d,]{{0,8}})\s*(?:{words})?{_TO}(?:{words})?\s*(\d[\d,]{{0,8}})", text) if re.search(words, text) else None
+    for name, words in (
+        ("width", r"width|d_?model|hidden (?:size|dim\w*)|breite|largeur|ancho|宽度|幅"),
+        ("depth", r"depth|layers|tiefe|profondeur|profundidad|深度"),
+    ):
+        stated = [
+            _value(one or two, None)
+            for one, two in re.findall(rf"(?:\b(?:{words})\b{_IS}(\d[\d,]{{0,8}}))|(?:\b(\d[\d,]{{0,8}})[ -](?:{words}|wide|deep)\b)", text)
+        ]
+        pair = (
+            re.search(
+                rf"(?:{words})?\s*{_FROM}(?:(?:{words})\s*)?(\d[\d,]{{0,8}})\s*(?:{words})?{_TO}(?:{words})?\s*(\d[\d,]{{0,8}})", text
+            )
+            if re.search(words, text)
+            else None
+        )
         if pair and float(pair[1].replace(",", "")) < 1e6:
             stated = [_value(pair[1], None), _value(pair[2], None)]
         if len(stated) > 1:
@@ -86,7 +120,10 @@ def batch_size(text: str) -> Found:
 
 def lr_schedule(text: str) -> Found:
     """Horizons of a sweep, the share of the cooldown, the rate."""
-    listed = re.search(r"(?:horizons?|lengths|durations|runs)\s*(?:of|at|:|=|are)?\s*((?:\d[\d.]*\s*(?:[kmbt]\b)?\s*(?:,\s*(?:and\s*)?|and\s+|und\s+|/\s*)?){2,})", text)
+    listed = re.search(
+        r"(?:horizons?|lengths|durations|runs)\s*(?:of|at|:|=|are)?\s*((?:\d[\d.]*\s*(?:[kmbt]\b)?\s*(?:,\s*(?:and\s*)?|and\s+|und\s+|/\s*)?){2,})",
+        text,
+    )
     horizons = [_value(number, suffix or None) for number, suffix in re.findall(rf"(\d[\d.]*){_SUFFIX}", listed[1])] if listed else None
     cooldown = r"cool-?down|decay phase|annealing|anneal|abkühlung"
     return _only(
@@ -99,36 +136,68 @@ def lr_schedule(text: str) -> Found:
 def finetune(text: str) -> Found:
     """Examples or characters of tuning data."""
     kinds = r"(?:(?:training|labell?ed|tuning|fine-?tuning|instruction|sft|annotated|preference) )*(?:examples|samples|demonstrations|instructions|pairs|beispiele|exemples|ejemplos|样本|条|例)"
-    return _only(examples=amount(text, rf"{_NUM}{_SUFFIX}\s*{kinds}"), characters=amount(text, rf"{_NUM}{_SUFFIX}\s*(?:characters|chars|zeichen|caractères|caracteres|字符|文字)"))
+    return _only(
+        examples=amount(text, rf"{_NUM}{_SUFFIX}\s*{kinds}"),
+        characters=amount(text, rf"{_NUM}{_SUFFIX}\s*(?:characters|chars|zeichen|caractères|caracteres|字符|文字)"),
+    )
 
 
 def distill(text: str) -> Found:
     """The teacher's size and tokens."""
-    size = amount(text, rf"{_NUM}\s*(m|b|t|million|billion)[ -](?:param\w* )?(?:model )?teacher", rf"teacher(?:'s size)?(?: model)?\s*(?:of|is|has|with|being|=|:)?\s*(?:an? )?{_NUM}\s*(m|b|t|million|billion)\b(?! tokens)",
-                  rf"(?:distil\w*|compress\w*|learn\w*) (?:from|out of) (?:an? |our |the )?{_NUM}\s*(m|b|t|million|billion)\b", rf"distil\w* (?:an? |our |the )?{_NUM}\s*(m|b|t|million|billion)\b[^.?]{{0,20}}\b(?:in|down )?to\b")
+    size = amount(
+        text,
+        rf"{_NUM}\s*(m|b|t|million|billion)[ -](?:param\w* )?(?:model )?teacher",
+        rf"teacher(?:'s size)?(?: model)?\s*(?:of|is|has|with|being|=|:)?\s*(?:an? )?{_NUM}\s*(m|b|t|million|billion)\b(?! tokens)",
+        rf"(?:distil\w*|compress\w*|learn\w*) (?:from|out of) (?:an? |our |the )?{_NUM}\s*(m|b|t|million|billion)\b",
+        rf"distil\w* (?:an? |our |the )?{_NUM}\s*(m|b|t|million|billion)\b[^.?]{{0,20}}\b(?:in|down )?to\b",
+    )
     seen = amount(text, rf"teacher[^.?!]{{0,30}}?(?:trained|saw|seen)[^.?!]{{0,15}}?{_NUM}{_SUFFIX}\s*tokens")
     return _only(teacher_params=size, teacher_tokens=seen)
 
 
 def qat(text: str) -> Found:
     """The share of the tokens spent on quantization-aware training."""
-    return _only(qat_fraction=_share(text, rf"{_PCT}\s*(?:of (?:the )?(?:tokens|training|data|run|budget|compute|steps))?\s*(?:for|on|in|to|as|is|of)?\s*(?:qat|quantization[ -]aware)", rf"qat (?:fraction|share|ratio){_IS}{_PCT}"))
+    return _only(
+        qat_fraction=_share(
+            text,
+            rf"{_PCT}\s*(?:of (?:the )?(?:tokens|training|data|run|budget|compute|steps))?\s*(?:for|on|in|to|as|is|of)?\s*(?:qat|quantization[ -]aware)",
+            rf"qat (?:fraction|share|ratio){_IS}{_PCT}",
+        )
+    )
 
 
-_BENCHMARKS = {"mmlu": r"\bmmlu\b(?!-?pro)", "hellaswag": "hellaswag", "arc_challenge": r"arc[ -]?(?:c\b|challenge)", "arc_easy": r"arc[ -]?(?:e\b|easy)", "piqa": r"\bpiqa\b", "winogrande": "winogrande",
-               "boolq": "boolq", "csqa": r"csqa|commonsenseqa", "openbookqa": r"openbookqa|\bobqa\b", "socialiqa": r"social ?iqa|\bsiqa\b"}
+_BENCHMARKS = {
+    "mmlu": r"\bmmlu\b(?!-?pro)",
+    "hellaswag": "hellaswag",
+    "arc_challenge": r"arc[ -]?(?:c\b|challenge)",
+    "arc_easy": r"arc[ -]?(?:e\b|easy)",
+    "piqa": r"\bpiqa\b",
+    "winogrande": "winogrande",
+    "boolq": "boolq",
+    "csqa": r"csqa|commonsenseqa",
+    "openbookqa": r"openbookqa|\bobqa\b",
+    "socialiqa": r"social ?iqa|\bsiqa\b",
+}
 
 
 def downstream(text: str) -> Found:
     """The benchmark and the accuracy aimed for."""
     named = [name for name, pattern in _BENCHMARKS.items() if re.search(pattern, text)]
-    aimed = _share(text, rf"(?:reach|get to|hit|achieve|for|to|above|over|at least|target(?: of)?)\s*(?:an? )?{_PCT}\s*(?:accuracy|on (?:mmlu|hellaswag|arc|piqa|boolq|winogrande))")
+    aimed = _share(
+        text,
+        rf"(?:reach|get to|hit|achieve|for|to|above|over|at least|target(?: of)?)\s*(?:an? )?{_PCT}\s*(?:accuracy|on (?:mmlu|hellaswag|arc|piqa|boolq|winogrande))",
+    )
     return _only(benchmark=named[0] if len(named) == 1 else None, target_accuracy=aimed)
 
 
 def rl(text: str) -> Found:
     """The pass rate aimed for."""
-    return _only(target_pass_rate=_share(text, rf"(?:reach|get to|up to|hit|achieve|to|target(?: of)?|aim(?:ing)? for)\s*(?:a )?(?:pass rate (?:of )?|pass@1 (?:of )?)?{_PCT}\s*(?:pass|accuracy|success|on\b|$|\?|validation|reward)"))
+    return _only(
+        target_pass_rate=_share(
+            text,
+            rf"(?:reach|get to|up to|hit|achieve|to|target(?: of)?|aim(?:ing)? for)\s*(?:a )?(?:pass rate (?:of )?|pass@1 (?:of )?)?{_PCT}\s*(?:pass|accuracy|success|on\b|$|\?|validation|reward)",
+        )
+    )
 
 
 def _counted(name: str, words: str) -> Callable[[str], Found]:
@@ -140,7 +209,14 @@ def _counted(name: str, words: str) -> Callable[[str], Found]:
 
 def sparsity(text: str) -> Found:
     """The share of weights that are zero."""
-    return _only(sparsity=_share(text, rf"{_PCT}\s*(?:weight |unstructured )?(?:sparsity|sparse|zeros|pruned|of (?:the )?weights)", rf"sparsity{_IS}{_PCT}", rf"prun\w* (?:to |by )?{_PCT}"))
+    return _only(
+        sparsity=_share(
+            text,
+            rf"{_PCT}\s*(?:weight |unstructured )?(?:sparsity|sparse|zeros|pruned|of (?:the )?weights)",
+            rf"sparsity{_IS}{_PCT}",
+            rf"prun\w* (?:to |by )?{_PCT}",
+        )
+    )
 
 
 def _only(**found: float | str | list[float] | None) -> Found:

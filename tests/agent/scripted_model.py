@@ -28,7 +28,11 @@ class Reply:
 
     def message(self) -> dict[str, Any]:
         calls = [
-            {"id": f"call_{i}", "type": "function", "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)}}
+            {
+                "id": f"call_{i}",
+                "type": "function",
+                "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+            }
             for i, (name, given) in enumerate(self.calls)
         ]
         return {"role": "assistant", "content": self.content, "refusal": self.refusal, **({"tool_calls": calls} if calls else {})}
@@ -63,10 +67,10 @@ class ScriptedModel:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802 - the base class's name
+            def do_POST(self) -> None:
                 model.answer(self)
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None:
                 return
 
         class Server(ThreadingHTTPServer):
@@ -110,17 +114,29 @@ def completion(reply: Reply) -> bytes:
     if reply.status != 200:
         return json.dumps({"error": {"message": "scripted", "type": "error"}}).encode()
     finish = "tool_calls" if reply.calls else "stop"
-    return json.dumps({
-        "id": "chatcmpl-1", "object": "chat.completion", "created": int(time.time()), "model": "scripted",
-        "choices": [{"index": 0, "message": reply.message(), "finish_reason": finish}],
-        "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
-    }).encode()
+    return json.dumps(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": "scripted",
+            "choices": [{"index": 0, "message": reply.message(), "finish_reason": finish}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
+        }
+    ).encode()
 
 
 def events(reply: Reply) -> Iterator[bytes]:
     """The reply as server-sent events, a few characters each."""
+
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
-        data = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "model": "scripted", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        data = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": "scripted",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        }
         return f"data: {json.dumps(data)}\n\n".encode()
 
     yield chunk({"role": "assistant", "content": ""})

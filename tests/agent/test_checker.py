@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from agent.checker import loose_numbers
 from agent.prose import refusals
 from tools.result import Value
@@ -42,7 +43,18 @@ def test_plain_prose_and_the_questions_own_numbers_pass(text: str) -> None:
 VALUES = {"allocate.tokens": Value(value=1e12, unit="tokens"), "allocate.loss": Value(value=2.0, unit="nats/token")}
 
 
-@pytest.mark.parametrize("text", ["about {{allocate.price}}", "{{ {{allocate.tokens}} }}", "{allocate.tokens}", "{{allocate.tokens}}0 more", "1{{allocate.tokens}}", "x" * 2000, "{{allocate.tokens}}.5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "about {{allocate.price}}",
+        "{{ {{allocate.tokens}} }}",
+        "{allocate.tokens}",
+        "{{allocate.tokens}}0 more",
+        "1{{allocate.tokens}}",
+        "x" * 2000,
+        "{{allocate.tokens}}.5",
+    ],
+)
 def test_a_wrong_reference_is_refused(text: str) -> None:
     assert refusals(text, QUESTION, VALUES)
 

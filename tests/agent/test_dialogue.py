@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+from pydantic import ValidationError
+
 from agent import ask
 from agent.brief import Brief
 from agent.dialogue import form_for, view_of
 from agent.graph import build
 from agent.state import Context
 from knowledge import InputError
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
-from pydantic import ValidationError
 
 BEFORE = Brief.read({"task": "allocate", "compute_flops": 1e22})
 
@@ -67,18 +68,34 @@ def test_forms_are_typed() -> None:
         form.model_validate({"tokens": "plenty"})
 
 
-@pytest.mark.parametrize("text", ["why?", "Why is that?", "but why", "Warum?", "pourquoi ?", "¿por qué?", "为什么?", "なぜですか?", "how come?", "explain that"])
+@pytest.mark.parametrize(
+    "text", ["why?", "Why is that?", "but why", "Warum?", "pourquoi ?", "¿por qué?", "为什么?", "なぜですか?", "how come?", "explain that"]
+)
 def test_asking_why(text: str) -> None:
     assert view_of(text, BEFORE) == "why"
     assert view_of(text, None) == "answer"
 
 
-@pytest.mark.parametrize("text", ["show me the formula", "which equations did you use?", "how did you get that?", "zeig mir die Formel", "muéstrame la fórmula", "公式是什么?", "計算式を見せて"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "show me the formula",
+        "which equations did you use?",
+        "how did you get that?",
+        "zeig mir die Formel",
+        "muéstrame la fórmula",
+        "公式是什么?",
+        "計算式を見せて",
+    ],
+)
 def test_asking_for_the_formula(text: str) -> None:
     assert view_of(text, BEFORE) == "formula"
 
 
-@pytest.mark.parametrize("text", ["use Kaplan instead", "and with half the data?", "why is a 7B on 2T tokens better than a 13B on 1T?", "what formula fits my 12 runs?"])
+@pytest.mark.parametrize(
+    "text",
+    ["use Kaplan instead", "and with half the data?", "why is a 7B on 2T tokens better than a 13B on 1T?", "what formula fits my 12 runs?"],
+)
 def test_asking_something_new(text: str) -> None:
     assert view_of(text, BEFORE) == "answer"
 
@@ -91,8 +108,15 @@ def test_why_and_formula_show_the_answer_before() -> None:
     assert any("besiroglu2024" in line and "compute flops" in line.replace("_", " ") for line in formula.sections[0].lines)
 
 
-@pytest.mark.parametrize(("question", "says", "title"), [("Mit 1e22 FLOPs: welche Modellgröße ist optimal?", "trainieren", "Die Zahlen"), ("Avec 5e22 FLOPs, quelle taille de modèle ?", "Entraîner", "Les chiffres"),
-                         ("用 1e22 FLOPs 最优的模型规模是多少?", "训练", "数值"), ("1e22 FLOPsの計算予算で最適なモデルサイズは?", "学習", "数値")])
+@pytest.mark.parametrize(
+    ("question", "says", "title"),
+    [
+        ("Mit 1e22 FLOPs: welche Modellgröße ist optimal?", "trainieren", "Die Zahlen"),
+        ("Avec 5e22 FLOPs, quelle taille de modèle ?", "Entraîner", "Les chiffres"),
+        ("用 1e22 FLOPs 最优的模型规模是多少?", "训练", "数值"),
+        ("1e22 FLOPsの計算予算で最適なモデルサイズは?", "学習", "数値"),
+    ],
+)
 def test_answers_are_in_the_questions_language(question: str, says: str, title: str) -> None:
     answer = ask(question)
     assert says in answer.headline

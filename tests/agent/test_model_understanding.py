@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+
 from agent import ask
 from agent.answer import Answer
 from agent.brief import Brief
 from agent.state import Context
 from agent.understand import parse
 from agent.understand.grounding import Grounds
-from pydantic import SecretStr
 
 pytest.importorskip("langchain_openai")
 sys.path.insert(0, str(Path(__file__).parent))
-from scripted_model import Reply, Script, says, scripted  # noqa: E402
+from scripted_model import Reply, Script, says, scripted
 
 QUESTION = "best model for 1e22 FLOPs on 8 H100s"
 GOOD: dict[str, Any] = {"task": "allocate", "compute_flops": 1e22, "n_accelerators": 8, "accelerator": "h100-sxm"}
@@ -32,10 +33,14 @@ def warm() -> None:
         ask(QUESTION, context=Context(model="openai:scripted", base_url=server.base_url))
 
 
-def answered(script: Script | list[Reply], question: str = QUESTION, previous: Brief | None = None, limit: float = LIMIT) -> tuple[Answer, list[dict[str, Any]], float]:
+def answered(
+    script: Script | list[Reply], question: str = QUESTION, previous: Brief | None = None, limit: float = LIMIT
+) -> tuple[Answer, list[dict[str, Any]], float]:
     with scripted(script) as server:
         begun = time.perf_counter()
-        answer = ask(question, previous=previous, context=Context(model="openai:scripted", base_url=server.base_url, model_timeout_seconds=limit))
+        answer = ask(
+            question, previous=previous, context=Context(model="openai:scripted", base_url=server.base_url, model_timeout_seconds=limit)
+        )
         return answer, server.requests, time.perf_counter() - begun
 
 

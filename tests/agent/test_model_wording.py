@@ -9,19 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agent import ask
 from agent.answer import Answer
 from agent.state import Context
 
 pytest.importorskip("langchain_openai")
 sys.path.insert(0, str(Path(__file__).parent))
-from scripted_model import Reply, says, scripted  # noqa: E402
+from scripted_model import Reply, says, scripted
 
 QUESTION = "tell me the loss of 7B on 2T tokens and what 1e22 FLOPs would buy on 8 H100s"
-BRIEF: dict[str, Any] = {"task": "predict_loss", "also": ["allocate"], "params_total": 7e9, "tokens": 2e12, "compute_flops": 1e22, "n_accelerators": 8, "accelerator": "h100-sxm"}
+BRIEF: dict[str, Any] = {
+    "task": "predict_loss",
+    "also": ["allocate"],
+    "params_total": 7e9,
+    "tokens": 2e12,
+    "compute_flops": 1e22,
+    "n_accelerators": 8,
+    "accelerator": "h100-sxm",
+}
 
 
-def told(prose: Callable[[int], str], turns: list[Reply] | None = None, brief: dict[str, Any] | None = None) -> tuple[Answer, list[dict[str, Any]]]:
+def told(
+    prose: Callable[[int], str], turns: list[Reply] | None = None, brief: dict[str, Any] | None = None
+) -> tuple[Answer, list[dict[str, Any]]]:
     """The answer where the model reads rightly, calls tools by `turns` and words by `prose(attempt)`."""
     wordings, calls = iter(range(99)), iter(turns or [])
 
@@ -63,7 +74,14 @@ def test_what_stays_wrong_is_worded_from_templates(prose: str) -> None:
 def test_free_form_questions_are_answered_by_tool_calls() -> None:
     turns = [
         Reply(calls=[("predict_loss", {"params_total": 7e9, "tokens": 2e12}), ("predict_loss", {"params_total": 9e9, "tokens": 2e12})]),
-        Reply(calls=[("sing", {}), ("allocate", {"compute_flops": 1e22}), ("cost", {"params_total": "many"}), ("memory", {"params_total": 7e9, "accelerator": "b200"})]),
+        Reply(
+            calls=[
+                ("sing", {}),
+                ("allocate", {"compute_flops": 1e22}),
+                ("cost", {"params_total": "many"}),
+                ("memory", {"params_total": 7e9, "accelerator": "b200"}),
+            ]
+        ),
         Reply(calls=[("wall_clock", {"params_total": 9.05e9, "tokens": 184e9, "n_accelerators": 8, "accelerator": "h100-sxm"})]),
     ]
     answer, requests = told(lambda _: "", turns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from evals import adversarial, injection, runner
 from evals.understanding import load as questions
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -24,6 +25,8 @@ def _begin(queue: Any) -> None:
     """In a new worker: where steps are told, and the libraries loaded before the first question."""
     global _queue
     _queue = queue
+    with contextlib.suppress(AttributeError, OSError):  # not on every system
+        os.nice(5)  # acknowledging goes first where processors are scarce
     with contextlib.suppress(InputError):
         answer_plan("warm", PlanIn.model_validate({"question": "best model for 1e22 FLOPs"}), Context())
 

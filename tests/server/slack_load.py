@@ -33,7 +33,7 @@ def _up(url: str) -> bool:
         return False
 
 
-def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0) -> dict[str, Any]:
+def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0, processes: int = 2) -> dict[str, Any]:
     """Acknowledgement times in ms of events, each a question of its own, that arrive while `plans` distinct plans are under way."""
     port = _free_port()
     with FakeSlack() as fake:
@@ -45,6 +45,7 @@ def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0
             "FLOPWISE_SLACK_API_URL": fake.url,
             "FLOPWISE_SLACK_USER_PER_MINUTE": "100000",
             "FLOPWISE_SLACK_TEAM_PER_MINUTE": "100000",
+            "FLOPWISE_SLACK_PLAN_PROCESSES": str(processes),
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "server.cli", "slack", "--port", str(port)], env={**os.environ, **given}, stderr=subprocess.DEVNULL

@@ -115,7 +115,7 @@ def test_two_workspaces_by_oauth_and_one_that_leaves(tmp_path: Path) -> None:
                 done = world.sender.get(f"/slack/oauth_redirect?code=code-{team}&state={state}", headers=cookie)
                 assert done.status_code == 200
                 again = world.sender.get(f"/slack/oauth_redirect?code=code-{team}&state={state}", headers=cookie)
-                assert again.status_code == 400
+                assert again.status_code == 401
             for team in ("T1", "T2"):
                 world.sender.event(mention("best model for 1e22 FLOPs", "17.5", channel=f"C{team}"), f"Ev{team}", team=team)
             until(lambda: fake.answers("CT1") and fake.answers("CT2"))

@@ -64,7 +64,7 @@ class Session:
         def work() -> None:
             try:
                 box.put((self._call(messages, schema, tools, end), None))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - told to the waiting side
                 box.put((None, error))
 
         threading.Thread(target=work, daemon=True, name="language-model").start()

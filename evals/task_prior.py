@@ -72,7 +72,9 @@ def train(seen: Sequence[Observed], asked_for: Sequence[str], tuned: Sequence[bo
     lengths = np.sqrt(np.asarray(inputs.multiply(inputs).sum(axis=1)).ravel())
     inputs = csr_matrix(diags(1.0 / np.maximum(lengths, 1e-9)) @ inputs)
     tasks = sorted(set(asked_for))
-    evidence = np.array([[0.0 if known else evidence_of(one.table, task) for task in tasks] for one, known in zip(seen, tuned, strict=True)])
+    evidence = np.array(
+        [[0.0 if known else evidence_of(one.table, task) for task in tasks] for one, known in zip(seen, tuned, strict=True)]
+    )
     targets = np.eye(len(tasks))[[tasks.index(task) for task in asked_for]]
     size = len(names) * len(tasks)
 

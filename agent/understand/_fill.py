@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.understand import names
+from agent.understand._adjust import adjust
 from agent.understand.quantities import Measure
 from agent.understand.slots import Scene, Slot, assign, corrected, discount, inherit, joined, taken_back
 
@@ -117,6 +118,9 @@ class Filled:
         """Settle what depends on the task: which law an author means, whether a bit width is the target."""
         _laws(self, task)
         self._by_task(task)
+        sizes = [slot.measure.value for slot in self.slots if slot.field == "params_total" and not slot.discounted]
+        compute = [slot.measure.value for slot in self.slots if slot.field == "compute_flops"]
+        adjust(self.values, task, self.text, sizes, compute)
         if task in _NO_BITS:
             self.values.pop("weight_bits", None)
         if task == "serve" and "duration_seconds" in self.values:

@@ -60,7 +60,7 @@ def _weights() -> tuple[list[str], float, list[float], dict[str, list[float]]]:
 def log_odds(found: set[str], table: Mapping[str, float]) -> dict[str, float]:
     """For every task its unnormalised natural-log odds, from the features and the scores of the written evidence."""
     tasks, scale, bias, weights = _weights()
-    known = [weights[name] for name in sorted(found) if name in weights]
+    known = [weights[name] for name in sorted(name for name in found if name in weights)]
     length = math.sqrt(sum(entry[0] ** 2 for entry in known)) or 1.0
     total = [0.0] * len(tasks)
     for entry in known:

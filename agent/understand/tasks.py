@@ -292,7 +292,7 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
     chances = probabilities({task: value for task, value in odds.items() if task not in seen.ruled_out})
     ranked = sorted(chances.items(), key=lambda item: (-item[1], item[0]))
     task, chance = ranked[0]
-    table = {**{name: 0.0 for name in odds}, **seen.table}
+    table = {**dict.fromkeys(odds, 0.0), **seen.table}
     also = [] if task == "out_of_scope" else _also(text, seen.found, asked, task, table[task], seen.table)
     if "target_loss" in filled.values and task == "allocate":
         also = [name for name in also if name != "predict_loss"]
@@ -313,7 +313,9 @@ def _plain(words: list[str]) -> str:
 def _domain() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """(words of our field, those of them that everyday questions use as well)."""
     data = read("domain")
-    return re.compile(rf"(?<![a-zà-ÿ0-9_])(?:{_plain(data['words'])})(?![a-zà-ÿ0-9_])|{'|'.join(data['cjk'])}"), re.compile(_plain(data["common"]))
+    return re.compile(rf"(?<![a-zà-ÿ0-9_])(?:{_plain(data['words'])})(?![a-zà-ÿ0-9_])|{'|'.join(data['cjk'])}"), re.compile(
+        _plain(data["common"])
+    )
 
 
 def _everyday(text: str) -> bool:
@@ -444,7 +446,11 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
             if item.task != name or not item.asks or item.weight < 4.0 or any(_within(text, other, item) for other in own):
                 continue
             after = item.start >= best.end
-            if task in _SUBJECTS and name in _OF_ANY_SUBJECT and not (after and _SECOND.search(text, max(0, item.start - 24), item.start + 6)):
+            if (
+                task in _SUBJECTS
+                and name in _OF_ANY_SUBJECT
+                and not (after and _SECOND.search(text, max(0, item.start - 24), item.start + 6))
+            ):
                 continue
             apart = asked and not any(start <= item.start < end for start, end in asked)
             if apart and not _FRESH.search(text, max(0, item.start - 8), item.start + 6):
@@ -465,7 +471,10 @@ def _also(text: str, found: list[Evidence], asked: list[tuple[int, int]], task: 
         name
         for name, item in zip(more, places, strict=True)
         if not any(
-            other is not item and item.start < other.end and other.start < item.end and (other.weight, other.task) > (item.weight, item.task)
+            other is not item
+            and item.start < other.end
+            and other.start < item.end
+            and (other.weight, other.task) > (item.weight, item.task)
             for other in places
         )
     ]
@@ -480,7 +489,11 @@ def _within(text: str, own: Evidence, item: Evidence) -> bool:
 
 # What can be asked beside any subject, in words of its own: "..., and which batch size?"
 _OF_ANY_SUBJECT = frozenset({"cost", "wall_clock", "serve", "memory", "hyperparameters", "batch_size"})
-_SECOND = re.compile(r"(?:\band\b|\bund\b|\bet\b|\by\b|\balso\b|\bplus\b|&|\+|\?) ?(?:then )?(?:does|do|what|which|how|the|at what|cost|price|loss|size|welche\w*|wie|was|combien|quel\w*|cuánt\w*|qué)\b|[，,] ?(?=[a-z]*[会会要需][^，,]*多少)|(?:^|[^a-z])(?:以及|还有|并且|また)")
+_SECOND = re.compile(
+    r"(?:\b(?:and|und|et|y|also|plus)\b|&|\+|\?) ?(?:then )?"
+    r"(?:does|do|what|which|how|the|at what|cost|price|loss|size|welche\w*|wie|was|combien|quel\w*|cuánt\w*|qué)\b"
+    r"|[，,] ?(?=[a-z]*[会要需][^，,]*多少)|(?:^|[^a-z])(?:以及|还有|并且|また)"
+)
 _FRESH = re.compile(r"\b(?:and|also|plus|und|et|y)\b|&|\+")
 _CONNECT = re.compile(r"\b(?:and|also|plus|as well as|und|et|y|too)\b|&|\+|以及|还有|并且|それと|また|そして|\?")
 

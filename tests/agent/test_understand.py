@@ -326,3 +326,25 @@ def test_the_learned_decision_is_a_distribution_over_the_tasks() -> None:
     assert max(chances, key=lambda task: chances[task]) == "wall_clock"
     assert sum(chances.values()) == pytest.approx(1.0)
     assert chances["wall_clock"] > probabilities(words_only)["wall_clock"]
+
+
+@pytest.mark.parametrize(
+    ("question", "field", "value"),
+    [
+        ("when would a 70B on 15T be done with 2048 h100s at 40%", "mfu", 0.4),
+        ("we have a 13B checkpoint and want a 1.5B with 1e21 flops: distillation worth it?", "params_total", 1.5e9),
+        ("muennighoff: effective tokens of 4 epochs on 100B", "unique_tokens", 1e11),
+        ("ecg foundation model on 10M recordings how big", "params_total", None),
+        ("Our chatbot gets 50 requests a second, 500 in 200 out. How many L40S for a 7B?", "concurrency", None),
+    ],
+)
+def test_what_only_the_task_shows(question: str, field: str, value: float | None) -> None:
+    assert parse(question).brief.stated().get(field) == value
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["teacher salary in Germany", "batch cooking ideas for the week", "上海到北京的火车票多少钱?", "how much memory does chrome use"],
+)
+def test_everyday_words_of_our_field_make_no_planning_question(question: str) -> None:
+    assert parse(question).brief.task == "out_of_scope"

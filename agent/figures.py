@@ -14,9 +14,14 @@ _SIZE = {"width": 460, "height": 260}
 
 
 def specs(results: list[Result]) -> list[dict[str, Any]]:
-    """A spec for every table that is drawn, in order of the results."""
-    drawn = {VALLEY: _valley, FRONTIER: _frontier, "frontier": _pareto}
-    return [drawn[table.name](table) for result in results for table in result.tables if table.name in drawn]
+    """A spec for every table that is drawn and for every split of cost, in order of the results."""
+    drawn = {VALLEY: _valley, FRONTIER: _frontier, "frontier": _pareto, "by_concurrency": _throughput}
+    found: list[dict[str, Any]] = []
+    for result in results:
+        found += [drawn[table.name](table) for table in result.tables if table.name in drawn and table.rows]
+        if (split := _cost_split(result)) is not None:
+            found.append(split)
+    return found
 
 
 def _records(table: Table) -> list[dict[str, Any]]:
@@ -63,6 +68,36 @@ def _pareto(table: Table) -> dict[str, Any]:
     tooltip = [{"field": column.name, "type": "nominal" if column.name == "layout" else "quantitative"} for column in table.columns]
     return _base(table, "Training time against accelerator-hours: cluster sizes and batches that nothing beats on both.") | {
         "layer": [{"mark": {"type": "line", "opacity": 0.5}, "encoding": axis}, {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": axis | {"tooltip": tooltip}}]}
+
+
+def _throughput(table: Table) -> dict[str, Any]:
+    axis = {
+        "x": {"field": "latency_ms_per_token", "type": "quantitative", "scale": {"type": "log"}, "title": "ms per token and user"},
+        "y": {"field": "output_tokens_per_second", "type": "quantitative", "scale": {"type": "log"}, "title": "output tokens/s of all users"},
+    }
+    tooltip = [{"field": column.name, "type": "quantitative", "format": ".3~g"} for column in table.columns]
+    points = {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": axis | {"tooltip": tooltip}}
+    labels = {"mark": {"type": "text", "dy": -12}, "encoding": axis | {"text": {"field": "concurrency", "type": "nominal"}}}
+    line = {"mark": {"type": "line", "opacity": 0.5}, "encoding": axis | {"order": {"field": "concurrency", "type": "quantitative"}}}
+    return _base(table, "Serving throughput against latency; the labels are concurrent requests.") | {"layer": [line, points, labels]}
+
+
+_COST_PARTS = (("train_usd", "training"), ("cost_usd", "training"), ("serving_usd", "serving"), ("inference_cost_usd", "serving"))
+
+
+def _cost_split(result: Result) -> dict[str, Any] | None:
+    """Training against serving dollars as one bar; None where a result has only one of them."""
+    parts = [{"part": part, "usd": result.values[key].number} for key, part in _COST_PARTS if key in result.values]
+    if len(parts) < 2:
+        return None
+    encoding = {
+        "x": {"field": "usd", "type": "quantitative", "title": "USD", "stack": "zero", "axis": {"format": "$~s"}},
+        "color": {"field": "part", "type": "nominal", "title": None},
+        "tooltip": [{"field": "part", "type": "nominal"}, {"field": "usd", "type": "quantitative", "format": "$,.3~s"}],
+    }
+    description = "What training and serving each cost over the model's life."
+    return {"$schema": _SCHEMA, "title": "Cost of training and serving", "description": description, "data": {"values": parts}, "width": 460, "height": 60,
+            "mark": "bar", "encoding": encoding}
 
 
 def data_csv(spec: dict[str, Any]) -> str:

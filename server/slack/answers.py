@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from agent.answer import Answer
+from server.auth import digest
 from server.slack.blocks import Block, answer_blocks
 from server.slack.delivery import Delivery
 from server.slack.uploads import show_figure
 from server.slack.web import Web
+from server.store.engine import Store, note
+from server.store.tables import Share
 from tools.registry import get_tool
 
 if TYPE_CHECKING:
@@ -40,6 +43,10 @@ async def figures(desk: Desk, web: Web, answer: Answer, plan_id: str) -> list[Bl
     return blocks
 
 
-def browser_link(public_url: str, plan_id: str) -> str:
-    """The plan's address on the chat page, or ''."""
-    return f"{public_url.rstrip('/')}/plans/{quote(plan_id)}" if public_url else ""
+def browser_link(store: Store, public_url: str, owner: str, plan_id: str) -> str:
+    """A read-only link to the plan on the chat page, for whoever sees the message. Blocks."""
+    token = secrets.token_urlsafe(32)
+    with store.write() as session:
+        session.add(Share(owner=owner, plan_id=plan_id, digest=digest(token)))
+        note(session, owner, "slack", "plan.shared", plan_id)
+    return f"{public_url.rstrip('/')}/#/shared/{token}"

@@ -158,7 +158,8 @@ class Desk:
         elif turn.kind == "share":
             made = await self.think(self.plans.get, turn.owner, turn.plan_id)
             await delivery.finish(
-                made.headline, answers.message(made.out.answer, made.id, await self._figures(web, made), self.link(turn, made), turn.user)
+                made.headline,
+                answers.message(made.out.answer, made.id, await self._figures(web, made), await self.link(turn, made), turn.user),
             )
         elif turn.kind == "explain":
             made = await self.think(self.plans.get, turn.owner, turn.plan_id)
@@ -183,7 +184,7 @@ class Desk:
             made.out.answer,
             made.id,
             await self._figures(web, made),
-            self.link(turn, made),
+            await self.link(turn, made),
             turn.user if not turn.source and not turn.private else "",
         )
         ts = await delivery.finish(made.headline, blocks)
@@ -240,9 +241,11 @@ class Desk:
     async def _figures(self, web: Web, made: Made) -> list[dict[str, Any]]:
         return await answers.figures(self, web, made.out.answer, made.id)
 
-    def link(self, turn: Turn, made: Made) -> str:
+    async def link(self, turn: Turn, made: Made) -> str:
         """Where the plan is shown in a browser, or '' where there is no page."""
-        return answers.browser_link(self.settings.public_url, made.id)
+        if not self.settings.public_url:
+            return ""
+        return await self.record(answers.browser_link, self.memory.store, self.settings.public_url, turn.owner, made.id)
 
     async def _tell(self, web: Web, turn: Turn, text: str) -> None:
         """A word to the asker alone."""

@@ -52,7 +52,7 @@ def test_mention_gives_headline_table_figure_and_buttons_in_one_streamed_message
     assert kinds(message)[0] == "section"
     assert {"table", "image", "actions"} <= set(kinds(message))
     assert set(labels(message)) == {"other_law", "what_if", "explain", "open", "share"}
-    assert labels(message)["open"]["url"].startswith("https://plans.test/")
+    assert labels(message)["open"]["url"].startswith("https://plans.test/#/shared/")
     picture = world.fake.files[next(block for block in message["blocks"] if block["type"] == "image")["slack_file"]["id"]]
     assert picture["content"].startswith(b"\x89PNG")
     assert "Loss" in picture["alt"]

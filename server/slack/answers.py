@@ -47,6 +47,6 @@ def browser_link(store: Store, public_url: str, owner: str, plan_id: str) -> str
     """A read-only link to the plan on the chat page, for whoever sees the message. Blocks."""
     token = secrets.token_urlsafe(32)
     with store.write() as session:
-        session.add(Share(owner=owner, plan_id=plan_id, digest=digest(token)))
+        session.add(Share(owner=owner, plan_id=plan_id, digest=digest(token), revoked=None))
         note(session, owner, "slack", "plan.shared", plan_id)
     return f"{public_url.rstrip('/')}/#/shared/{token}"

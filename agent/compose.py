@@ -57,6 +57,9 @@ def _grounds(draft: Answer) -> list[str]:
     return [draft.question, *WHAT_TO_ASK, *rendered, *labels, *said, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
 
 
+_WAYS = 3  # ways to complete a question that a sentence can hold; the form has them all
+
+
 def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
     language = brief.language
     if brief.task == "out_of_scope":
@@ -64,7 +67,7 @@ def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
         return phrase(language, "out_of_scope", english, examples="; ".join(WHAT_TO_ASK))
     if not results:
         both, either = phrase(language, "and", " and "), phrase(language, "or", " or ")
-        ways = either.join(both.join(field.replace("_", " ") for field in way) for way in state.get("needs", []))
+        ways = either.join(both.join(field.replace("_", " ") for field in way) for way in state.get("needs", [])[:_WAYS])
         return phrase(language, "need", "To answer this I need {ways}.", ways=ways) if ways else phrase(language, "no_tool", "No tool answers this question.")
     asked = asked_results(brief, results)
     if state.get("view") == "why" and (reasons := list(dict.fromkeys(reason for result in asked for reason in result.reasons))):

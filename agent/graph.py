@@ -103,6 +103,8 @@ def act(state: AskState, runtime: Runtime[Context]) -> AskState:
     needs: list[list[str]] = []
     notices = list(state.get("notices", []))
     for step in state["steps"]:
+        if needs and not step.asked:  # what was asked cannot be answered yet: nothing follows from it
+            continue
         fields, chained = fields_for(step, state["brief"], results, runtime.context)
         tell({"step": step.tool, "status": "started", "fields": fields})
         try:

@@ -14,7 +14,7 @@ BRIEFS = {
     "Least loss by compute": {"task": "allocate", "compute_flops": 1e22},
     "Cost of training and serving": {"task": "cost", "params_total": 8e9, "tokens": 8e12, "inference_tokens": 5e12},
     "Speed and price": {"task": "serve", "models": ["llama-3-70b"], "n_accelerators": 4, "accelerator": "h100-sxm"},
-    "Time against cost": {"task": "wall_clock", "params_total": 7e9, "tokens": 2e12},
+    "Time against cost": {"task": "wall_clock", "params_total": 7e9, "tokens": 2e12, "accelerator": "h100-sxm"},
 }
 
 

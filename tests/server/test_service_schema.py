@@ -35,6 +35,10 @@ def test_schemathesis_finds_no_fault(service: TestClient) -> None:
     from hypothesis import HealthCheck, Phase, given, settings
     from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+    @schemathesis.serializer("application/jsonl")
+    def lines(context: Any, value: Any) -> Any:
+        return str(value).encode("utf8", "replace")
+
     schema = schemathesis.openapi.from_asgi("/v1/openapi.json", service.app)
     checked = 0
     faults: list[str] = []

@@ -15,6 +15,8 @@ from tools.registry import MODULES, get_tool
 from tools.result import Result
 
 MAX_CASES = 12
+# Parts of a set-up: lists of one length are alternatives stated side by side ("64 A100 at $1.5/h or 32 H100 at $3/h") and are paired, not crossed.
+PAIRED = ("accelerator", "n_accelerators", "price_per_accelerator_hour_usd", "accelerator_hours", "duration_seconds")
 
 # What else a task calls for, once its own tool has run: (tool, fields of which any must be stated; none = always).
 FOLLOW_UPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
@@ -53,8 +55,11 @@ def plan_steps(brief: Brief, question: str = "") -> list[Step]:
         extra = {"terms": terms_in(question)} if tool == "explain" and terms_in(question) else {}
         steps += [Step(tool, "asked", case, extra) for case in _cases(brief, tool)]
         if position == 0 and len(steps) == 1:
-            steps += [Step(tool, f"follows from {task}") for tool, fields in FOLLOW_UPS.get(task, ())
-                      if tool in MODULES and (not fields or any(getattr(brief, f) is not None for f in fields))]
+            steps += [
+                Step(tool, f"follows from {task}")
+                for tool, fields in FOLLOW_UPS.get(task, ())
+                if tool in MODULES and (not fields or any(getattr(brief, f) is not None for f in fields))
+            ]
     asked = {step.tool for step in steps if step.asked}
     return [step for step in steps if step.asked or step.tool not in asked]
 
@@ -69,12 +74,32 @@ def _cases(brief: Brief, task: str) -> Iterator[dict[str, Any]]:
     """The compared values of a brief: one dict of the list-valued fields per combination (an empty one when nothing is compared)."""
     takes = get_tool(task).request.model_fields
     stated = brief.stated()
-    compared = {name: value for name, value in stated.items() if isinstance(value, list) and name in {*takes, "models", "laws"} and len(value) > 1
-                and not _accepts_list(task, name)}
-    cases = [dict(zip(compared, combination, strict=True)) for combination in itertools.product(*compared.values())]
+    compared = {
+        name: value
+        for name, value in stated.items()
+        if isinstance(value, list) and name in {*takes, "models", "laws"} and len(value) > 1 and not _accepts_list(task, name)
+    }
+    set_ups, crossed = _paired(compared)
+    cases = [
+        {**set_up, **dict(zip(crossed, combination, strict=True))}
+        for set_up in set_ups
+        for combination in itertools.product(*crossed.values())
+    ]
     if len(cases) > MAX_CASES:
-        raise InputError(next(iter(compared)), f"the question compares {len(cases)} combinations", f"ask about at most {MAX_CASES} at a time")
+        raise InputError(
+            next(iter(compared)), f"the question compares {len(cases)} combinations", f"ask about at most {MAX_CASES} at a time"
+        )
     yield from cases
+
+
+def _paired(compared: dict[str, list[Any]]) -> tuple[list[dict[str, Any]], dict[str, list[Any]]]:
+    """(set-ups whose parts were stated side by side, the lists that are crossed with them): an accelerator's list pairs with those as long as itself."""
+    parts = {name: compared[name] for name in PAIRED if name in compared}
+    lengths = {len(values) for values in parts.values()}
+    if "n_accelerators" not in parts or len(parts) < 2 or len(lengths) > 1:
+        return [{}], compared
+    set_ups = [dict(zip(parts, row, strict=True)) for row in zip(*parts.values(), strict=True)]
+    return set_ups, {name: values for name, values in compared.items() if name not in parts}
 
 
 def _accepts_list(task: str, name: str) -> bool:
@@ -88,8 +113,10 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
     The second dict names, for each field taken from an earlier result, the tool it came from.
     """
     takes = get_tool(step.tool).request.model_fields
-    stated = {name: value[0] if isinstance(value, list) and value and not _accepts_list(step.tool, name) else value
-              for name, value in brief.stated().items()}
+    stated = {
+        name: value[0] if isinstance(value, list) and value and not _accepts_list(step.tool, name) else value
+        for name, value in brief.stated().items()
+    }
     fields = {**(brief.details or {}), **stated, **step.case, **step.fields}
     law = step.case.get("laws") or context.law or (brief.laws[0] if brief.laws else None)
     if law is not None:
@@ -125,5 +152,9 @@ def _spread(key: str, result: Result) -> dict[str, Any]:
 
 def attribute(result: Result, chained: dict[str, str]) -> Result:
     """A result whose values taken from an earlier step name that step as their source, not the question."""
-    renamed = {key: value.model_copy(update={"source": f"from {chained[key].replace('_', ' ')}"}) for key, value in result.values.items() if key in chained and not value.law}
+    renamed = {
+        key: value.model_copy(update={"source": f"from {chained[key].replace('_', ' ')}"})
+        for key, value in result.values.items()
+        if key in chained and not value.law
+    }
     return result.model_copy(update={"values": {**result.values, **renamed}})

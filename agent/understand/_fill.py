@@ -10,6 +10,9 @@ from typing import Any
 
 from agent.understand import names
 from agent.understand._adjust import adjust
+from agent.understand._alternatives import pair
+from agent.understand._earlier import left_out
+from agent.understand._shares import take_shares
 from agent.understand.quantities import Measure
 from agent.understand.slots import Scene, Slot, assign, corrected, discount, inherit, joined, taken_back
 
@@ -140,6 +143,8 @@ class Filled:
             sizes = [m.value for m in free if m.first not in used and not any(v == m.value for v in self.values.values())]
             if sizes:
                 self.values["vocab_size"] = sizes[0] if len(sizes) == 1 else sizes
+        if task == "design_experiments" and (target := next((m.whole for m in self.measures if m.dim == "flop" and m.whole), None)):
+            self.values["compute_flops"] = target  # the share is what the experiments may cost, the whole what they are for
         lone = self.values.get("tokens")
         if task == "repeat_data" and "unique_tokens" not in self.values and isinstance(lone, float) and not _TRAINS.search(self.text):
             self.values["unique_tokens"] = self.values.pop("tokens")
@@ -154,9 +159,11 @@ def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: st
     found = _with_memory(found)
     inherit(place, found)
     _derive(place, found, text)
+    take_shares(found, text)
     slots = assign(place, found)
     discount(place, slots, found)
     filled = Filled(slots, found, spotted, place, text)
+    _leave_out(filled)
     _settle(filled)
     _accelerators(filled)
     _models(filled)
@@ -167,7 +174,20 @@ def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: st
     _ratio(filled)
     _experts_of(filled)
     _notices(filled)
+    pair(filled.values, filled.slots)
     return filled
+
+
+def _leave_out(filled: Filled) -> None:
+    """Take back a set-up of the past, quantities and names together, where the question states another."""
+    for start, end, fields in left_out(filled.text, filled.slots, filled.spotted):
+        for slot in filled.slots:
+            if start <= slot.measure.start < end and slot.field in fields:
+                slot.discounted = True
+        for name in filled.spotted:
+            kind = {"accelerator": "accelerator", "unknown": "accelerator", "model": "params_total"}.get(name.kind)
+            if start <= name.start < end and kind in fields:
+                filled.dropped_names.add(name.start)
 
 
 def _with_memory(found: list[Measure]) -> list[Measure]:
@@ -192,7 +212,7 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
         if one.dim == "time" and one.value == 3600.0 and two.dim == "usd" and two.first - one.after <= 1:
             one.dim, two.dim = "used", "usd_per_hour"
     for number, measure in enumerate(found):
-        if measure.dim == "params" and measure.value < 1000:
+        if measure.dim == "params" and abs(measure.value) < 1000:
             # "6 active per token": a count, and "active" a word about it.
             measure.dim, measure.after = "plain", measure.first + 1
         if measure.dim == "acc" and measure.scaled and measure.value >= 5e6:
@@ -371,7 +391,7 @@ def _live(filled: Filled, kind: str) -> list[tuple[names.Name, int]]:
     """Names of a kind the text does not take back, with their places."""
     live: list[tuple[names.Name, int]] = []
     for name in filled.spotted:
-        if name.kind == kind:
+        if name.kind == kind and name.start not in filled.dropped_names:
             first, after = _place_of(filled, name)
             holder = next((m for m in filled.measures if m.first <= first < m.after), None)
             low, high = (holder.first, holder.after) if holder else (first, after)
@@ -535,7 +555,10 @@ def _notices(filled: Filled) -> None:
         hint = f"; nearest known: {', '.join(near)}" if near else ""
         filled.notices.append(f"{name.id.upper()} is no accelerator in the catalogue{hint}")
         # As stated, so that whoever needs the part refuses it by name.
-        filled.values.setdefault("accelerator", name.id)
+        known = filled.values.setdefault("accelerator", name.id)
+        if any(slot.measure.accelerator == name.id and not slot.discounted for slot in filled.slots):
+            others = known if isinstance(known, list) else [known]
+            filled.values["accelerator"] = known if name.id in others else [*others, name.id]
 
 
 def _laws(filled: Filled, task: str) -> None:

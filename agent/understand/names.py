@@ -27,6 +27,16 @@ _UNKNOWN_PART = re.compile(
     r"(?:(?<![a-z0-9.])|(?<=\dx))(?:(?:[bh]|gb|gh)\d{3}|[al]\d{3}|mi\d{3}"
     r"|rtx[ -]?\d{4}|tpu[ -]?v\d{1,2}|gaudi[ -]?\d)[a-z]{0,2}?(?:'?s)?(?![a-z0-9])"
 )
+# A count that hardware words lead to ("on 64 ..."), then a name nobody lists: coined of letters and digits, or kept before a noun for hardware.
+_HELD = r"(?<![a-z])(?:on|with|using|have|has|got|own|rent|buy|across|of|x|auf|mit|sur|avec|con|en|takes?) (?:our |the |my |about |some )*+\d[\d,]*+\s?+[x×]?+\s?+"
+_HELD_NEXT = r"(?=(?:'?s)?(?:\s*(?:[,.;:?!)]|$)|\s+(?:for|in|at|to|and|or|vs|versus|with|over|take|will|gpus?|cards?|chips?|accelerators?|nodes?)\b))"
+_COINED = re.compile(rf"{_HELD}(?P<part>[a-z]{{2,}}-?\d{{2,}}[a-rt-z]{{0,3}}){_HELD_NEXT}")
+_COINED_BEFORE = re.compile(
+    rf"{_HELD}(?P<part>(?:[a-z][a-z-]*\s)?(?=[a-z-]*\d)[a-z][a-z0-9-]*)(?=\s(?:gpu|card|chip|accelerator|device|npu|tpu)s?\b)"
+)
+_OTHER_HARDWARE = re.compile(
+    rf"{_HELD}(?P<part>(?:(?!of\b|the\b|or\b|and\b)[a-z][a-z0-9-]*\s){{0,2}}?(?:computer|lpu|ipu|dpu|cpu|fpga|asic|qpu|wafer|mainframe|supercomputer|laptop|phone)s?)(?![a-z0-9'])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +213,11 @@ def spot(text: str) -> list[Name]:
     found += [Name("bits", _format_bits(m), m.start(), m.end(), m[0]) for m in _FORMAT.finditer(text)]
     found += _law_names(text)
     found += [Name("unknown", re.sub(r"'?s$", "", m[0]).replace(" ", "-"), m.start(), m.end(), m[0]) for m in _UNKNOWN_PART.finditer(text)]
+    for part in (_COINED, _COINED_BEFORE, _OTHER_HARDWARE):
+        found += [
+            Name("unknown", re.sub(r"'?s$", "", m["part"]).replace(" ", "-"), m.start("part"), m.end("part"), m["part"])
+            for m in part.finditer(text)
+        ]
     found.sort(key=lambda name: (name.start, -(name.end - name.start)))
     kept: list[Name] = []
     for name in found:

@@ -96,6 +96,7 @@ class Measure:
     euro: bool = False
     inner: tuple[int, ...] = ()
     decimal: bool = False
+    whole: float | None = None  # what the value is a stated share of
 
 
 class _Atoms(Lexer):
@@ -344,7 +345,7 @@ def measures(lang: Language, text: list[Atom]) -> list[Measure]:
 
 def _measure(tokens: list[Token], place: int, after: int, text: list[Atom], skipped: list[int]) -> Measure:
     dim, value, extra = _value(_parser().parse(tokens).children[0])  # type: ignore[arg-type]
-    parts = [text[i].entity[1] for i in range(place, after) if text[i].entity and text[i].entity[0] == "accelerator"]  # type: ignore[index]
+    parts = [text[i].entity[1] for i in range(place, after) if text[i].entity and text[i].entity[0] in ("accelerator", "unknown")]  # type: ignore[index]
     return Measure(
         dim=dim,
         value=value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -179,9 +180,10 @@ def scene(lang: Language, text: list[Atom]) -> Scene:
 def _kind(measure: Measure) -> str:
     if measure.dim != "plain":
         return {"user_tokens": "tokens"}.get(measure.dim, measure.dim)
-    if measure.value >= 1e15 and not measure.scaled:
+    size = abs(measure.value)  # a size below zero is a size all the same, to be refused by its field
+    if size >= 1e15 and not measure.scaled:
         return "flop"
-    if measure.value >= 1e6 or (measure.scaled and measure.value >= 2.1e5):
+    if size >= 1e6 or (measure.scaled and size >= 2.1e5):
         return "big"
     return "tiny" if 0 < measure.value < 20 and (measure.value != int(measure.value) or measure.decimal) else "small"
 
@@ -306,7 +308,7 @@ def _share(place: Scene, slots: list[Slot]) -> None:
 def _by_value(measure: Measure, name: str) -> float:
     """What the size of a number alone says: a bare trillion is tokens, a bare few billion is a model."""
     value, kind = measure.value, _kind(measure)
-    if value > _CEILING.get(name, 1e40):
+    if value > _CEILING.get(name, math.inf):
         return -9.0
     if kind == "big":
         if name == "tokens":

@@ -13,7 +13,7 @@ from agent.understand.slots import Slot
 _DONE = re.compile(
     r"(?:\b(?:we|i|they|he|she|it|which|team|run|model|training|job|experiment|version|\d+(?:\.\d+)?\s?[bm])\s+(?:had |have |has |was |were )?(?:already |once |then |previously )?"
     r"(?:trained|pretrained|pre-trained|used|ran|took|cost|needed|finished|spent|consumed|rented|required)\b)"
-    r"|\b(?:wir|ich) haben?\b[^.?!]*\b(?:trainiert|gebraucht|verwendet)\b|\b(?:nous avons|on a) entraîné\b|\b(?:entrenamos|hemos entrenado)\b"
+    r"|\b(?:wir|ich) haben?\b[^.?!]{0,200}\b(?:trainiert|gebraucht|verwendet)\b|\b(?:nous avons|on a) entraîné\b|\b(?:entrenamos|hemos entrenado)\b"
 )
 _ASKED = re.compile(
     r"\?|\b(?:what|how|which|when|will|would|can|could|should|shall|now|today|next|plan|want|need|going to|estimate|predict|compute|tell|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b"

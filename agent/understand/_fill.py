@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.understand import names
+from agent.understand import _into, names
 from agent.understand._adjust import adjust
 from agent.understand._alternatives import pair
 from agent.understand._earlier import left_out
@@ -82,6 +82,8 @@ _DATA_LEAD = frozenset(
 )
 _ASSIGNED = re.compile(r"(?<![\w])(?P<name>n|d|c)\s*=\s*$")
 _LETTER = {"n": "params_total", "d": "tokens", "c": "compute_flops"}
+_BYTES = re.compile(r"\b(?:gb|gib|gigabytes?|bytes|memory|vram)\b")
+_RECIPE = re.compile(r"optimi[sz]er|\badam|gradients?\b|\bgrads\b|activations|\btrain|fine-?tun")
 _NO_BITS = frozenset(
     {"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"}
 )
@@ -110,12 +112,19 @@ class Filled:
     moe_named: bool = False
     moe_lost: bool = False
     dense_named: bool = False
+    into: _into.Pair | None = None
+    told: dict[str, float | str | list[float]] = field(default_factory=dict[str, float | str | list[float]])
 
     def alternatives(self) -> Iterable[tuple[str, str]]:
         """(field, other field) where a quantity could nearly as well mean the other."""
         for slot in self.slots:
             if not slot.discounted and slot.runner_up[0] != "none" and slot.runner_up[1] > 0.3 and slot.runner_up[0] not in self.values:
                 yield slot.field, slot.runner_up[0]
+
+    @property
+    def weights_weighed(self) -> bool:
+        """Whether the bytes of weights alone are asked for: their format is then part of the question, not of a recipe."""
+        return "weights" in self.text and bool(_BYTES.search(self.text)) and not _RECIPE.search(self.text)
 
     def finish(self, task: str) -> None:
         """Settle what depends on the task: which law an author means, whether a bit width is the target."""
@@ -124,7 +133,9 @@ class Filled:
         sizes = [slot.measure.value for slot in self.slots if slot.field == "params_total" and not slot.discounted]
         compute = [slot.measure.value for slot in self.slots if slot.field == "compute_flops"]
         adjust(self.values, task, self.text, sizes, compute)
-        if task in _NO_BITS:
+        if task == "distill" and self.into:
+            _into.settle(self.values, self.told, self.into)
+        if task in _NO_BITS and not self.weights_weighed:
             self.values.pop("weight_bits", None)
         if task == "serve" and "duration_seconds" in self.values:
             self.values.pop("duration_seconds")
@@ -175,6 +186,7 @@ def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: st
     _experts_of(filled)
     _notices(filled)
     pair(filled.values, filled.slots)
+    filled.into = _into.pair(text, slots, spotted)
     return filled
 
 

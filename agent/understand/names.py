@@ -31,6 +31,10 @@ _UNKNOWN_PART = re.compile(
 _HELD = r"(?<![a-z])(?:on|with|using|have|has|got|own|rent|buy|across|of|x|auf|mit|sur|avec|con|en|takes?) (?:our |the |my |about |some )*+\d[\d,]*+\s?+[x×]?+\s?+"
 _HELD_NEXT = r"(?=(?:'?s)?(?:\s*(?:[,.;:?!)]|$)|\s+(?:for|in|at|to|and|or|vs|versus|with|over|take|will|gpus?|cards?|chips?|accelerators?|nodes?)\b))"
 _COINED = re.compile(rf"{_HELD}(?P<part>[a-z]{{2,}}-?\d{{2,}}[a-rt-z]{{0,3}}){_HELD_NEXT}")
+_NUMBERED = re.compile(
+    r"(?<![a-z])(?:on|across|auf|sur|using) \d[\d,]*+ (?!gpu|tpu|card|chip|node|accelerator|device|server|machine|pod|box|token|[mbt]illion|day|hour|week|month|and\b|or\b|layer|head|epoch|step)"
+    rf"(?P<part>[a-z]{{4,}} \d{{3,5}}){_HELD_NEXT}"
+)
 _COINED_BEFORE = re.compile(
     rf"{_HELD}(?P<part>(?:[a-z][a-z-]*\s)?(?=[a-z-]*\d)[a-z][a-z0-9-]*)(?=\s(?:gpu|card|chip|accelerator|device|npu|tpu)s?\b)"
 )
@@ -213,7 +217,7 @@ def spot(text: str) -> list[Name]:
     found += [Name("bits", _format_bits(m), m.start(), m.end(), m[0]) for m in _FORMAT.finditer(text)]
     found += _law_names(text)
     found += [Name("unknown", re.sub(r"'?s$", "", m[0]).replace(" ", "-"), m.start(), m.end(), m[0]) for m in _UNKNOWN_PART.finditer(text)]
-    for part in (_COINED, _COINED_BEFORE, _OTHER_HARDWARE):
+    for part in (_COINED, _NUMBERED, _COINED_BEFORE, _OTHER_HARDWARE):
         found += [
             Name("unknown", re.sub(r"'?s$", "", m["part"]).replace(" ", "-"), m.start("part"), m.end("part"), m["part"])
             for m in part.finditer(text)

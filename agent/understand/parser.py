@@ -23,6 +23,8 @@ _ASKS = re.compile(
     r"\?|？|吗|呢|か\s*$|\b(?:what|how|which|when|why|can|could|should|is|are|does|do|will|would|where|please|plan|give|tell|predict|estimate|recommend|explain|compute|calculate|confirm|fit|"
     r"wie|was|welche\w*|wann|warum|reicht|kann|combien|quel\w*|comment|pourquoi|peut|cuánt\w*|qué|cómo|cuál|puede|need|want|wonder\w*|know|looking)\b"
 )
+# A pair of languages ("en-de") is what is translated, not what the question is written in.
+_PAIR = re.compile(r"\b(?:en|de|fr|es|it|pt|ru|zh|ja|ko|nl|cs|ar|hi)\s?(?:-|->|→|/|to)\s?(?:en|de|fr|es|it|pt|ru|zh|ja|ko|nl|cs|ar|hi)\b")
 _SENTENCE = re.compile(r"[^.?!\n。？！]*(?:[.](?=\w)[^.?!\n。？！]*)*[.?!\n。？！]?")
 
 
@@ -59,7 +61,7 @@ def check_length(question: str) -> None:
 def read_atoms(text: str) -> tuple[list[Atom], list[names.Name], str]:
     """Atoms of folded text with every name as one atom, the names, and the language."""
     spotted = names.spot(text)
-    lang = script(text) or guess_language(atoms(text))
+    lang = script(text) or guess_language(atoms(_PAIR.sub(" ", text)))
     european = lang in ("de", "fr", "es")
     found: list[Atom] = []
     at = 0
@@ -131,7 +133,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     if decided.task != "out_of_scope":
         values |= filled.values
         values |= _missing(decided.task, filled.values)
-        values |= {"details": told} if (told := details(question, decided.task)) else {}
+        values |= {"details": told} if (told := {**details(question, decided.task), **filled.told}) else {}
     confidence = {"task": decided.confidence}
     readings = [{**values, "task": other, "also": None} for other in decided.others]
     return _understanding(values, filled, confidence, readings, lang_name)

@@ -226,6 +226,8 @@ def _stands_alone(place: Scene, measure: Measure, cue: Cue, right: bool) -> bool
     if not right:
         return measure.first == cue.after and place.atoms[cue.first].text == "out"
     after = place.atoms[cue.after] if cue.after < len(place.atoms) else None
+    if right and place.atoms[cue.first].text == "out":
+        return after is None or after.text != "of"
     return after is None or after.kind == "number" or after.text in _LONE
 
 

@@ -238,6 +238,21 @@ _CORE = frozenset(
         "weight_bits",
     }
 )
+_TRAINS = re.compile(r"\b(?:pre-?)?train(?:ed|ing)?\b|\bfine-?tun(?:e|ed|ing)\b|trainier\w*|entraîn\w*|entren\w*")
+_OPEN_ENDED = frozenset(
+    {
+        "tokens",
+        "duration_seconds",
+        "compute_flops",
+        "budget_usd",
+        "latency_ms_per_token",
+        "concurrency",
+        "inference_tokens_per_second",
+        "output_tokens",
+    }
+)
+_OVEROPTIMIZED = re.compile(r"\bover-?optimi[sz]\w*|reward hacking")
+_DISTILS = re.compile(r"distil|destill")
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
 
@@ -415,6 +430,32 @@ def _given(values: Mapping[str, object], filled: Filled, text: str) -> dict[str,
         add("moe", -6.0)
     if "tokens" in values or "duration_seconds" in values:
         add("memory", -1.2)
+    if "target_loss" in values and not sized and not {"tokens", "compute_flops"} & values.keys():
+        # A loss that is stated as the target is not what is asked for.
+        add("predict_loss", -3.0)
+        add("allocate", 3.0)
+    if (
+        _TRAINS.search(text)
+        and sized
+        and {"accelerator", "n_accelerators"} & values.keys()
+        and "sequence_length" in values
+        and not _OPEN_ENDED & values.keys()
+    ):
+        # A verb of training, devices and a context, and neither data nor time: whether the run fits.
+        add("serve", -4.0)
+        add("wall_clock", -3.0)
+        add("memory", 4.0)
+    if "weight_bits" in values and filled.weights_weighed:
+        # The bytes of weights in a format come with its loss; the memory of a training run is another question.
+        add("quantize", 4.0)
+        add("memory", -4.0)
+    if _OVEROPTIMIZED.search(text):
+        # Samples are drawn there against the reward model, not for the answer.
+        add("test_time", -5.0)
+        add("rl", 2.0)
+    if filled.into and (_DISTILS.search(text) or " into " in text):
+        add("distill", 4.0)
+        add("predict_loss", -1.0)
     for law in laws:
         for task in names.law_tasks(law):
             add(task, 1.0)

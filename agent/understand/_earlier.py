@@ -13,10 +13,14 @@ from agent.understand.slots import Slot
 _DONE = re.compile(
     r"(?:\b(?:we|i|they|he|she|it|which|team|run|model|training|job|experiment|version|\d+(?:\.\d+)?\s?[bm])\s+(?:had |have |has |was |were )?(?:already |once |then |previously )?"
     r"(?:trained|pretrained|pre-trained|used|ran|took|cost|needed|finished|spent|consumed|rented|required)\b)"
+    r"|\b(?:we|i|they) had (?:a |the |some |about )?\d|\btook (?:us |me |them )?(?:about |around |roughly |only )?\d"
     r"|\b(?:wir|ich) haben?\b[^.?!]{0,200}\b(?:trainiert|gebraucht|verwendet)\b|\b(?:nous avons|on a) entraîné\b|\b(?:entrenamos|hemos entrenado)\b"
 )
 _ASKED = re.compile(
     r"\?|\b(?:what|how|which|when|will|would|can|could|should|shall|now|today|next|plan|want|need|going to|estimate|predict|compute|tell|wie|was|welche\w*|combien|quel\w*|cuánt\w*|qué)\b"
+)
+_ASKS_SIZE = re.compile(
+    r"\b(?:what|which|best|optimal)\b[^.?!]{0,20}\bsize\b|\bhow (?:big|large)\b|\bwelche größe\b|\bquelle taille\b|\bqué tamaño\b"
 )
 _CLAUSE_END = re.compile(r"[.?!](?=\s|$)|;|\n|,?\s+(?=(?:and |but |so )?(?:now|how|what|which|when)\b)|,\s+(?=but\b)")
 _MODEL = frozenset({"params_total", "params_active", "tokens", "tokens_per_param"})
@@ -60,7 +64,7 @@ def left_out(text: str, slots: Iterable[Slot], named: Iterable[Name]) -> list[tu
     for clause in clauses:
         if clause.past:
             devices = _DEVICES if _DEVICES & now & clause.fields else frozenset[str]()
-            sized = {"params_total", "params_active"} & now
+            sized = {"params_total", "params_active"} & now or (devices and _ASKS_SIZE.search(text))
             if sized and clause.fields & (_MODEL | _RUN):
                 gone.append((clause.start, clause.end, _MODEL | _RUN | devices))
             elif devices:

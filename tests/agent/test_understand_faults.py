@@ -54,6 +54,7 @@ def test_a_dash_is_no_minus(question: str, params: object) -> None:
         ("Train a 7B on 140B tokens on 64 FooBar9000s, how long?", 64, "foobar9000"),
         ("Time to train a 7B on 1T tokens on 100 quantum computers?", 100, "quantum computer"),
         ("how long does 1e22 FLOPs take on 64 Zorgon X1 accelerators?", 64, "zorgon x1"),
+        ("on 16 Cerebras CS-3s, how long for a 7B on 1T tokens?", 16, "cerebras cs 3"),
         ("best model on 64 Blackhole 5000 for 30 days", 64, "blackhole 5000"),
         ("how long does 1e22 FLOPs take on 16 Groq LPUs?", 16, "groq lpu"),
     ],
@@ -195,6 +196,14 @@ def test_a_language_pair_is_no_language_of_the_question(question: str) -> None:
         (
             "Our 7B run used 64 A100s for 30 days. How long will a 13B on 2T tokens take on 256 H100s?",
             {"params_total": 1.3e10, "tokens": 2e12, "accelerator": "h100-sxm", "n_accelerators": 256},
+        ),
+        (
+            "We had 64 A100s for 30 days and trained a 7B; with 128 H100s for 60 days, which size?",
+            {"n_accelerators": 128, "accelerator": "h100-sxm", "duration_seconds": 60 * 86400.0},
+        ),
+        (
+            "A 7B on 64 A100s took us 20 days; how long for a 13B on 2T tokens with 128 H100s?",
+            {"params_total": 1.3e10, "tokens": 2e12, "accelerator": "h100-sxm", "n_accelerators": 128},
         ),
         (
             "We trained a 7B on 2T tokens with 100k A100-hours. What will a 30B on 5T tokens need on H100s in hours?",

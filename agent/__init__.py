@@ -13,8 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["ask"]
 
 
-def ask(question: str = "", *, brief: Brief | None = None, previous: Brief | None = None, context: Context | None = None,
-        on_event: Callable[[dict[str, Any]], None] | None = None) -> Answer:
+def ask(
+    question: str = "",
+    *,
+    brief: Brief | None = None,
+    previous: Brief | None = None,
+    context: Context | None = None,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
+) -> Answer:
     """The answer to a question (or to a brief given in its place). `previous` is the brief of the turn before.
 
     `on_event` hears each tool step as it starts and ends. Raises InputError for a question that cannot be meant.

@@ -16,8 +16,12 @@ from knowledge.library import base_version
 from tools.curves import FIGURE_TABLES
 from tools.result import Assumption, Notice, Result
 
-WHAT_TO_ASK = ("best model for 1e22 FLOPs on 8 H100s", "how long for 70B on 15T tokens with 1024 H100s?", "what loss will a 7B model reach on 2T tokens?",
-               "can I train a 13B on 8 A100 40GB?")
+WHAT_TO_ASK = (
+    "best model for 1e22 FLOPs on 8 H100s",
+    "how long for 70B on 15T tokens with 1024 H100s?",
+    "what loss will a 7B model reach on 2T tokens?",
+    "can I train a 13B on 8 A100 40GB?",
+)
 
 
 def versions() -> dict[str, str]:
@@ -36,11 +40,22 @@ def answer(state: AskState, context: Context, prose: str = "") -> Answer:
     advice = raise_advice(brief, results, context.laws) if results else []
     assumptions = _unique([item for result in results for item in result.assumptions])
     draft = Answer(
-        question=state.get("question", ""), brief=brief, headline=prose or _headline(brief, results, state), sections=_sections(brief, results, assumptions, notices, advice),
-        results=results, assumptions=assumptions, notices=notices, advice=advice, sources=wording.references(results, context.laws),
-        needs=[wording.need(field) for field in dict.fromkeys(field for way in state.get("needs", []) for field in way)], needs_any_of=state.get("needs", []),
-        figures=figures.specs(results), understood_by=state.get("understood_by", "built-in"),
-        worded_by=context.model or "" if prose else "built-in", versions=versions())
+        question=state.get("question", ""),
+        brief=brief,
+        headline=prose or _headline(brief, results, state),
+        sections=_sections(brief, results, assumptions, notices, advice),
+        results=results,
+        assumptions=assumptions,
+        notices=notices,
+        advice=advice,
+        sources=wording.references(results, context.laws),
+        needs=[wording.need(field) for field in dict.fromkeys(field for way in state.get("needs", []) for field in way)],
+        needs_any_of=state.get("needs", []),
+        figures=figures.specs(results),
+        understood_by=state.get("understood_by", "built-in"),
+        worded_by=context.model or "" if prose else "built-in",
+        versions=versions(),
+    )
     draft.sections += _source_section(draft)
     draft.sections = [translated(section, brief.language) for section in _viewed(draft, state.get("view", "answer"))]
     stray = ungrounded(draft.headline, _grounds(draft))
@@ -52,9 +67,21 @@ def answer(state: AskState, context: Context, prose: str = "") -> Answer:
 def _grounds(draft: Answer) -> list[str]:
     """Texts whose numbers an answer may repeat: the question, the brief, and every value as rendered."""
     rendered = [quantity(value.value, value.unit) for result in draft.results for value in result.values.values()]
-    said = [text for result in draft.results for text in [*result.reasons, *(notice.text for notice in result.warnings), *map(wording.case_text, result.case.values())]]
+    said = [
+        text
+        for result in draft.results
+        for text in [*result.reasons, *(notice.text for notice in result.warnings), *map(wording.case_text, result.case.values())]
+    ]
     labels = [text for result in draft.results for key, value in result.values.items() for text in (key, value.label)]
-    return [draft.question, *WHAT_TO_ASK, *rendered, *labels, *said, *strings_of(draft.brief.stated()), *(need.example for need in draft.needs)]
+    return [
+        draft.question,
+        *WHAT_TO_ASK,
+        *rendered,
+        *labels,
+        *said,
+        *strings_of(draft.brief.stated()),
+        *(need.example for need in draft.needs),
+    ]
 
 
 _WAYS = 3  # ways to complete a question that a sentence can hold; the form has them all
@@ -68,7 +95,11 @@ def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
     if not results:
         both, either = phrase(language, "and", " and "), phrase(language, "or", " or ")
         ways = either.join(both.join(field.replace("_", " ") for field in way) for way in state.get("needs", [])[:_WAYS])
-        return phrase(language, "need", "To answer this I need {ways}.", ways=ways) if ways else phrase(language, "no_tool", "No tool answers this question.")
+        return (
+            phrase(language, "need", "To answer this I need {ways}.", ways=ways)
+            if ways
+            else phrase(language, "no_tool", "No tool answers this question.")
+        )
     asked = asked_results(brief, results)
     if state.get("view") == "why" and (reasons := list(dict.fromkeys(reason for result in asked for reason in result.reasons))):
         return " ".join(reasons[:3])
@@ -85,18 +116,24 @@ def _viewed(draft: Answer, view: str) -> list[Section]:
     return [*shown, *(section for section in draft.sections if section not in shown and section.key == "sources")]
 
 
-def _sections(brief: Brief, results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice]) -> list[Section]:
+def _sections(
+    brief: Brief, results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice]
+) -> list[Section]:
     sections: list[Section] = []
     if conflicts := [notice for notice in notices if notice.level == "conflict"]:
         sections.append(Section(key="conflicts", title="What does not fit together", lines=wording.notice_lines(conflicts)))
     asked = asked_results(brief, results)
     if results:
         sections.append(wording.summary_section(results))
-        sections.append(Section(key="reasons", title="Why", lines=list(dict.fromkeys(reason for result in asked for reason in result.reasons))))
+        sections.append(
+            Section(key="reasons", title="Why", lines=list(dict.fromkeys(reason for result in asked for reason in result.reasons)))
+        )
     for result in results:
         if result in asked and (other := wording.alternatives_section(result)):
             sections.append(other)
-        sections += [wording.table_section(result, table, detail=result not in asked) for table in result.tables if table.name not in FIGURE_TABLES]
+        sections += [
+            wording.table_section(result, table, detail=result not in asked) for table in result.tables if table.name not in FIGURE_TABLES
+        ]
         sections.append(wording.result_section(result))
     if rest := [notice for notice in [*notices, *advice] if notice.level != "conflict"]:
         sections.append(Section(key="notices", title="What to watch", lines=list(dict.fromkeys(wording.notice_lines(rest)))))

@@ -36,7 +36,7 @@ def view_of(message: str, before: Brief | None) -> View:
 def form_for(fields: list[str]) -> type[BaseModel]:
     """A typed form for what is asked back: every field optional, as the brief has it; anything else is refused."""
     entries = {
-        name: (Brief.model_fields[name].annotation, Field(None, description=name.replace("_", " ")))
+        name: (Brief.model_fields[name].annotation, Field(default=None, description=name.replace("_", " ")))
         for name in fields
         if name in Brief.model_fields
     }

@@ -33,7 +33,10 @@ def html(answer: Answer, figures: dict[str, str] | None = None) -> str:
     if details:
         body.append("<details><summary>Every value</summary>" + "".join(details) + "</details>")
     body.append('<p class="dim">Made with ' + escape(", ".join(f"{name} {text}" for name, text in answer.versions.items())) + ".</p>")
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{_STYLE}</style><body>' + "\n".join(body) + "</body></html>\n"
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}</style><body>" + "\n".join(body) + "</body></html>\n"
+    )
 
 
 def _section(section: Section) -> str:

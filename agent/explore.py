@@ -100,12 +100,8 @@ def _held(name: str, value: Any, grounds: Grounds, results: list[Result]) -> Any
             raise InputError(name, f"{value:g} is neither in the question nor in an earlier result", "leave it out")
         return exact
     if name in ("accelerator", "model", "models", "law", "laws", "runs") and isinstance(value, str):
-        wrong = grounds.problems(
-            Brief(
-                task=grounds.built_in.task,
-                **{{"model": "models", "law": "laws"}.get(name, name): [value] if name in ("model", "models", "law", "laws") else value},
-            )
-        )  # type: ignore[arg-type]
+        key = {"model": "models", "law": "laws"}.get(name, name)
+        wrong = grounds.problems(Brief.read({"task": grounds.built_in.task, key: [value] if key in ("models", "laws") else value}))
         if wrong:
             raise InputError(name, f"{value[:60]!r} is not named in the question", "leave it out")
     return value

@@ -45,8 +45,11 @@ def _valley(table: Table) -> dict[str, Any]:
     unit = next(column.unit for column in table.columns if column.name == "loss")
     tooltip = [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("params", "tokens", "loss")]
     curve = {"mark": {"type": "line"}, "encoding": {"x": _log("params", "params"), "y": _loss(f"loss, {unit}"), "tooltip": tooltip}}
-    best = {"transform": [{"filter": "datum.best"}], "mark": {"type": "point", "filled": True, "size": 90, "color": "#d62728"},
-            "encoding": {"x": _log("params", "params"), "y": _loss(f"loss, {unit}"), "tooltip": tooltip}}
+    best = {
+        "transform": [{"filter": "datum.best"}],
+        "mark": {"type": "point", "filled": True, "size": 90, "color": "#d62728"},
+        "encoding": {"x": _log("params", "params"), "y": _loss(f"loss, {unit}"), "tooltip": tooltip},
+    }
     return _base(table, "Loss against the number of params at the plan's compute; the point marks the least.") | {"layer": [curve, best]}
 
 
@@ -54,26 +57,53 @@ def _frontier(table: Table) -> dict[str, Any]:
     unit = next(column.unit for column in table.columns if column.name == "loss")
     layers: list[dict[str, Any]] = []
     if any(row[2] is not None for row in table.rows):
-        layers.append({"mark": {"type": "area", "opacity": 0.25}, "encoding": {"x": _log("compute", "training FLOP"),
-                       "y": {"field": "low", "type": "quantitative", "scale": {"zero": False}, "title": f"loss, {unit}"}, "y2": {"field": "high"}}})
-    layers.append({"mark": {"type": "line"}, "encoding": {"x": _log("compute", "training FLOP"), "y": _loss(f"loss, {unit}"),
-                   "strokeDash": {"field": "fitted", "type": "nominal", "title": "inside the fit region", "sort": [True, False]},
-                   "tooltip": [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("compute", "loss", "low", "high")]}})
+        layers.append(
+            {
+                "mark": {"type": "area", "opacity": 0.25},
+                "encoding": {
+                    "x": _log("compute", "training FLOP"),
+                    "y": {"field": "low", "type": "quantitative", "scale": {"zero": False}, "title": f"loss, {unit}"},
+                    "y2": {"field": "high"},
+                },
+            }
+        )
+    layers.append(
+        {
+            "mark": {"type": "line"},
+            "encoding": {
+                "x": _log("compute", "training FLOP"),
+                "y": _loss(f"loss, {unit}"),
+                "strokeDash": {"field": "fitted", "type": "nominal", "title": "inside the fit region", "sort": [True, False]},
+                "tooltip": [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("compute", "loss", "low", "high")],
+            },
+        }
+    )
     return _base(table, "Least loss against training compute, with its interval; dashed where the law is extrapolated.") | {"layer": layers}
 
 
 def _pareto(table: Table) -> dict[str, Any]:
-    axis = {"x": {"field": "days", "type": "quantitative", "scale": {"type": "log"}, "title": "days"},
-            "y": {"field": "accelerator_hours", "type": "quantitative", "scale": {"zero": False}, "title": "accelerator-hours"}}
+    axis = {
+        "x": {"field": "days", "type": "quantitative", "scale": {"type": "log"}, "title": "days"},
+        "y": {"field": "accelerator_hours", "type": "quantitative", "scale": {"zero": False}, "title": "accelerator-hours"},
+    }
     tooltip = [{"field": column.name, "type": "nominal" if column.name == "layout" else "quantitative"} for column in table.columns]
     return _base(table, "Training time against accelerator-hours: cluster sizes and batches that nothing beats on both.") | {
-        "layer": [{"mark": {"type": "line", "opacity": 0.5}, "encoding": axis}, {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": axis | {"tooltip": tooltip}}]}
+        "layer": [
+            {"mark": {"type": "line", "opacity": 0.5}, "encoding": axis},
+            {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": axis | {"tooltip": tooltip}},
+        ]
+    }
 
 
 def _throughput(table: Table) -> dict[str, Any]:
     axis = {
         "x": {"field": "latency_ms_per_token", "type": "quantitative", "scale": {"type": "log"}, "title": "ms per token and user"},
-        "y": {"field": "output_tokens_per_second", "type": "quantitative", "scale": {"type": "log"}, "title": "output tokens/s of all users"},
+        "y": {
+            "field": "output_tokens_per_second",
+            "type": "quantitative",
+            "scale": {"type": "log"},
+            "title": "output tokens/s of all users",
+        },
     }
     tooltip = [{"field": column.name, "type": "quantitative", "format": ".3~g"} for column in table.columns]
     points = {"mark": {"type": "point", "filled": True, "size": 70}, "encoding": axis | {"tooltip": tooltip}}
@@ -96,8 +126,16 @@ def _cost_split(result: Result) -> dict[str, Any] | None:
         "tooltip": [{"field": "part", "type": "nominal"}, {"field": "usd", "type": "quantitative", "format": "$,.3~s"}],
     }
     description = "What training and serving each cost over the model's life."
-    return {"$schema": _SCHEMA, "title": "Cost of training and serving", "description": description, "data": {"values": parts}, "width": 460, "height": 60,
-            "mark": "bar", "encoding": encoding}
+    return {
+        "$schema": _SCHEMA,
+        "title": "Cost of training and serving",
+        "description": description,
+        "data": {"values": parts},
+        "width": 460,
+        "height": 60,
+        "mark": "bar",
+        "encoding": encoding,
+    }
 
 
 def data_csv(spec: dict[str, Any]) -> str:

@@ -48,7 +48,8 @@ _SAME_RUN = ("n_accelerators", "sequence_length")
 def plan_steps(brief: Brief, question: str = "") -> list[Step]:
     """Tool calls for every task of the brief, in order; list-valued fields become one call per combination."""
     steps: list[Step] = []
-    for position, task in enumerate([brief.task, *(brief.also or [])]):
+    tasks: list[str] = [brief.task, *(brief.also or [])]
+    for position, task in enumerate(tasks):
         tool = tool_for(task, brief)
         if tool not in MODULES:
             continue

@@ -32,7 +32,13 @@ class Difference(BaseModel):
 def save(answer: Answer, context: Context) -> dict[str, Any]:
     """A plan as plain data: enough to recompute it, laws of the user's own included."""
     laws = [card.model_dump(mode="json", exclude_defaults=True) for card in context.laws.own.values()]
-    return {"format": FORMAT, "law": context.law, "laws": laws, "brief": answer.brief.stated(), "answer": answer.model_dump(mode="json", exclude_none=True)}
+    return {
+        "format": FORMAT,
+        "law": context.law,
+        "laws": laws,
+        "brief": answer.brief.stated(),
+        "answer": answer.model_dump(mode="json", exclude_none=True),
+    }
 
 
 def load(text: str, where: str) -> dict[str, Any]:

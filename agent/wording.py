@@ -50,7 +50,13 @@ def headline(result: Result, language: str | None = None) -> str:
     sentence = next((text for template in templates if (text := _fill(template, result.values))), None) or _listed(result)
     if not case:
         return sentence
-    return phrase(language, "with_case", "With {case}: {sentence}", case=case, sentence=sentence if words(language) else sentence[:1].lower() + sentence[1:])
+    return phrase(
+        language,
+        "with_case",
+        "With {case}: {sentence}",
+        case=case,
+        sentence=sentence if words(language) else sentence[:1].lower() + sentence[1:],
+    )
 
 
 def case_text(item: Any) -> str:
@@ -62,12 +68,18 @@ def _listed(result: Result) -> str:
     values = [(key, result.values[key]) for key in result.headline if key in result.values][:_NAMED]
     if not values:
         return (result.reasons or [notice.text for notice in result.warnings] or ["No numbers follow from this."])[0]
-    text = "; ".join(str(value.value).rstrip(".") if isinstance(value.value, str) and " " in value.value else f"{_label(key, value).rstrip(':')}: {fmt.shown(value)}" for key, value in values)
+    text = "; ".join(
+        str(value.value).rstrip(".")
+        if isinstance(value.value, str) and " " in value.value
+        else f"{_label(key, value).rstrip(':')}: {fmt.shown(value)}"
+        for key, value in values
+    )
     return text[:1].upper() + text[1:] + "."
 
 
 def _fill(template: str, values: dict[str, Value]) -> str:
     """A template with its values, or nothing when one outside brackets is absent."""
+
     def clause(match: re.Match[str]) -> str:
         names = re.findall(r"{(\w+)}", match[1])
         return match[1] if all(name in values for name in names) else ""
@@ -102,7 +114,12 @@ def summary_section(results: list[Result]) -> Section:
 def result_section(result: Result) -> Section:
     """Every value of one result as a table."""
     rows = [[_label(key, value), fmt.shown(value), fmt.interval(value), _origin(value)] for key, value in _ordered(result)]
-    return Section(key=result.tool, title=f"{_title(result)} in full", grid=Grid(header=["", "value", _interval_title([result]), "from"], rows=rows), detail=True)
+    return Section(
+        key=result.tool,
+        title=f"{_title(result)} in full",
+        grid=Grid(header=["", "value", _interval_title([result]), "from"], rows=rows),
+        detail=True,
+    )
 
 
 def _title(result: Result) -> str:
@@ -129,7 +146,13 @@ def table_section(result: Result, table: Table, *, detail: bool = False) -> Sect
     """A table of a result, rendered in its columns' units."""
     header = [column.label or column.name for column in table.columns]
     rows = [[fmt.quantity(cell, column.unit) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
-    return Section(key=f"{result.tool}.{table.name}", title=table.title, grid=Grid(header=header, rows=rows), lines=[table.note] if table.note else [], detail=detail)
+    return Section(
+        key=f"{result.tool}.{table.name}",
+        title=table.title,
+        grid=Grid(header=header, rows=rows),
+        lines=[table.note] if table.note else [],
+        detail=detail,
+    )
 
 
 # Counts of params that differ by law share one column, the count named in the note; other values are merged by name.
@@ -142,7 +165,9 @@ def alternatives_section(result: Result) -> Section | None:
     if not shown:
         return None
     keys = list(dict.fromkeys(key for _, values in shown for key in values))
-    rows = [[item.name, *(fmt.shown(values[key]) if key in values else "" for key in keys), _alternative_note(item)] for item, values in shown]
+    rows = [
+        [item.name, *(fmt.shown(values[key]) if key in values else "" for key in keys), _alternative_note(item)] for item, values in shown
+    ]
     header = ["law", *(key.replace("_", " ") for key in keys), "note"]
     return Section(key=f"{result.tool}.alternatives", title="What else is said", grid=Grid(header=header, rows=rows))
 
@@ -174,7 +199,13 @@ def explain_sections(results: list[Result]) -> list[Section]:
         lines = []
         for key, value in _ordered(result):
             inputs = ", ".join(f"{name} = {_input(item)}" for name, item in value.inputs.items())
-            parts = [f"{_label(key, value)} = {fmt.shown(value)}", value.formula, f"with {inputs}" if inputs else "", _full_origin(value), value.note]
+            parts = [
+                f"{_label(key, value)} = {fmt.shown(value)}",
+                value.formula,
+                f"with {inputs}" if inputs else "",
+                _full_origin(value),
+                value.note,
+            ]
             lines.append("; ".join(part for part in parts if part))
         sections.append(Section(key=f"{result.tool}.explained", title=f"{_title(result)}, number by number", lines=lines))
     return sections
@@ -187,17 +218,26 @@ def _input(item: Any) -> str:
 def _full_origin(value: Value) -> str:
     law = f"law {value.law} {value.relation}{' @' + value.variant if value.variant else ''}" if value.law else ""
     region = "outside the fit region: " + ", ".join(value.outside) if value.outside else ""
-    return "; ".join(part for part in (law, value.source, region, f"interval from {value.interval_basis}" if value.interval_basis else "") if part)
+    return "; ".join(
+        part for part in (law, value.source, region, f"interval from {value.interval_basis}" if value.interval_basis else "") if part
+    )
 
 
 def references(results: list[Result], laws: LawBook) -> list[Reference]:
     """The cards an answer rests on, in order of first use."""
-    used = dict.fromkeys(value.law for result in results for value in [*result.values.values(), *(v for a in result.alternatives for v in a.values.values())] if value.law)
+    used = dict.fromkeys(
+        value.law
+        for result in results
+        for value in [*result.values.values(), *(v for a in result.alternatives for v in a.values.values())]
+        if value.law
+    )
     found: list[Reference] = []
     for law in used:
         if law in laws:
             card = laws.get(law)
-            found.append(Reference(law=law, title=card.title, cite=f"{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else "")))
+            found.append(
+                Reference(law=law, title=card.title, cite=f"{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else ""))
+            )
     return found
 
 

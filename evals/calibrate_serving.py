@@ -224,10 +224,22 @@ def intervals(
     return bounds
 
 
+def converged(data: Data, start: Mapping[str, float] | None = None, rounds: int = 30) -> dict[str, float]:
+    """The fit continued from `start` until two further iterations move no prediction by more than half a per cent."""
+    effects = fit(data, start=start)
+    for _ in range(rounds):
+        further = fit(data, iterations=2, start=effects)
+        moved = float(np.abs(predict(data, further) - predict(data, effects))[: len(data.rate)].max())
+        effects = further
+        if moved < 0.005:
+            break
+    return effects
+
+
 def calibrate(data: Data, sources: HeldOut, inner: HeldOut) -> dict[str, Any]:
     """The calibration the product ships: effects, intervals, and what they were made from."""
     cells, pairs = familiar(data)
-    effects = {key: round(value, 5) for key, value in fit(data).items() if abs(value) >= 5e-4 or key in PRIORS}
+    effects = {key: round(value, 5) for key, value in converged(data).items() if abs(value) >= 5e-4 or key in PRIORS}
     return {
         "rows": int(np.isfinite(data.rate).sum()),
         "sources": sorted(set(data.source.tolist())),

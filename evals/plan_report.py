@@ -114,7 +114,8 @@ def brute_force(problems: int) -> None:
         worst = max(worst, point.objective / best - 1)
         violated += any(float(ratio) > 1 + 1e-5 for ratio in violations(point.columns, model.problem.limits).values())
     print(
-        f"\nBrute force: {problems} random problems, {infeasible} infeasible by both; worst objective {worst:+.3%} of the grid's best; {violated} violate a limit"
+        f"\nBrute force: {problems} random problems, {infeasible} infeasible by both; "
+        f"worst objective {worst:+.3%} of the grid's best; {violated} violate a limit"
     )
 
 

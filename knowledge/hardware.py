@@ -42,7 +42,7 @@ class Accelerator(BaseModel):
     price_high_usd_per_hour: float | None = None
     price_basis: str = ""
     price_points: tuple[PricePoint, ...] = ()
-    matmul_ceiling: float | None = Field(None, gt=0, le=1, description="measured share of the bf16 peak of a large matrix product")
+    matmul_ceiling: float | None = Field(default=None, gt=0, le=1, description="measured share of the bf16 peak of a large matrix product")
     sources: dict[str, str] = {}
     notes: str = ""
 

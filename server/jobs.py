@@ -185,7 +185,7 @@ class Runner:
             try:
                 self._beat()
                 self._take_over()
-            except Exception as error:  # the store may be away for a while; the heart goes on
+            except Exception as error:  # noqa: BLE001 - the store may be away for a while; the heart goes on
                 log.warning("heartbeat", error=type(error).__name__)
 
     def _beat(self) -> None:

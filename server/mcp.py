@@ -40,7 +40,7 @@ class AskIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     question: str = Field(min_length=1, max_length=20_000)
-    law: str | None = Field(None, max_length=200)
+    law: str | None = Field(default=None, max_length=200)
     previous: dict[str, Any] | None = None
 
 
@@ -50,7 +50,7 @@ class SearchIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     words: str = Field(min_length=1, max_length=500)
-    limit: int = Field(10, ge=1, le=50)
+    limit: int = Field(default=10, ge=1, le=50)
 
 
 class Found(BaseModel):

@@ -52,9 +52,9 @@ class PlanIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field("", max_length=20_000)
+    question: str = Field(default="", max_length=20_000)
     brief: dict[str, Any] | None = None
-    law: str | None = Field(None, max_length=200)
+    law: str | None = Field(default=None, max_length=200)
     previous: dict[str, Any] | None = None
 
     @model_validator(mode="after")
@@ -93,7 +93,7 @@ class MessageIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     text: str = Field(min_length=1, max_length=20_000)
-    law: str | None = Field(None, max_length=200)
+    law: str | None = Field(default=None, max_length=200)
 
 
 class MessageLine(BaseModel):
@@ -119,7 +119,7 @@ class ThreadIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: str = Field("", max_length=200)
+    title: str = Field(default="", max_length=200)
 
 
 class ThreadOut(BaseModel):
@@ -215,15 +215,15 @@ class TableRequest(_Strict):
     units: dict[str, str] = {}
     columns: dict[str, str] = {}
     group: dict[str, str] = {}
-    flops_per_param_token: float = Field(6.0, gt=0, le=1e6, allow_inf_nan=False)
-    seed: int = Field(0, ge=0, le=2**63 - 1)
+    flops_per_param_token: float = Field(default=6.0, gt=0, le=1e6, allow_inf_nan=False)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
 
 
 class FitIn(TableRequest):
     """A law to fit to each chosen group of runs."""
 
-    form: str = Field("chinchilla", max_length=64)
-    bootstrap: int = Field(1000, ge=0, le=10_000)
+    form: str = Field(default="chinchilla", max_length=64)
+    bootstrap: int = Field(default=1000, ge=0, le=10_000)
     resample: Literal["row", "run", "residual", "sandwich"] | None = None
 
 
@@ -231,7 +231,7 @@ class ForecastIn(TableRequest):
     """Larger runs to predict from a table of smaller ones; `at` is the table of the points."""
 
     at: str = Field(max_length=64)
-    form: str | None = Field(None, max_length=64)
+    form: str | None = Field(default=None, max_length=64)
 
 
 class SweepIn(_Strict):
@@ -243,7 +243,7 @@ class SweepIn(_Strict):
 class EvalIn(_Strict):
     """The law base checked against its published numbers; of one area where given."""
 
-    area: str | None = Field(None, max_length=64)
+    area: str | None = Field(default=None, max_length=64)
 
 
 class RunsLine(BaseModel):

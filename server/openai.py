@@ -74,7 +74,7 @@ class ChatIn(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    model: str = Field(NAME, max_length=200)
+    model: str = Field(default=NAME, max_length=200)
     messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
     stream: bool = False
 

@@ -30,7 +30,8 @@ def print_answer(answer: Answer, *, explain: bool = False, console: Console | No
         _print_section(out, section)
     if answer.model_cost:
         cost = answer.model_cost
-        told = f"understood by {answer.understood_by}, worded by {answer.worded_by}; {cost.calls} calls of the model, {cost.tokens_read:,} tokens read, {cost.tokens_written:,} written"
+        told = f"understood by {answer.understood_by}, worded by {answer.worded_by}; "
+        told += f"{cost.calls} calls of the model, {cost.tokens_read:,} tokens read, {cost.tokens_written:,} written"
         out.print()
         out.print(Padding(Text(told, style="dim"), (0, 1)))
     out.print()
@@ -48,10 +49,8 @@ def _print_section(out: Console, section: Section) -> None:
 
 def _table(grid: Grid) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 2), show_header=True, header_style="dim")
-    for position, title in enumerate(grid.header):
-        table.add_column(
-            title, style="dim" if title in ("from", "note") else None, justify="left", overflow="fold", ratio=None if position else None
-        )
+    for title in grid.header:
+        table.add_column(title, style="dim" if title in ("from", "note") else None, justify="left", overflow="fold")
     for row in grid.rows:
         table.add_row(*[Text(cell) for cell in row])
     return table

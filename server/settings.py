@@ -31,31 +31,31 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FLOPWISE_", extra="ignore")
 
     host: str = "127.0.0.1"
-    port: int = Field(8484, ge=0, le=65535)
+    port: int = Field(default=8484, ge=0, le=65535)
     allowed_hosts: list[str] = Field(default=[], description="further names this server is called by; on loopback others are refused")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty is SQLite in the data folder")
     data_dir: Path = Field(default_factory=default_data_dir)
     require_keys: bool | None = Field(default=None, description="whether requests need a key; by default only beyond loopback")
-    rate_per_minute: int = Field(600, ge=1, description="requests a key may make a minute; without keys there is no limit")
-    max_body_bytes: int = Field(2_000_000, ge=1024)
-    max_upload_bytes: int = Field(50_000_000, ge=1024)
-    plan_threads: int = Field(2, ge=1, description="questions answered at the same time")
-    plan_cache: int = Field(512, ge=0, description="plans kept in memory")
+    rate_per_minute: int = Field(default=600, ge=1, description="requests a key may make a minute; without keys there is no limit")
+    max_body_bytes: int = Field(default=2_000_000, ge=1024)
+    max_upload_bytes: int = Field(default=50_000_000, ge=1024)
+    plan_threads: int = Field(default=2, ge=1, description="questions answered at the same time")
+    plan_cache: int = Field(default=512, ge=0, description="plans kept in memory")
     jobs_here: bool | None = Field(default=None, description="whether `serve` also runs jobs; by default only on SQLite")
-    job_concurrency: int = Field(2, ge=1, description="jobs a process runs at the same time")
-    job_attempts: int = Field(50, ge=1, description="how often a job is started again after a crash before it counts as failed")
-    takeover_seconds: float = Field(15.0, gt=0, description="a worker silent for this long has its jobs taken over")
-    parallel_backend: Literal["loky", "dask", "ray", "threading", "sequential"] = Field("loky", description="joblib backend of fits")
+    job_concurrency: int = Field(default=2, ge=1, description="jobs a process runs at the same time")
+    job_attempts: int = Field(default=50, ge=1, description="how often a job is started again after a crash before it counts as failed")
+    takeover_seconds: float = Field(default=15.0, gt=0, description="a worker silent for this long has its jobs taken over")
+    parallel_backend: Literal["loky", "dask", "ray", "threading", "sequential"] = Field(default="loky", description="joblib backend of fits")
     parallel_address: str = Field(default="", description="address of a dask scheduler or ray head; empty starts one on this machine")
     model: str | None = Field(default=None, description="provider:name of a language model; none is needed")
     base_url: str | None = Field(default=None, description="base URL of an OpenAI-compatible server")
     api_key: SecretStr | None = Field(default=None, description="key of the language model's server")
-    model_timeout_seconds: float = Field(20.0, gt=0)
+    model_timeout_seconds: float = Field(default=20.0, gt=0)
     cors_origins: list[str] = []
-    shutdown_seconds: int = Field(20, ge=1, description="how long requests may take to end when the server stops")
+    shutdown_seconds: int = Field(default=20, ge=1, description="how long requests may take to end when the server stops")
     log_level: str = "INFO"
     log_format: Literal["json", "console"] = "json"
-    otel: bool = Field(False, description="send traces by OpenTelemetry (extra `otel`), configured by the OTEL_* variables")
+    otel: bool = Field(default=False, description="send traces by OpenTelemetry (extra `otel`), configured by the OTEL_* variables")
 
     @classmethod
     def load(cls, **given: object) -> Settings:

@@ -35,7 +35,10 @@ class Kit(Protocol):
 class Kind(Protocol):
     """One kind of job."""
 
-    request: type[BaseModel]
+    @property
+    def request(self) -> type[BaseModel]:
+        """Model of what the job is asked for."""
+        ...
 
     def steps(self, kit: Kit, owner: str, given: Any) -> list[Any]:
         """What there is to do, as plain data. Raises InputError, NotThere."""

@@ -15,8 +15,8 @@ from tools.result import Alternative, Column, Notice, Table, Value
 class ModalityRequest(BudgetFields):
     """Fields every tool of this family takes; names and units of the brief."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
     law: str | None = None
 
 

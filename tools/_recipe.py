@@ -17,24 +17,24 @@ TRANSFERS = ("yang2022_mup", "dey2025_completep", "fan2025_wd", "bordelon2023_de
 class HyperparametersRequest(ToolRequest):
     """A run, or a tuned recipe (`*_before`, `base_width`, `base_depth`) and where to carry it. Units of the brief."""
 
-    params_total: float | None = Field(None, gt=0, le=1e16)
-    params_active: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0, le=1e19)
-    tokens_per_param: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    batch_tokens: float | None = Field(None, gt=0)
-    vocab_size: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0, le=1e16)
+    params_active: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0, le=1e19)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    batch_tokens: float | None = Field(default=None, gt=0)
+    vocab_size: float | None = Field(default=None, gt=0)
     architecture: str | None = None
     model: str | None = None
-    learning_rate: float | None = Field(None, gt=0, description="the run's own, or the tuned one in a transfer")
-    weight_decay: float | None = Field(None, gt=0, description="the tuned one in a transfer")
-    tokens_before: float | None = Field(None, gt=0)
-    batch_tokens_before: float | None = Field(None, gt=0)
-    learning_rate_before: float | None = Field(None, gt=0)
-    width: float | None = Field(None, gt=0)
-    base_width: float | None = Field(None, gt=0)
-    depth: float | None = Field(None, gt=0)
-    base_depth: float | None = Field(None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0, description="the run's own, or the tuned one in a transfer")
+    weight_decay: float | None = Field(default=None, gt=0, description="the tuned one in a transfer")
+    tokens_before: float | None = Field(default=None, gt=0)
+    batch_tokens_before: float | None = Field(default=None, gt=0)
+    learning_rate_before: float | None = Field(default=None, gt=0)
+    width: float | None = Field(default=None, gt=0)
+    base_width: float | None = Field(default=None, gt=0)
+    depth: float | None = Field(default=None, gt=0)
+    base_depth: float | None = Field(default=None, gt=0)
     law: str | None = None
 
 

@@ -46,12 +46,12 @@ _UNITS = {
 class AllocateRequest(BudgetFields):
     """What to allocate and under which limits; fields and units of the brief."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    tokens_per_param: float | None = Field(None, gt=0)
-    unique_tokens: float | None = Field(None, gt=0)
-    target_loss: float | None = Field(None, gt=0)
-    inference_tokens: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0)
+    target_loss: float | None = Field(default=None, gt=0)
+    inference_tokens: float | None = Field(default=None, gt=0)
     law: str | None = None
 
 

@@ -46,17 +46,17 @@ ON_CHINCHILLA_LINE = Rule(
 class BatchSizeRequest(ToolRequest):
     """Run and, to judge it, a stated batch; `tokens_before` is the horizon the stated batch suited. Units of the brief."""
 
-    params_total: float | None = Field(None, gt=0, le=1e16)
-    params_active: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0, le=1e19)
-    tokens_per_param: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    target_loss: float | None = Field(None, gt=0)
-    observed_loss: float | None = Field(None, gt=0)
-    batch_tokens: float | None = Field(None, gt=0)
-    tokens_before: float | None = Field(None, gt=0)
-    sequence_length: float | None = Field(None, gt=0)
-    vocab_size: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0, le=1e16)
+    params_active: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0, le=1e19)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    target_loss: float | None = Field(default=None, gt=0)
+    observed_loss: float | None = Field(default=None, gt=0)
+    batch_tokens: float | None = Field(default=None, gt=0)
+    tokens_before: float | None = Field(default=None, gt=0)
+    sequence_length: float | None = Field(default=None, gt=0)
+    vocab_size: float | None = Field(default=None, gt=0)
     architecture: str | None = None
     model: str | None = None
     law: str | None = None

@@ -34,9 +34,9 @@ class CompareLawsRequest(ToolRequest):
     """Laws to compare (all of the kind when none are named) and the point to compare them at."""
 
     laws: list[str] | None = None
-    compute_flops: float | None = Field(None, gt=0)
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
 
 
 @tool(task="compare_laws", title="Laws compared", needs=(("compute_flops",), ("params_total", "tokens")))

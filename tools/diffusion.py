@@ -29,11 +29,11 @@ _FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0)
 class DiffusionRequest(ModalityRequest):
     """A diffusion question: fields of the brief, and the sampler's where they are known."""
 
-    modality: str | None = Field(None, description="variant of Henighan et al. 2020, where that law is asked for")
-    depth: float | None = Field(None, gt=0, description="blocks of the MM-DiT")
-    sampling_steps: float | None = Field(None, ge=1)
+    modality: str | None = Field(default=None, description="variant of Henighan et al. 2020, where that law is asked for")
+    depth: float | None = Field(default=None, gt=0, description="blocks of the MM-DiT")
+    sampling_steps: float | None = Field(default=None, ge=1)
     architecture: str | None = None
-    unique_tokens: float | None = Field(None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0)
 
 
 @tool(task="diffusion", title="Size, data and sampling steps of an image diffusion model")

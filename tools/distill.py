@@ -27,13 +27,13 @@ _TEACHER_RATIOS = (1, 2, 4, 8, 16)
 class DistillRequest(ToolRequest):
     """A student and what is known of its teacher; fields and units of the brief (params_total is the student)."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    tokens_per_param: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    model: str | None = Field(None, description="the teacher, if it is a known model")
-    teacher_params: float | None = Field(None, gt=0)
-    teacher_tokens: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    model: str | None = Field(default=None, description="the teacher, if it is a known model")
+    teacher_params: float | None = Field(default=None, gt=0)
+    teacher_tokens: float | None = Field(default=None, gt=0)
     law: str | None = None
 
 

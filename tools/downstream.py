@@ -53,13 +53,13 @@ _LADDER_TOP_FLOPS = K * 1.279e9 * 2.56e11
 class DownstreamRequest(ToolRequest):
     """A model to be trained, or its loss; fields and units of the brief."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    tokens_per_param: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    observed_loss: float | None = Field(None, gt=0)
-    benchmark: str | None = Field(None, description="a task of the ladder, or a benchmark of the public model families")
-    target_accuracy: float | None = Field(None, gt=0, lt=1, description="accuracy to reach, for the tokens it takes")
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    observed_loss: float | None = Field(default=None, gt=0)
+    benchmark: str | None = Field(default=None, description="a task of the ladder, or a benchmark of the public model families")
+    target_accuracy: float | None = Field(default=None, gt=0, lt=1, description="accuracy to reach, for the tokens it takes")
     model: str | None = None
     law: str | None = None
 

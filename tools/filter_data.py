@@ -29,10 +29,10 @@ _REASONS = (
 class FilterDataRequest(ToolRequest):
     """How much will be trained on, and how large the pool is; fields and units of the brief."""
 
-    tokens: float | None = Field(None, gt=0, description="training tokens, repetitions counted")
-    compute_flops: float | None = Field(None, gt=0)
-    params_total: float | None = Field(None, gt=0)
-    unique_tokens: float | None = Field(None, gt=0, description="tokens of the unfiltered pool")
+    tokens: float | None = Field(default=None, gt=0, description="training tokens, repetitions counted")
+    compute_flops: float | None = Field(default=None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0, description="tokens of the unfiltered pool")
     law: str | None = None
 
 

@@ -28,13 +28,13 @@ _GRID = np.geomspace(1e2, 1e9, 1401)
 class FinetuneRequest(ToolRequest):
     """What is known of the tuning; fields and units of the brief, with examples or characters where the question counts in those."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0, description="tokens of finetuning data")
-    examples: float | None = Field(None, gt=0, description="finetuning examples")
-    characters: float | None = Field(None, gt=0, description="characters of finetuning text, for the transfer law")
-    tokens_per_example: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0, description="tokens of finetuning data")
+    examples: float | None = Field(default=None, gt=0, description="finetuning examples")
+    characters: float | None = Field(default=None, gt=0, description="characters of finetuning text, for the transfer law")
+    tokens_per_example: float | None = Field(default=None, gt=0)
     model: str | None = None
-    target_loss: float | None = Field(None, gt=0)
+    target_loss: float | None = Field(default=None, gt=0)
     law: str | None = None
 
 

@@ -24,13 +24,13 @@ MAX_ROWS = 1_000_000
 class FitRequest(ToolRequest):
     """A table of runs by column (as many cells a column), the form, and optionally one group and a compute to plan for."""
 
-    runs: str | None = Field(None, description="name of the table, for the answer's text")
+    runs: str | None = Field(default=None, description="name of the table, for the answer's text")
     table: dict[str, list[float | int | str | bool | None]] | None = None
     form: str = "chinchilla"
-    group: str | None = Field(None, description="such as family=a,dataset=b")
-    compute_flops: float | None = Field(None, gt=0)
-    bootstrap: int = Field(1000, ge=0, le=20_000)
-    seed: int = Field(0, ge=0)
+    group: str | None = Field(default=None, description="such as family=a,dataset=b")
+    compute_flops: float | None = Field(default=None, gt=0)
+    bootstrap: int = Field(default=1000, ge=0, le=20_000)
+    seed: int = Field(default=0, ge=0)
 
 
 @tool(task="fit", title="A law from a table of runs", needs=(("table",), ("runs",)))

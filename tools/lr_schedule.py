@@ -20,12 +20,12 @@ _CURVE_STEPS = 24000.0  # shorter of the two lengths the curves were fitted on
 class LrScheduleRequest(ToolRequest):
     """A run, or a list of horizons for a sweep; units of the brief."""
 
-    params_total: float | None = Field(None, gt=0, le=1e16)
-    tokens: float | None = Field(None, gt=0, le=1e19)
-    tokens_per_param: float | None = Field(None, gt=0)
-    batch_tokens: float | None = Field(None, gt=0)
-    learning_rate: float | None = Field(None, gt=0)
-    cooldown_fraction: float | None = Field(None, gt=0, lt=1)
+    params_total: float | None = Field(default=None, gt=0, le=1e16)
+    tokens: float | None = Field(default=None, gt=0, le=1e19)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    batch_tokens: float | None = Field(default=None, gt=0)
+    learning_rate: float | None = Field(default=None, gt=0)
+    cooldown_fraction: float | None = Field(default=None, gt=0, lt=1)
     horizons: list[float] | None = None
     law: str | None = None
 

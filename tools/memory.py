@@ -27,28 +27,28 @@ _PINNED = ("tensor", "pipeline", "context", "data", "expert", "micro", "virtual"
 class MemoryRequest(ToolRequest):
     """A model and the devices it should train on; fields and units of the brief, and parts of a layout that are given."""
 
-    model: str | None = Field(None, description="known model; params_total then follows")
-    params_total: float | None = Field(None, gt=0, le=1e15)
-    params_active: float | None = Field(None, gt=0)
+    model: str | None = Field(default=None, description="known model; params_total then follows")
+    params_total: float | None = Field(default=None, gt=0, le=1e15)
+    params_active: float | None = Field(default=None, gt=0)
     accelerator: str | None = None
-    n_accelerators: float | None = Field(None, ge=1, le=1e7)
-    memory_bytes: float | None = Field(None, gt=0, description="memory of one device, instead of the accelerator's")
-    sequence_length: float | None = Field(None, ge=1)
-    batch_tokens: float | None = Field(None, gt=0)
+    n_accelerators: float | None = Field(default=None, ge=1, le=1e7)
+    memory_bytes: float | None = Field(default=None, gt=0, description="memory of one device, instead of the accelerator's")
+    sequence_length: float | None = Field(default=None, ge=1)
+    batch_tokens: float | None = Field(default=None, gt=0)
     dtype: str = "bf16"
     optimizer: Literal["adamw", "adamw-bf16", "adamw-8bit", "adafactor", "muon", "sgd"] = "adamw"
     counted: Literal["all", "training_states", "optimizer_state"] = Field(
-        "all", description="all of a training run on devices, or only the bytes of its states, activations left out"
+        default="all", description="all of a training run on devices, or only the bytes of its states, activations left out"
     )
-    grad_bytes: float | None = Field(None, ge=1, le=4, description="bytes of a gradient, for training_states")
-    tensor: int | None = Field(None, ge=1, description="tensor-parallel size")
-    pipeline: int | None = Field(None, ge=1, description="pipeline stages")
-    context: int | None = Field(None, ge=1, description="context-parallel size")
-    data: int | None = Field(None, ge=1, description="data-parallel size")
-    expert: int | None = Field(None, ge=1, description="expert-parallel size")
-    micro: int | None = Field(None, ge=1, description="sequences per micro-batch")
-    virtual: int | None = Field(None, ge=1, description="pipeline stages per device")
-    shard: int | None = Field(None, ge=0, le=3, description="ZeRO stage; 3 is FSDP full shard")
+    grad_bytes: float | None = Field(default=None, ge=1, le=4, description="bytes of a gradient, for training_states")
+    tensor: int | None = Field(default=None, ge=1, description="tensor-parallel size")
+    pipeline: int | None = Field(default=None, ge=1, description="pipeline stages")
+    context: int | None = Field(default=None, ge=1, description="context-parallel size")
+    data: int | None = Field(default=None, ge=1, description="data-parallel size")
+    expert: int | None = Field(default=None, ge=1, description="expert-parallel size")
+    micro: int | None = Field(default=None, ge=1, description="sequences per micro-batch")
+    virtual: int | None = Field(default=None, ge=1, description="pipeline stages per device")
+    shard: int | None = Field(default=None, ge=0, le=3, description="ZeRO stage; 3 is FSDP full shard")
 
 
 @tool(

@@ -23,10 +23,10 @@ _TOKEN_GRID = (2e9, 5e9, 1e10, 2e10)
 class MixDataRequest(ToolRequest):
     """A size and tokens; `domains` counts the domains of the mix, where known. Fields and units of the brief."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    domains: float | None = Field(None, ge=2)
-    domain_share: float | None = Field(None, gt=0, lt=1)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    domains: float | None = Field(default=None, ge=2)
+    domain_share: float | None = Field(default=None, gt=0, lt=1)
     law: str | None = None
 
 

@@ -20,12 +20,12 @@ class ModelShapeRequest(ToolRequest):
     """The size a shape is wanted for, or a known model."""
 
     model: str | None = None
-    params_total: float | None = Field(None, gt=0)
-    params_active: float | None = Field(None, gt=0)
-    vocab_size: float | None = Field(None, ge=2, le=1e7)
-    n_experts: float | None = Field(None, ge=1)
-    experts_per_token: float | None = Field(None, ge=1)
-    sequence_length: float | None = Field(None, ge=1)
+    params_total: float | None = Field(default=None, gt=0)
+    params_active: float | None = Field(default=None, gt=0)
+    vocab_size: float | None = Field(default=None, ge=2, le=1e7)
+    n_experts: float | None = Field(default=None, ge=1)
+    experts_per_token: float | None = Field(default=None, ge=1)
+    sequence_length: float | None = Field(default=None, ge=1)
 
 
 @tool(task="model_shape", title="A real shape for the size", needs=(("params_total",), ("model",)))

@@ -28,13 +28,13 @@ _TASKS = ("imagenet1k", "imagenet_robustness", "mscoco_image_retrieval", "flickr
 class MultimodalRequest(ModalityRequest):
     """A question on image-text or autoregressive multimodal models: fields of the brief and a run's own counts."""
 
-    modality: str | None = Field(None, description="variant of Henighan et al. 2020, such as image_32x32 or video_vq_16x16x16")
-    forward_gmac: float | None = Field(None, gt=0, description="forward GMAC of both towers over the run")
-    gmac_per_sample: float | None = Field(None, gt=0)
-    samples_seen: float | None = Field(None, gt=0, description="image-text pairs, repetitions counted")
-    target_error: float | None = Field(None, gt=0, lt=1, description="zero-shot ImageNet error to reach")
+    modality: str | None = Field(default=None, description="variant of Henighan et al. 2020, such as image_32x32 or video_vq_16x16x16")
+    forward_gmac: float | None = Field(default=None, gt=0, description="forward GMAC of both towers over the run")
+    gmac_per_sample: float | None = Field(default=None, gt=0)
+    samples_seen: float | None = Field(default=None, gt=0, description="image-text pairs, repetitions counted")
+    target_error: float | None = Field(default=None, gt=0, lt=1, description="zero-shot ImageNet error to reach")
     benchmark: Literal["imagenet1k", "imagenet_robustness", "mscoco_image_retrieval", "flickr30k_image_retrieval", "vtab"] | None = None
-    training_data: Literal["openclip", "openai"] | None = Field(None, description="LAION (openclip) unless OpenAI's data is named")
+    training_data: Literal["openclip", "openai"] | None = Field(default=None, description="LAION (openclip) unless OpenAI's data is named")
     architecture: str | None = None
 
 

@@ -20,11 +20,11 @@ _TOKENS = 42e9  # all runs of the paper
 class ParallelScalingRequest(ToolRequest):
     """A model size or a memory limit; fields and units of the brief."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    memory_bytes: float | None = Field(None, gt=0)
-    weight_bits: float | None = Field(None, gt=0)
-    streams: float | None = Field(None, ge=1, description="parallel streams P")
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    memory_bytes: float | None = Field(default=None, gt=0)
+    weight_bits: float | None = Field(default=None, gt=0)
+    streams: float | None = Field(default=None, ge=1, description="parallel streams P")
     law: str | None = None
 
 

@@ -32,12 +32,12 @@ NEEDS = (
 class PredictLossRequest(ToolRequest):
     """A size and its data; two of params, tokens and compute fix the third."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    tokens_per_param: float | None = Field(None, gt=0)
-    unique_tokens: float | None = Field(None, gt=0)
-    observed_loss: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0)
+    observed_loss: float | None = Field(default=None, gt=0)
     law: str | None = None
 
 

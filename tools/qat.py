@@ -31,13 +31,13 @@ _TABLE_SIZES = {
 class QatRequest(ToolRequest):
     """Size, tokens of both phases and width; units of the brief. `qat_fraction` asks for the tokens at which that share is best."""
 
-    params_total: float | None = Field(None, gt=0, le=1e16)
-    tokens: float | None = Field(None, gt=0, le=1e19)
-    tokens_per_param: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    weight_bits: float | None = Field(None, gt=0, le=32)
-    memory_bytes: float | None = Field(None, gt=0)
-    qat_fraction: float | None = Field(None, gt=0, lt=1)
+    params_total: float | None = Field(default=None, gt=0, le=1e16)
+    tokens: float | None = Field(default=None, gt=0, le=1e19)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    weight_bits: float | None = Field(default=None, gt=0, le=32)
+    memory_bytes: float | None = Field(default=None, gt=0)
+    qat_fraction: float | None = Field(default=None, gt=0, lt=1)
     architecture: str | None = None
     law: str | None = None
 

@@ -25,13 +25,13 @@ _FILES = ("file_q8_0", "file_q6_k", "file_q5_k_m", "file_q4_k_m", "file_q4_k_s",
 class QuantizeRequest(ToolRequest):
     """Size, training tokens, widths to compare and the memory to fit; units of the brief."""
 
-    params_total: float | None = Field(None, gt=0, le=1e16)
-    params_active: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0, le=1e19)
-    tokens_per_param: float | None = Field(None, gt=0)
+    params_total: float | None = Field(default=None, gt=0, le=1e16)
+    params_active: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0, le=1e19)
+    tokens_per_param: float | None = Field(default=None, gt=0)
     weight_bits: list[float] | float | None = None
-    memory_bytes: float | None = Field(None, gt=0)
-    vocab_size: float | None = Field(None, gt=0)
+    memory_bytes: float | None = Field(default=None, gt=0)
+    vocab_size: float | None = Field(default=None, gt=0)
     model: str | None = None
     law: str | None = None
 

@@ -26,11 +26,11 @@ _EPOCHS = (1, 2, 4, 8, 16, 32, 40)
 class RepeatDataRequest(ToolRequest):
     """Unique tokens, and what is to be done with them; fields and units of the brief."""
 
-    unique_tokens: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0, description="training tokens, repetitions counted")
-    epochs: float | None = Field(None, ge=1)
-    params_total: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0, description="training tokens, repetitions counted")
+    epochs: float | None = Field(default=None, ge=1)
+    params_total: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
     law: str | None = None
 
 

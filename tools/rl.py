@@ -35,20 +35,20 @@ _WARM_UP_HOURS = 1500.0  # dropped before fitting, as in the paper
 class RlRequest(ToolRequest):
     """What is known of an RL run; fields and units of the brief, and the points of a run where there are some."""
 
-    accelerator_hours: float | None = Field(None, gt=0)
-    n_accelerators: float | None = Field(None, gt=0)
-    duration_seconds: float | None = Field(None, gt=0)
+    accelerator_hours: float | None = Field(default=None, gt=0)
+    n_accelerators: float | None = Field(default=None, gt=0)
+    duration_seconds: float | None = Field(default=None, gt=0)
     accelerator: str | None = None
-    pass_rate: float | None = Field(None, ge=0, lt=1, description="pass rate before RL")
-    target_pass_rate: float | None = Field(None, gt=0, lt=1)
-    params_total: float | None = Field(None, gt=0)
+    pass_rate: float | None = Field(default=None, ge=0, lt=1, description="pass rate before RL")
+    target_pass_rate: float | None = Field(default=None, gt=0, lt=1)
+    params_total: float | None = Field(default=None, gt=0)
     compute_flops: float | None = Field(
-        None, gt=0, description="joint budget of value-based RL: compute plus delta times environment steps"
+        default=None, gt=0, description="joint budget of value-based RL: compute plus delta times environment steps"
     )
-    updates_per_step: float | None = Field(None, gt=0)
+    updates_per_step: float | None = Field(default=None, gt=0)
     architecture: str | None = None
-    curve: list[list[float]] | None = Field(None, description="points of a run: [accelerator-hours, pass rate] each")
-    runs: str | None = Field(None, description="name of an attached run; its points go into `curve`")
+    curve: list[list[float]] | None = Field(default=None, description="points of a run: [accelerator-hours, pass rate] each")
+    runs: str | None = Field(default=None, description="name of an attached run; its points go into `curve`")
     law: str | None = None
 
 

@@ -66,8 +66,8 @@ class ScienceRequest(ModalityRequest):
     """A question on models of another science; `samples_seen` are cells, structures or molecules."""
 
     topic: Topic | None = None
-    samples_seen: float | None = Field(None, gt=0)
-    unique_tokens: float | None = Field(None, gt=0)
+    samples_seen: float | None = Field(default=None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0)
     architecture: str | None = None
 
 

@@ -23,10 +23,10 @@ _TWO_OF_FOUR = 0.5
 class SparsityRequest(ToolRequest):
     """A size with a budget or tokens; fields and units of the brief."""
 
-    params_total: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    sparsity: float | None = Field(None, ge=0, lt=1)
+    params_total: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    sparsity: float | None = Field(default=None, ge=0, lt=1)
     law: str | None = None
 
 

@@ -25,10 +25,10 @@ _SAMPLES_PER_FEATURE = 10.0  # illustration of the regression case: growth with 
 class SyntheticDataRequest(ToolRequest):
     """Training tokens and, where known, the real data behind the generator; fields and units of the brief."""
 
-    tokens: float | None = Field(None, gt=0)
-    params_total: float | None = Field(None, gt=0)
-    unique_tokens: float | None = Field(None, gt=0, description="real tokens, those the generator was trained on")
-    generations: float | None = Field(None, ge=1, description="times a model is trained on the outputs of the one before")
+    tokens: float | None = Field(default=None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0, description="real tokens, those the generator was trained on")
+    generations: float | None = Field(default=None, ge=1, description="times a model is trained on the outputs of the one before")
     law: str | None = None
 
 

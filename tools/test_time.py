@@ -55,22 +55,22 @@ class TestTimeRequest(ToolRequest):
 
     __test__ = False  # not a pytest class, whatever its name
 
-    pass_rate: float | None = Field(None, gt=0, lt=1)
-    samples: float | None = Field(None, ge=1, le=1e9)
-    params_total: float | None = Field(None, gt=0)
-    params_active: float | None = Field(None, gt=0)
+    pass_rate: float | None = Field(default=None, gt=0, lt=1)
+    samples: float | None = Field(default=None, ge=1, le=1e9)
+    params_total: float | None = Field(default=None, gt=0)
+    params_active: float | None = Field(default=None, gt=0)
     model: str | None = None
-    input_tokens: float | None = Field(None, ge=0)
-    output_tokens: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0, description="pretraining compute")
-    tokens: float | None = Field(None, gt=0, description="pretraining tokens")
-    inference_tokens: float | None = Field(None, gt=0)
+    input_tokens: float | None = Field(default=None, ge=0)
+    output_tokens: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0, description="pretraining compute")
+    tokens: float | None = Field(default=None, gt=0, description="pretraining tokens")
+    inference_tokens: float | None = Field(default=None, gt=0)
     accelerator: str | None = None
-    completeness: float = Field(1.0, gt=0, le=1, description="share of right answers the verifier accepts")
-    soundness: float | None = Field(None, ge=0, le=1, description="share of wrong answers the verifier rejects")
-    wrong_value: float = Field(-1.0, le=0, description="value of a wrong accepted answer; a right one is worth 1")
-    pass_rates: list[float] | None = Field(None, description="pass rates of task types of different difficulty, with `shares`")
-    shares: list[float] | None = Field(None, description="share of each task type")
+    completeness: float = Field(default=1.0, gt=0, le=1, description="share of right answers the verifier accepts")
+    soundness: float | None = Field(default=None, ge=0, le=1, description="share of wrong answers the verifier rejects")
+    wrong_value: float = Field(default=-1.0, le=0, description="value of a wrong accepted answer; a right one is worth 1")
+    pass_rates: list[float] | None = Field(default=None, description="pass rates of task types of different difficulty, with `shares`")
+    shares: list[float] | None = Field(default=None, description="share of each task type")
     law: str | None = None
 
 

@@ -24,9 +24,9 @@ class TimeSeriesRequest(ModalityRequest):
     """A forecasting question; `tokens` are time points."""
 
     architecture: str | None = None
-    unique_tokens: float | None = Field(None, gt=0)
-    test_set: Literal["id", "ood_lsf", "ood_monash"] | None = Field(None, description="in distribution, or one of two outside it")
-    target_loss: float | None = Field(None, gt=0, description="negative log-likelihood, nats per point")
+    unique_tokens: float | None = Field(default=None, gt=0)
+    test_set: Literal["id", "ood_lsf", "ood_monash"] | None = Field(default=None, description="in distribution, or one of two outside it")
+    target_loss: float | None = Field(default=None, gt=0, description="negative log-likelihood, nats per point")
 
 
 @tool(task="time_series", title="Likelihood, size and data of a forecasting foundation model")

@@ -21,11 +21,11 @@ _WEIGHTS = (0.05, 0.1, 0.3, 0.5, 0.7, 0.9)
 class TranslationRequest(ModalityRequest):
     """A translation question: fields of the brief, and fitted exponents where there are some."""
 
-    encoder_exponent: float | None = Field(None, gt=0)
-    decoder_exponent: float | None = Field(None, gt=0)
-    encoder_share: float | None = Field(None, gt=0, lt=1, description="share of the params a planned model gives its encoder")
-    sampling_weight: float | None = Field(None, gt=0, le=1, description="sampling weight of one language pair")
-    pair_exponent: float | None = Field(None, gt=0, description="exponent of the pairs' loss in params")
+    encoder_exponent: float | None = Field(default=None, gt=0)
+    decoder_exponent: float | None = Field(default=None, gt=0)
+    encoder_share: float | None = Field(default=None, gt=0, lt=1, description="share of the params a planned model gives its encoder")
+    sampling_weight: float | None = Field(default=None, gt=0, le=1, description="sampling weight of one language pair")
+    pair_exponent: float | None = Field(default=None, gt=0, description="exponent of the pairs' loss in params")
 
 
 @tool(

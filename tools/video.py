@@ -25,12 +25,12 @@ _RATIOS = (2.0, 4.0, 10.0, 100.0)
 class VideoRequest(ModalityRequest):
     """A video question: fields of the brief, a factor of compute, and a tuned smaller run to scale from."""
 
-    modality: str | None = Field(None, description="variant of Henighan et al. 2020, where that law is asked for")
-    compute_ratio: float | None = Field(None, gt=0, description="factor by which compute changes")
-    anchor_params: float | None = Field(None, gt=0)
-    anchor_tokens: float | None = Field(None, gt=0)
-    anchor_batch_tokens: float | None = Field(None, gt=0)
-    anchor_learning_rate: float | None = Field(None, gt=0)
+    modality: str | None = Field(default=None, description="variant of Henighan et al. 2020, where that law is asked for")
+    compute_ratio: float | None = Field(default=None, gt=0, description="factor by which compute changes")
+    anchor_params: float | None = Field(default=None, gt=0)
+    anchor_tokens: float | None = Field(default=None, gt=0)
+    anchor_batch_tokens: float | None = Field(default=None, gt=0)
+    anchor_learning_rate: float | None = Field(default=None, gt=0)
 
 
 @tool(task="video", title="Size and hyperparameters of a video diffusion model")

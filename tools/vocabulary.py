@@ -22,10 +22,10 @@ _NAMES = {"vocab_approach1": "approach 1, isoFLOP", "vocab_approach2": "approach
 class VocabularyRequest(ToolRequest):
     """A model size, a budget, or a vocabulary to judge; fields and units of the brief."""
 
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
-    vocab_size: float | None = Field(None, ge=2)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    vocab_size: float | None = Field(default=None, ge=2)
     model: str | None = None
     law: str | None = None
 

@@ -45,23 +45,23 @@ NEEDS = (
 class WallClockRequest(ToolRequest):
     """A training run and the cluster or the deadline it has; fields and units of the brief."""
 
-    model: str | None = Field(None, description="known model; params_total then follows")
-    params_total: float | None = Field(None, gt=0, le=1e15)
-    params_active: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    compute_flops: float | None = Field(None, gt=0)
+    model: str | None = Field(default=None, description="known model; params_total then follows")
+    params_total: float | None = Field(default=None, gt=0, le=1e15)
+    params_active: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
     accelerator: str | None = None
-    n_accelerators: float | None = Field(None, ge=1, le=1e7)
-    accelerator_hours: float | None = Field(None, gt=0)
-    accelerator_hours_low: float | None = Field(None, gt=0, description="low end of the 90% interval of accelerator_hours, where it has one")
-    accelerator_hours_high: float | None = Field(None, gt=0, description="high end of that interval")
-    duration_seconds: float | None = Field(None, gt=0)
-    mfu: float | None = Field(None, gt=0, le=1)
-    sequence_length: float | None = Field(None, ge=1)
-    batch_tokens: float | None = Field(None, gt=0)
+    n_accelerators: float | None = Field(default=None, ge=1, le=1e7)
+    accelerator_hours: float | None = Field(default=None, gt=0)
+    accelerator_hours_low: float | None = Field(default=None, gt=0, description="low end of the 90% interval of accelerator_hours, where it has one")
+    accelerator_hours_high: float | None = Field(default=None, gt=0, description="high end of that interval")
+    duration_seconds: float | None = Field(default=None, gt=0)
+    mfu: float | None = Field(default=None, gt=0, le=1)
+    sequence_length: float | None = Field(default=None, ge=1)
+    batch_tokens: float | None = Field(default=None, gt=0)
     dtype: str = "bf16"
     optimizer: str = "adamw"
-    profile: dict[str, Any] | None = Field(None, description="profile of the user's cluster, as `flopwise calibrate` writes it")
+    profile: dict[str, Any] | None = Field(default=None, description="profile of the user's cluster, as `flopwise calibrate` writes it")
 
 
 @dataclass

@@ -35,8 +35,8 @@ class TurnIn(BaseModel):
 
     text: str = Field(min_length=1, max_length=20_000)
     brief: dict[str, Any] | None = None
-    law: str | None = Field(None, max_length=200)
-    replaces: str | None = Field(None, max_length=64)
+    law: str | None = Field(default=None, max_length=200)
+    replaces: str | None = Field(default=None, max_length=64)
 
     @model_validator(mode="after")
     def _said(self) -> TurnIn:

@@ -50,7 +50,7 @@ class AmountIn(BaseModel):
 
     field: str = Field(max_length=64)
     text: str = Field(max_length=200)
-    language: str = Field("en", max_length=8)
+    language: str = Field(default="en", max_length=8)
 
 
 class AmountOut(BaseModel):

@@ -12,7 +12,9 @@ def add(subparsers: Any) -> None:
     slack.add_argument("--socket", action="store_true", help="socket mode: nothing of yours has to be reachable from outside")
     slack.add_argument("--host", help="address to bind (default 127.0.0.1; put a TLS proxy in front)")
     slack.add_argument("--port", type=int, help="port (default 8585)")
-    slack.add_argument("--manifest", metavar="URL", nargs="?", const="", help="print the app manifest for the public URL of this server and exit")
+    slack.add_argument(
+        "--manifest", metavar="URL", nargs="?", const="", help="print the app manifest for the public URL of this server and exit"
+    )
     slack.set_defaults(run=run_slack)
 
 
@@ -40,8 +42,15 @@ def run_slack(options: argparse.Namespace) -> int:
 
     from server.slack.app import create_app
 
-    uvicorn.run(create_app(settings, service), host=settings.host, port=settings.port, log_config=None, access_log=False, server_header=False,
-                timeout_graceful_shutdown=service.shutdown_seconds)
+    uvicorn.run(
+        create_app(settings, service),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=service.shutdown_seconds,
+    )
     return 0
 
 

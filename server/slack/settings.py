@@ -27,25 +27,25 @@ class SlackSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FLOPWISE_SLACK_", extra="ignore")
 
-    signing_secret: SecretStr | None = Field(None, description="Basic Information > Signing Secret; needed for HTTP")
-    bot_token: SecretStr | None = Field(None, description="xoxb-...; one workspace without OAuth")
-    app_token: SecretStr | None = Field(None, description="xapp-... with connections:write; needed for socket mode")
-    client_id: str | None = Field(None, description="for installation in several workspaces by OAuth")
+    signing_secret: SecretStr | None = Field(default=None, description="Basic Information > Signing Secret; needed for HTTP")
+    bot_token: SecretStr | None = Field(default=None, description="xoxb-...; one workspace without OAuth")
+    app_token: SecretStr | None = Field(default=None, description="xapp-... with connections:write; needed for socket mode")
+    client_id: str | None = Field(default=None, description="for installation in several workspaces by OAuth")
     client_secret: SecretStr | None = None
-    redirect_url: str | None = Field(None, description="https://HOST/slack/oauth_redirect, as in the manifest")
-    api_url: str = Field("https://slack.com/api/", description="base of the Web API")
-    public_url: str = Field("", description="where people reach the chat page; empty leaves the button `Open in browser` out")
+    redirect_url: str | None = Field(default=None, description="https://HOST/slack/oauth_redirect, as in the manifest")
+    api_url: str = Field(default="https://slack.com/api/", description="base of the Web API")
+    public_url: str = Field(default="", description="where people reach the chat page; empty leaves the button `Open in browser` out")
     host: str = "127.0.0.1"
-    port: int = Field(8585, ge=0, le=65535)
-    user_per_minute: int = Field(12, ge=1, description="questions a person may ask a minute")
-    team_per_minute: int = Field(120, ge=1, description="questions a workspace may ask a minute")
-    max_upload_bytes: int = Field(20_000_000, ge=1024)
-    call_timeout_seconds: float = Field(10.0, gt=0, description="how long one call of the Web API may take")
-    patience_seconds: float = Field(900.0, gt=0, description="how long an answer is tried to be delivered")
-    stream_seconds: float = Field(25.0, gt=0, description="a job longer than this closes its stream and posts when ready")
-    lease_seconds: float = Field(60.0, gt=0, description="a question whose process is silent for this long is taken over")
-    plan_processes: int = Field(2, ge=0, description="processes that make plans and figures; 0 makes them in threads of this one")
-    fit_resamples: int = Field(400, ge=0, le=10_000)
+    port: int = Field(default=8585, ge=0, le=65535)
+    user_per_minute: int = Field(default=12, ge=1, description="questions a person may ask a minute")
+    team_per_minute: int = Field(default=120, ge=1, description="questions a workspace may ask a minute")
+    max_upload_bytes: int = Field(default=20_000_000, ge=1024)
+    call_timeout_seconds: float = Field(default=10.0, gt=0, description="how long one call of the Web API may take")
+    patience_seconds: float = Field(default=900.0, gt=0, description="how long an answer is tried to be delivered")
+    stream_seconds: float = Field(default=25.0, gt=0, description="a job longer than this closes its stream and posts when ready")
+    lease_seconds: float = Field(default=60.0, gt=0, description="a question whose process is silent for this long is taken over")
+    plan_processes: int = Field(default=2, ge=0, description="processes that make plans and figures; 0 makes them in threads of this one")
+    fit_resamples: int = Field(default=400, ge=0, le=10_000)
 
     @classmethod
     def load(cls, **given: object) -> SlackSettings:

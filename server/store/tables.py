@@ -43,8 +43,8 @@ class Thread(SQLModel, table=True):
 
     id: str = Field(default_factory=lambda: new_id("thread"), primary_key=True, max_length=64)
     owner: str = Field(max_length=64)
-    title: str = Field("", max_length=200)
-    brief: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
+    title: str = Field(default="", max_length=200)
+    brief: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created: str = Field(default_factory=now, max_length=32)
     updated: str = Field(default_factory=now, max_length=32)
 
@@ -60,7 +60,7 @@ class Message(SQLModel, table=True):
     owner: str = Field(max_length=64)
     role: str = Field(max_length=16)
     text: str = Field(sa_column=Column(Text, nullable=False))
-    plan_id: str | None = Field(None, max_length=64)
+    plan_id: str | None = Field(default=None, max_length=64)
     created: str = Field(default_factory=now, max_length=32)
 
 
@@ -88,10 +88,10 @@ class Fit(SQLModel, table=True):
     id: str = Field(default_factory=lambda: new_id("fit"), primary_key=True, max_length=64)
     owner: str = Field(max_length=64)
     job_id: str = Field(max_length=64)
-    place: int = Field(0, description="which of the job's fits, one for each group of runs")
+    place: int = Field(default=0, description="which of the job's fits, one for each group of runs")
     form: str = Field(max_length=64)
     report: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    card: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
+    card: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created: str = Field(default_factory=now, max_length=32)
 
 
@@ -105,17 +105,17 @@ class Job(SQLModel, table=True):
     owner: str = Field(max_length=64)
     kind: str = Field(max_length=32)
     request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    status: str = Field("queued", max_length=16)
+    status: str = Field(default="queued", max_length=16)
     done: int = 0
     total: int = 0
-    note: str = Field("", max_length=400)
-    attempts: int = Field(0, description="how often a worker has begun it: more than once after a crash")
-    retry_of: str | None = Field(None, max_length=64)
-    result: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
-    error: dict[str, Any] | None = Field(None, sa_column=Column(JSON))
+    note: str = Field(default="", max_length=400)
+    attempts: int = Field(default=0, description="how often a worker has begun it: more than once after a crash")
+    retry_of: str | None = Field(default=None, max_length=64)
+    result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created: str = Field(default_factory=now, max_length=32)
-    started: str | None = Field(None, max_length=32)
-    ended: str | None = Field(None, max_length=32)
+    started: str | None = Field(default=None, max_length=32)
+    ended: str | None = Field(default=None, max_length=32)
 
 
 class Share(SQLModel, table=True):
@@ -129,7 +129,7 @@ class Share(SQLModel, table=True):
     plan_id: str = Field(max_length=64)
     digest: str = Field(max_length=64, unique=True)
     created: str = Field(default_factory=now, max_length=32)
-    revoked: str | None = Field(None, max_length=32)
+    revoked: str | None = Field(default=None, max_length=32)
 
 
 class ApiKey(SQLModel, table=True):
@@ -139,13 +139,13 @@ class ApiKey(SQLModel, table=True):
 
     id: str = Field(default_factory=lambda: new_id("key"), primary_key=True, max_length=64)
     owner: str = Field(index=True, max_length=64)
-    name: str = Field("", max_length=200)
+    name: str = Field(default="", max_length=200)
     prefix: str = Field(max_length=16)
     digest: str = Field(max_length=64, unique=True)
     scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
     created: str = Field(default_factory=now, max_length=32)
-    expires: str | None = Field(None, max_length=32)
-    revoked: str | None = Field(None, max_length=32)
+    expires: str | None = Field(default=None, max_length=32)
+    revoked: str | None = Field(default=None, max_length=32)
 
 
 class Audit(SQLModel, table=True):
@@ -156,9 +156,9 @@ class Audit(SQLModel, table=True):
 
     id: str = Field(default_factory=lambda: new_id("audit"), primary_key=True, max_length=64)
     owner: str = Field(max_length=64)
-    actor: str = Field("", max_length=64)
+    actor: str = Field(default="", max_length=64)
     action: str = Field(max_length=64)
-    subject: str = Field("", max_length=64)
+    subject: str = Field(default="", max_length=64)
     created: str = Field(default_factory=now, max_length=32)
 
 
@@ -172,7 +172,7 @@ class Idempotency(SQLModel, table=True):
     digest: str = Field(max_length=64)
     status: int = 0
     headers: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    body: bytes = Field(b"", sa_column=Column(LargeBinary, nullable=False))
+    body: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
     created: str = Field(default_factory=now, max_length=32)
 
 

@@ -6,12 +6,30 @@ from agent.format import interval, quantity
 from tools.result import Value
 
 
-@pytest.mark.parametrize(("number", "unit", "text"), [
-    (9.045e9, "params", "9.04B params"), (1.843e11, "tokens", "184B tokens"), (1e22, "FLOP", "1e22 FLOP"), (2.16e23, "FLOP", "2.16e23 FLOP"),
-    (12345.0, "USD", "$12,345"), (2.5, "USD/h", "$2.50/h"), (1.2e6, "USD", "$1.20M"), (0.0003, "USD", "$0.0003"), (86400.0, "s", "1.00 days"),
-    (0.0005, "s", "0.0005 s"), (8e10, "bytes", "80.0 GB"), (2.14111, "nats/token", "2.14 nats/token"), (4, "bits", "4 bits"), (True, "", "yes"),
-    (float("inf"), "tokens", "unbounded"), (0.0, "", "0"), (None, "", "-"), ([8, 4], "bits", "8 bits, 4 bits"), (3.1e-4, "", "0.00031"),
-])
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [
+        (9.045e9, "params", "9.04B params"),
+        (1.843e11, "tokens", "184B tokens"),
+        (1e22, "FLOP", "1e22 FLOP"),
+        (2.16e23, "FLOP", "2.16e23 FLOP"),
+        (12345.0, "USD", "$12,345"),
+        (2.5, "USD/h", "$2.50/h"),
+        (1.2e6, "USD", "$1.20M"),
+        (0.0003, "USD", "$0.0003"),
+        (86400.0, "s", "1.00 days"),
+        (0.0005, "s", "0.0005 s"),
+        (8e10, "bytes", "80.0 GB"),
+        (2.14111, "nats/token", "2.14 nats/token"),
+        (4, "bits", "4 bits"),
+        (True, "", "yes"),
+        (float("inf"), "tokens", "unbounded"),
+        (0.0, "", "0"),
+        (None, "", "-"),
+        ([8, 4], "bits", "8 bits, 4 bits"),
+        (3.1e-4, "", "0.00031"),
+    ],
+)
 def test_quantity(number, unit, text):
     assert quantity(number, unit) == text
 

@@ -42,7 +42,11 @@ def test_what_a_joint_plan_decides_holds_in_every_step_after_it():
 
 
 def test_memory_is_told_of_the_run_whose_time_was_found():
-    answer = ask(brief=Brief.read({"task": "wall_clock", "params_total": 70e9, "tokens": 2e12, "duration_seconds": 21 * 86400.0, "accelerator": "h100-sxm"}))
+    answer = ask(
+        brief=Brief.read(
+            {"task": "wall_clock", "params_total": 70e9, "tokens": 2e12, "duration_seconds": 21 * 86400.0, "accelerator": "h100-sxm"}
+        )
+    )
     time, memory, bill = (next(r for r in answer.results if r.tool == name) for name in ("wall_clock", "memory", "cost"))
     assert memory.values["n_accelerators"].number == time.values["n_accelerators"].number > 1000
     assert memory.values["step_seconds"].number == pytest.approx(time.values["step_seconds"].number)

@@ -104,7 +104,7 @@ def test_tool_calls_end_at_their_limit() -> None:
 
 def test_no_tool_call_means_the_built_in_plan() -> None:
     answer, _ = told(lambda _: "", [Reply(content="I just know: 42.")])
-    assert [result.tool for result in answer.results][0] == "predict_loss"
+    assert next(result.tool for result in answer.results) == "predict_loss"
     assert any("built-in planner" in notice.text for notice in answer.notices)
     assert "42" not in answer.text.split()
 

@@ -46,16 +46,29 @@ def service(tmp_path_factory: pytest.TempPathFactory, service_settings: Callable
 @pytest.fixture(scope="module")
 def working(tmp_path_factory: pytest.TempPathFactory, service_settings: Callable[..., Settings]) -> Iterator[TestClient]:
     """The service on loopback without keys, running its jobs."""
-    with TestClient(create_app(service_settings(tmp_path_factory.mktemp("working"), jobs_here=True, parallel_backend="threading"))) as client:
+    with TestClient(
+        create_app(service_settings(tmp_path_factory.mktemp("working"), jobs_here=True, parallel_backend="threading"))
+    ) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, service_settings: Callable[..., Settings]) -> Iterator[tuple[TestClient, dict[str, dict[str, str]]]]:
+def guarded(
+    tmp_path_factory: pytest.TempPathFactory, service_settings: Callable[..., Settings]
+) -> Iterator[tuple[TestClient, dict[str, dict[str, str]]]]:
     """The service as if beyond loopback, and the headers of two tenants' keys, of a read-only one and of an operator's."""
-    settings = service_settings(tmp_path_factory.mktemp("guarded"), require_keys=True, jobs_here=True, rate_per_minute=100_000, parallel_backend="threading")
+    settings = service_settings(
+        tmp_path_factory.mktemp("guarded"), require_keys=True, jobs_here=True, rate_per_minute=100_000, parallel_backend="threading"
+    )
     with TestClient(create_app(settings)) as client:
         store = client.app.state.store  # type: ignore[attr-defined]
-        secrets = {name: create_key(store, owner, scopes=scopes)[1] for name, owner, scopes in (
-            ("ann", "ann", ("read", "write")), ("bob", "bob", ("read", "write")), ("reader", "ann", ("read",)), ("operator", "ops", ("read", "admin")))}
+        secrets = {
+            name: create_key(store, owner, scopes=scopes)[1]
+            for name, owner, scopes in (
+                ("ann", "ann", ("read", "write")),
+                ("bob", "bob", ("read", "write")),
+                ("reader", "ann", ("read",)),
+                ("operator", "ops", ("read", "admin")),
+            )
+        }
         yield client, {name: {"Authorization": f"Bearer {secret}"} for name, secret in secrets.items()}

@@ -22,16 +22,38 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
     return status, json.loads(out) if "--json" in words else out
 
 
-@pytest.mark.parametrize(("text", "value"), [
-    ("1e22", 1e22), ("7B", 7e9), ("300G", 3e11), ("1.5T", 1.5e12), ("4_096", 4096.0), ("1,000", 1000.0), ("-0.5", -0.5), ("40%", 0.4),
-    ("1e22 FLOP", 1e22), ("1e22FLOPs", 1e22), ("12k", 12000.0),
-])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e22", 1e22),
+        ("7B", 7e9),
+        ("300G", 3e11),
+        ("1.5T", 1.5e12),
+        ("4_096", 4096.0),
+        ("1,000", 1000.0),
+        ("-0.5", -0.5),
+        ("40%", 0.4),
+        ("1e22 FLOP", 1e22),
+        ("1e22FLOPs", 1e22),
+        ("12k", 12000.0),
+    ],
+)
 def test_numbers_are_read_with_suffix_and_unit(text: str, value: float) -> None:
     assert parse_number("C", text, "FLOP") == pytest.approx(value)
 
 
-@pytest.mark.parametrize(("text", "word"), [("nan", "finite"), ("inf", "finite"), ("1e999", "finite"), ("many", "not a number"),
-                                            ("300GB", "unit"), ("5 hours", "unit"), ("1e22 tokens", "unit")])
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("nan", "finite"),
+        ("inf", "finite"),
+        ("1e999", "finite"),
+        ("many", "not a number"),
+        ("300GB", "unit"),
+        ("5 hours", "unit"),
+        ("1e22 tokens", "unit"),
+    ],
+)
 def test_what_is_no_number_or_another_unit_is_refused(text: str, word: str) -> None:
     with pytest.raises(InputError, match=word):
         parse_number("C", text, "FLOP")
@@ -63,15 +85,18 @@ def test_outside_the_region_is_a_flag_not_an_error(capsys: pytest.CaptureFixture
     assert out["outside"]
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["optimum"], "needs C"),
-    (["optimum", "C=nan"], "finite"),
-    (["optimum", "C=1e22", "--variant", "nonsense"], "has no variant"),
-    (["nonsense", "C=1e22"], "has no relation"),
-    (["optimum", "Q=3"], "takes no input"),
-    (["optimum", "C=5 hours"], "unit"),
-    (["optimum", "C=1e22", "C=1e23"], "twice"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["optimum"], "needs C"),
+        (["optimum", "C=nan"], "finite"),
+        (["optimum", "C=1e22", "--variant", "nonsense"], "has no variant"),
+        (["nonsense", "C=1e22"], "has no relation"),
+        (["optimum", "Q=3"], "takes no input"),
+        (["optimum", "C=5 hours"], "unit"),
+        (["optimum", "C=1e22", "C=1e23"], "twice"),
+    ],
+)
 def test_bad_input_each_has_its_own_message(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         run(capsys, "eval", "besiroglu2024", *words)
@@ -92,8 +117,10 @@ def test_check_passes_on_one_law_and_fails_on_a_wrong_number(capsys: pytest.Capt
     assert status == 0
     assert out["total"] == len(LawBook().get("besiroglu2024").checks) > 0
     extra = tmp_path / "extra.yaml"
-    extra.write_text("checks:\n- {relation: optimum, given: {C: 1e22}, expect: {N: 1}, rel_tol: 0.1}\n"
-                     "- {relation: optimum, given: {Z: 1e22}, expect: {N: 1}}\n")
+    extra.write_text(
+        "checks:\n- {relation: optimum, given: {C: 1e22}, expect: {N: 1}, rel_tol: 0.1}\n"
+        "- {relation: optimum, given: {Z: 1e22}, expect: {N: 1}}\n"
+    )
     status, out = run(capsys, "check", "besiroglu2024", "--file", str(extra), "--json")
     assert status == 1
     assert [entry["pass"] for entry in out["checks"]] == [False, False]

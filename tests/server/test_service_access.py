@@ -21,7 +21,9 @@ from server.logs import blank
 from server.settings import Settings, is_loopback
 from server.store.engine import Store
 
-RUNS = "params,tokens,loss\n" + "".join(f"{n},{d},{1.7 + 400 / n**0.34 + 410 / d**0.28:.6f}\n" for n in (1e7, 1e8, 1e9) for d in (1e9, 1e10, 1e11))
+RUNS = "params,tokens,loss\n" + "".join(
+    f"{n},{d},{1.7 + 400 / n**0.34 + 410 / d**0.28:.6f}\n" for n in (1e7, 1e8, 1e9) for d in (1e9, 1e10, 1e11)
+)
 _MARKS = re.compile(r"\{(\w+)\}")
 
 
@@ -58,7 +60,14 @@ def of_ann(guarded: tuple[TestClient, dict[str, dict[str, str]]]) -> dict[str, s
     job = client.post("/v1/fits", json={"runs": runs, "bootstrap": 20}, headers=ann).json()["id"]
     ended = wait_for(client, job, ann)
     assert ended["status"] == "done", ended
-    made = {"plan_id": plan, "thread_id": thread, "share_id": share, "runs_id": runs, "job_id": job, "fit_id": ended["result"]["fits"][0]["id"]}
+    made = {
+        "plan_id": plan,
+        "thread_id": thread,
+        "share_id": share,
+        "runs_id": runs,
+        "job_id": job,
+        "fit_id": ended["result"]["fits"][0]["id"],
+    }
     if any("turn_id" in path for _, path in routes_of(client.app)):
         response = client.post(f"/v1/threads/{thread}/turns", json={"text": "and for 1.25e22?"}, headers=ann)
         assert response.status_code < 300, response.text
@@ -100,15 +109,24 @@ def test_a_key_reads_and_changes_nothing_of_another(guarded: tuple[TestClient, d
         if method in ("GET", "DELETE"):
             assert client.request(method, filled(path, of_ann), headers=keys["bob"]).status_code == 404, (method, path)
     assert touched > 15
-    for name, path in (("plan_id", "/v1/plans/"), ("thread_id", "/v1/threads/"), ("runs_id", "/v1/runs/"), ("job_id", "/v1/jobs/"), ("fit_id", "/v1/fits/")):
+    for name, path in (
+        ("plan_id", "/v1/plans/"),
+        ("thread_id", "/v1/threads/"),
+        ("runs_id", "/v1/runs/"),
+        ("job_id", "/v1/jobs/"),
+        ("fit_id", "/v1/fits/"),
+    ):
         assert client.get(path + of_ann[name], headers=keys["ann"]).status_code == 200, name
     assert client.get("/v1/threads/" + of_ann["thread_id"], headers=keys["ann"]).json()["title"] == "annas secret"
 
 
 def test_listings_show_only_ones_own(guarded: tuple[TestClient, dict[str, dict[str, str]]], of_ann: dict[str, str]) -> None:
     client, keys = guarded
-    listings = [path for method, path in routes_of(client.app) if method == "GET" and not _MARKS.search(path) and not is_open(path)
-                and path != "/mcp"]  # whose GET is an endless stream
+    listings = [
+        path
+        for method, path in routes_of(client.app)
+        if method == "GET" and not _MARKS.search(path) and not is_open(path) and path != "/mcp"
+    ]  # whose GET is an endless stream
     for path in listings:
         text = client.get(path, headers=keys["bob"]).text
         assert not any(ident in text for ident in of_ann.values()), path
@@ -135,7 +153,10 @@ def test_ids_of_another_are_refused_inside_bodies(guarded: tuple[TestClient, dic
 
 def test_idempotency_keys_of_two_tenants_do_not_meet(guarded: tuple[TestClient, dict[str, dict[str, str]]]) -> None:
     client, keys = guarded
-    made = [client.post("/v1/threads", json={"title": "t"}, headers={**keys[who], "Idempotency-Key": "shared"}).json()["id"] for who in ("ann", "bob")]
+    made = [
+        client.post("/v1/threads", json={"title": "t"}, headers={**keys[who], "Idempotency-Key": "shared"}).json()["id"]
+        for who in ("ann", "bob")
+    ]
     assert made[0] != made[1]
 
 
@@ -186,7 +207,12 @@ def test_buckets_fill_again(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_body_limits(tmp_path: Path, service_settings: Callable[..., Settings]) -> None:
     with TestClient(create_app(service_settings(tmp_path, max_body_bytes=2000, max_upload_bytes=5000))) as client:
         assert client.post("/v1/plans", json={"question": "x" * 3000}).status_code == 413
-        assert client.post("/v1/plans", content=iter([b'{"question": "', b"x" * 3000, b'"}']), headers={"Content-Type": "application/json"}).status_code == 413
+        assert (
+            client.post(
+                "/v1/plans", content=iter([b'{"question": "', b"x" * 3000, b'"}']), headers={"Content-Type": "application/json"}
+            ).status_code
+            == 413
+        )
         assert client.post("/v1/runs", content=b"a,b\n" + b"1,2\n" * 1000).status_code == 201
         assert client.post("/v1/runs", content=b"a,b\n" + b"1,2\n" * 2000).status_code == 413
 
@@ -206,7 +232,9 @@ def test_a_named_site_may_ask(tmp_path: Path, service_settings: Callable[..., Se
         assert client.get("/v1/models", headers={"Origin": "https://other.example"}).status_code == 403
 
 
-@pytest.mark.parametrize(("host", "here"), [("127.0.0.1", True), ("localhost", True), ("::1", True), ("[::1]", True), ("0.0.0.0", False), ("example.org", False)])
+@pytest.mark.parametrize(
+    ("host", "here"), [("127.0.0.1", True), ("localhost", True), ("::1", True), ("[::1]", True), ("0.0.0.0", False), ("example.org", False)]
+)
 def test_loopback(host: str, here: bool) -> None:
     assert is_loopback(host) is here
     assert Settings(host=host).keys_required is not here
@@ -214,16 +242,28 @@ def test_loopback(host: str, here: bool) -> None:
 
 @pytest.mark.parametrize(("extra", "text"), [({}, "no key exists"), ({"FLOPWISE_REQUIRE_KEYS": "false"}, "keys are switched off")])
 def test_it_does_not_start_open_to_the_world(tmp_path: Path, extra: dict[str, str], text: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "server.cli", "serve", "--host", "0.0.0.0"], capture_output=True, text=True, timeout=60, check=False,
-                          env={"PATH": "/usr/bin:/bin", "FLOPWISE_DATA_DIR": str(tmp_path), **extra})
+    done = subprocess.run(
+        [sys.executable, "-m", "server.cli", "serve", "--host", "0.0.0.0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "FLOPWISE_DATA_DIR": str(tmp_path), **extra},
+    )
     assert done.returncode == 2
     assert text in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_wrong_setting_is_one_clear_line(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "server.cli", "serve"], capture_output=True, text=True, timeout=60, check=False,
-                          env={"PATH": "/usr/bin:/bin", "FLOPWISE_PORT": "many", "FLOPWISE_DATA_DIR": str(tmp_path)})
+    done = subprocess.run(
+        [sys.executable, "-m", "server.cli", "serve"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "FLOPWISE_PORT": "many", "FLOPWISE_DATA_DIR": str(tmp_path)},
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("flopwise: FLOPWISE_PORT: ")
 
@@ -234,8 +274,9 @@ def test_secrets_are_blanked() -> None:
     assert "host/db" in text
 
 
-def test_logs_hold_no_key_and_no_question(guarded: tuple[TestClient, dict[str, dict[str, str]]], capfd: pytest.CaptureFixture[str],
-                                          caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_hold_no_key_and_no_question(
+    guarded: tuple[TestClient, dict[str, dict[str, str]]], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     client, keys = guarded
     caplog.set_level(logging.DEBUG)
     client.post("/v1/plans", json={"question": "zebra stripes for 1e22 FLOPs", "law": "nosuch"}, headers=keys["ann"])

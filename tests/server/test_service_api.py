@@ -45,7 +45,9 @@ def test_an_unchanged_plan_is_not_sent_again(service: TestClient, plan: dict[str
 
 def test_steps_of_a_plan_as_events(service: TestClient, plan: dict[str, Any]) -> None:
     kept = events_of(service.get(f"/v1/plans/{plan['id']}/events").text)
-    live = events_of(service.post("/v1/plans", json={"question": "best model for 3e22 FLOPs"}, headers={"Accept": "text/event-stream"}).text)
+    live = events_of(
+        service.post("/v1/plans", json={"question": "best model for 3e22 FLOPs"}, headers={"Accept": "text/event-stream"}).text
+    )
     for events in (kept, live):
         assert [name for name, _ in events][-1] == "answer"
         steps = [data for name, data in events if name == "step"]
@@ -72,7 +74,11 @@ def test_what_is_missing_comes_as_a_form(service: TestClient) -> None:
 
 def test_every_response_says_versions_and_request(service: TestClient) -> None:
     told = versions()
-    for path, headers in (("/v1/laws/besiroglu2024", {"X-Request-Id": "abc-123"}), ("/v1/plans/none", {}), ("/nowhere", {"X-Request-Id": "bad id\t"})):
+    for path, headers in (
+        ("/v1/laws/besiroglu2024", {"X-Request-Id": "abc-123"}),
+        ("/v1/plans/none", {}),
+        ("/nowhere", {"X-Request-Id": "bad id\t"}),
+    ):
         response = service.get(path, headers=headers)
         assert response.headers["flopwise-version"] == told["flopwise"]
         assert response.headers["flopwise-law-base"] == told["law_base"]
@@ -80,7 +86,9 @@ def test_every_response_says_versions_and_request(service: TestClient) -> None:
 
 
 def test_pages_reach_every_plan_once(service: TestClient) -> None:
-    made = {service.post("/v1/plans", json={"question": f"what loss will a {n}B model reach on 2T tokens?"}).json()["id"] for n in range(3, 8)}
+    made = {
+        service.post("/v1/plans", json={"question": f"what loss will a {n}B model reach on 2T tokens?"}).json()["id"] for n in range(3, 8)
+    }
     seen: list[str] = []
     cursor = None
     while True:

@@ -91,8 +91,12 @@ def test_openai_client(url: str) -> None:
     openai: Any = pytest.importorskip("openai", reason="the PyPI package openai is not installed")
     with openai.OpenAI(base_url=f"{url}/v1", api_key="none") as client:
         assert [model.id for model in client.models.list()] == ["flopwise"]
-        talk = [{"role": "system", "content": "be brief"}, {"role": "user", "content": QUESTION}, {"role": "assistant", "content": "..."},
-                {"role": "user", "content": [{"type": "text", "text": "and for 1e23?"}]}]
+        talk = [
+            {"role": "system", "content": "be brief"},
+            {"role": "user", "content": QUESTION},
+            {"role": "assistant", "content": "..."},
+            {"role": "user", "content": [{"type": "text", "text": "and for 1e23?"}]},
+        ]
         whole = client.chat.completions.create(model="flopwise", messages=talk)
         with Flopwise(url) as own:
             assert whole.choices[0].message.content.split("\n")[0] == f"**{own.plan('best model for 1e23 FLOPs').answer.headline}**"

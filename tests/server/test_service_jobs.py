@@ -15,8 +15,9 @@ from server.jobs import end
 from server.store.engine import Store
 from server.store.tables import Audit, Job
 
-RUNS = "params,tokens,loss\n" + "".join(f"{n},{d},{1.7 + 400 / n**0.34 + 410 / d**0.28:.6f}\n" for n in (1e7, 3e7, 1e8, 3e8, 1e9)
-                                        for d in (1e9, 3e9, 1e10, 3e10, 1e11))
+RUNS = "params,tokens,loss\n" + "".join(
+    f"{n},{d},{1.7 + 400 / n**0.34 + 410 / d**0.28:.6f}\n" for n in (1e7, 3e7, 1e8, 3e8, 1e9) for d in (1e9, 3e9, 1e10, 3e10, 1e11)
+)
 
 
 def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +57,11 @@ def test_a_forecast_keeps_the_order_of_its_points(working: TestClient, runs: str
 
 
 def test_a_sweep_answers_every_question_and_says_which_were_refused(working: TestClient) -> None:
-    items = [{"question": "best model for 1e21 FLOPs"}, {"question": "best model for 1e21 FLOPs", "law": "nosuch"}, {"brief": {"task": "allocate", "compute_flops": 1e21}}]
+    items = [
+        {"question": "best model for 1e21 FLOPs"},
+        {"question": "best model for 1e21 FLOPs", "law": "nosuch"},
+        {"brief": {"task": "allocate", "compute_flops": 1e21}},
+    ]
     job = ended(working, working.post("/v1/jobs", json={"kind": "sweep", "request": {"items": items}}).json())
     first, second, third = job["result"]["plans"]
     assert first["headline"] == third["headline"]

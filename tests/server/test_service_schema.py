@@ -49,8 +49,14 @@ def test_schemathesis_finds_no_fault(service: TestClient) -> None:
         checked += 1
 
         @given(case=operation.as_strategy())
-        @settings(max_examples=N_EXAMPLES, database=None, deadline=None, derandomize=True, phases=[Phase.generate],
-                  suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=N_EXAMPLES,
+            database=None,
+            deadline=None,
+            derandomize=True,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
         def holds(case: Any) -> None:
             # What fits the schema may still be refused for what it means: an unknown law, a missing input.
             case.call_and_validate(excluded_checks=[positive_data_acceptance], session=service)

@@ -87,8 +87,11 @@ def test_kill_during_writes_loses_nothing_acknowledged(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'killed.sqlite'}"
     acknowledged = -1
     for _ in range(3):
-        with subprocess.Popen([sys.executable, "-c", WRITER.replace("range(100_000)", f"range({acknowledged + 1}, 100_000)"), url],
-                              stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}) as process:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER.replace("range(100_000)", f"range({acknowledged + 1}, 100_000)"), url],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        ) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 acknowledged = int(line)

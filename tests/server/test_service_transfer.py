@@ -45,7 +45,10 @@ def test_rows_of_another_owner_are_neither_taken_nor_added_to(lines: list[str], 
     store = Store(f"sqlite:///{tmp_path / 'c.sqlite'}")
     with store.write() as session:
         session.add(Thread(id="thread_ann", owner="ann"))
-    forged: Any = {"table": "messages", "row": Message(thread_id="thread_ann", owner="bob", role="assistant", text="forged").model_dump(exclude={"owner"})}
+    forged: Any = {
+        "table": "messages",
+        "row": Message(thread_id="thread_ann", owner="bob", role="assistant", text="forged").model_dump(exclude={"owner"}),
+    }
     with pytest.raises(InputError, match="not yours"):
         import_rows(store, "bob", [lines[0], json.dumps(forged)])
     taken: Any = {"table": "threads", "row": {"id": "thread_ann", "title": "mine"}}
@@ -59,7 +62,13 @@ def test_a_forged_plan_is_shown_to_its_owner_alone(guarded: tuple[TestClient, di
     made = client.post("/v1/plans", json={"question": QUESTION}, headers=keys["ann"]).json()
     client.app.state.plans._made.clear()  # type: ignore[attr-defined]
     forged = {**made, "answer": {**made["answer"], "headline": "forged"}}
-    row = {"id": made["id"], "question": QUESTION, "headline": "forged", "events": [], "body": base64.b64encode(json.dumps(forged).encode()).decode()}
+    row = {
+        "id": made["id"],
+        "question": QUESTION,
+        "headline": "forged",
+        "events": [],
+        "body": base64.b64encode(json.dumps(forged).encode()).decode(),
+    }
     body = json.dumps({"format": "flopwise-export/1"}) + "\n" + json.dumps({"table": "plans", "row": row}) + "\n"
     assert client.post("/v1/import", content=body, headers=keys["bob"]).json() == {"rows": {"plans": 1}}
     assert client.get(f"/v1/plans/{made['id']}", headers=keys["bob"]).json()["answer"]["headline"] == "forged"
@@ -67,8 +76,17 @@ def test_a_forged_plan_is_shown_to_its_owner_alone(guarded: tuple[TestClient, di
     assert client.post("/v1/plans", json={"question": QUESTION}, headers=keys["ann"]).json() == made
 
 
-@pytest.mark.parametrize("bad", ["", "x", "[]", '{"format": "other"}', '{"format": "flopwise-export/1"}\n{"table": "keys", "row": {}}',
-                                 '{"format": "flopwise-export/1"}\n{"table": "plans", "row": {"id": "a", "body": "!"}}'])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "x",
+        "[]",
+        '{"format": "other"}',
+        '{"format": "flopwise-export/1"}\n{"table": "keys", "row": {}}',
+        '{"format": "flopwise-export/1"}\n{"table": "plans", "row": {"id": "a", "body": "!"}}',
+    ],
+)
 def test_a_file_that_is_no_export_is_refused(service: TestClient, bad: str) -> None:
     response = service.post("/v1/import", content=bad)
     assert response.status_code == 422

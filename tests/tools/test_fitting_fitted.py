@@ -17,7 +17,6 @@ from tools.fitting.card import law_card
 from tools.fitting.design import Problem, isoflop_grid, plan_runs
 from tools.fitting.diagnose import checklist, leave_one_out, leverage
 from tools.fitting.fitted import Fitted, as_json, fit_runs
-from tools.fitting.parallel import map_seeded
 from tools.fitting.profile import profile_intervals
 from tools.fitting.runs import RunTable, build_table, read_runs
 from tools.fitting.spec import fit_form
@@ -221,15 +220,3 @@ def test_sweeps_and_repeats_are_set_aside_by_name() -> None:
     found = fit_runs(read_runs(shared_path("data/steplaw_dense.csv")), fit_form("chinchilla"), n_bootstrap=0)
     assert len(found.table) == 14
     assert any("not the best of its sweep" in str(p) for p in found.table.problems)
-
-
-def _draw(item: int, rng: np.random.Generator) -> float:
-    return item + float(rng.normal())
-
-
-def test_seeded_map_gives_one_answer_on_any_backend_and_count() -> None:
-    serial = map_seeded(_draw, range(6), 5, "serial")
-    assert map_seeded(_draw, range(6), 5, "threading", workers=3) == serial
-    assert map_seeded(_draw, range(6), 6, "serial") != serial
-    with pytest.raises(InputError, match="unknown backend"):
-        map_seeded(_draw, range(2), 0, "none")

@@ -19,16 +19,16 @@ EXPANSIONS = (1, 2, 4, 8, 16, 32)  # expert counts the joint law was fitted on
 class MoeRequest(ToolRequest):
     """A budget, a size, an expert layout or a memory limit; fields and units of the brief."""
 
-    compute_flops: float | None = Field(None, gt=0)
-    params_total: float | None = Field(None, gt=0)
-    params_active: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    n_experts: float | None = Field(None, ge=1)
-    experts_per_token: float | None = Field(None, ge=1)
-    n_shared_experts: float | None = Field(None, ge=0)
-    memory_bytes: float | None = Field(None, gt=0)
-    weight_bits: float | None = Field(None, gt=0)
-    inference_tokens: float | None = Field(None, ge=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    params_total: float | None = Field(default=None, gt=0)
+    params_active: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    n_experts: float | None = Field(default=None, ge=1)
+    experts_per_token: float | None = Field(default=None, ge=1)
+    n_shared_experts: float | None = Field(default=None, ge=0)
+    memory_bytes: float | None = Field(default=None, gt=0)
+    weight_bits: float | None = Field(default=None, gt=0)
+    inference_tokens: float | None = Field(default=None, ge=0)
     law: str | None = None
 
 

@@ -40,8 +40,8 @@ def spread(
     return _collect(Parallel(n_jobs=n_workers, backend=backend)(delayed(fn)(*piece) for piece in pieces), progress)
 
 
-def _collect(results: Any, progress: Callable[[int], None] | None) -> list[T]:
-    out: list[T] = []
+def _collect(results: Any, progress: Callable[[int], None] | None) -> list[Any]:
+    out: list[Any] = []
     for number, result in enumerate(results):
         out.append(result)
         if progress is not None:

@@ -20,30 +20,30 @@ class PlanRequest(ToolRequest):
     """A joint planning problem. Fields and units are the brief's; a list offers several values to choose among."""
 
     objective: Objective | None = Field(default=None, description="lowest_loss, or lowest_cost where only a target loss is stated")
-    compute_flops: float | None = Field(None, gt=0)
-    budget_usd: float | None = Field(None, gt=0, description="pays for training, and for serving where inference_tokens are stated")
-    accelerator_hours: float | None = Field(None, gt=0)
+    compute_flops: float | None = Field(default=None, gt=0)
+    budget_usd: float | None = Field(default=None, gt=0, description="pays for training, and for serving where inference_tokens are stated")
+    accelerator_hours: float | None = Field(default=None, gt=0)
     accelerator: str | list[str] | None = None
     n_accelerators: int | list[int] | None = None
-    duration_seconds: float | None = Field(None, gt=0)
-    price_per_accelerator_hour_usd: float | None = Field(None, gt=0)
-    mfu: float | None = Field(None, gt=0, le=1)
-    params_total: float | None = Field(None, gt=0)
-    tokens: float | None = Field(None, gt=0)
-    tokens_per_param: float | None = Field(None, gt=0)
-    unique_tokens: float | None = Field(None, gt=0)
-    target_loss: float | None = Field(None, gt=0)
-    inference_tokens: float | None = Field(None, gt=0)
-    price_per_million_tokens_usd: float | None = Field(None, gt=0)
-    latency_ms_per_token: float | None = Field(None, gt=0)
-    memory_bytes: float | None = Field(None, gt=0, description="memory the deployed weights must fit in")
+    duration_seconds: float | None = Field(default=None, gt=0)
+    price_per_accelerator_hour_usd: float | None = Field(default=None, gt=0)
+    mfu: float | None = Field(default=None, gt=0, le=1)
+    params_total: float | None = Field(default=None, gt=0)
+    tokens: float | None = Field(default=None, gt=0)
+    tokens_per_param: float | None = Field(default=None, gt=0)
+    unique_tokens: float | None = Field(default=None, gt=0)
+    target_loss: float | None = Field(default=None, gt=0)
+    inference_tokens: float | None = Field(default=None, gt=0)
+    price_per_million_tokens_usd: float | None = Field(default=None, gt=0)
+    latency_ms_per_token: float | None = Field(default=None, gt=0)
+    memory_bytes: float | None = Field(default=None, gt=0, description="memory the deployed weights must fit in")
     weight_bits: float | list[float] | None = None
     architecture: str | None = Field(default=None, description="`moe` makes the number of experts a choice")
     n_experts: int | list[int] | None = None
     models: list[str] | None = Field(default=None, description="a family of known shapes to choose among")
     law: str | None = None
     around: bool = Field(default=True, description="whether to add what nearby choices would give, and curves; sliders do without")
-    draws: int = Field(1000, ge=0, le=20000)
+    draws: int = Field(default=1000, ge=0, le=20000)
     seed: int = 0
 
     @field_validator("weight_bits", "n_accelerators", "n_experts")

@@ -74,6 +74,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["ETag", "Location", "X-Request-Id"],
         )
+    if settings.otel:
+        from server import tracing
+
+        tracing.install(app)
     return app
 
 

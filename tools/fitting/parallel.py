@@ -35,9 +35,10 @@ def spread(
     if backend == "threading":
         with ThreadPoolExecutor(n_workers) as pool:
             return _collect(pool.map(lambda piece: fn(*piece), pieces), progress)
-    from joblib import Parallel, delayed
+    from joblib import Parallel, delayed, parallel_config
 
-    return _collect(Parallel(n_jobs=n_workers, backend=backend)(delayed(fn)(*piece) for piece in pieces), progress)
+    with parallel_config(backend=backend, n_jobs=n_workers):  # this, unlike Parallel itself, knows the backends of other packages
+        return _collect(Parallel()(delayed(fn)(*piece) for piece in pieces), progress)
 
 
 def _collect(results: Any, progress: Callable[[int], None] | None) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,13 +29,12 @@ def ask(
     from agent.graph import build
     from agent.state import Context
 
+    context = context or Context()
+    if on_event is not None:
+        context = replace(context, on_event=on_event)
     state: dict[str, Any] = {"question": question, "context_brief": previous}
     if brief is not None:
         state["brief"] = brief
-    final: Any = None
-    for mode, chunk in build().stream(state, context=context or Context(), stream_mode=["custom", "values"]):
-        if mode == "custom" and on_event is not None:
-            on_event(chunk)
-        elif mode == "values":
-            final = chunk
-    return final["answer"]
+    # Without the mode `custom` each node runs in this thread; with it, LangGraph starts two threads a question.
+    *_, final = build().stream(state, context=context, stream_mode="values", output_keys="answer")
+    return final

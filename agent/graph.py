@@ -9,9 +9,9 @@ understand -> plan -> act -> word
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
-from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
@@ -91,6 +91,11 @@ def _call(tool: str, fields: dict[str, Any], context: Context, memo: dict[str, A
     return memo[key]
 
 
+def _teller(runtime: Runtime[Context]) -> Callable[[dict[str, Any]], None]:
+    """Who hears of each step: the listener of the context, else whoever streams the graph."""
+    return runtime.context.on_event or runtime.stream_writer
+
+
 def plan(state: AskState) -> AskState:
     """Brief -> steps."""
     return {"steps": plan_steps(state["brief"], state.get("question", "")), "results": [], "needs": []}
@@ -98,7 +103,7 @@ def plan(state: AskState) -> AskState:
 
 def act(state: AskState, runtime: Runtime[Context]) -> AskState:
     """Steps -> results. A follow-up that lacks an input is left out; the asked-for tool that lacks one asks back."""
-    tell = get_stream_writer()
+    tell = _teller(runtime)
     results: list[Any] = []
     needs: list[list[str]] = []
     notices = list(state.get("notices", []))
@@ -136,7 +141,7 @@ def explore(state: AskState, runtime: Runtime[Context]) -> AskState:
             state["brief"],
             state["session"],
             lambda tool, fields: _call(tool, fields, context, memo),
-            get_stream_writer(),
+            _teller(runtime),
         )
     except ModelFailure as failure:
         text = f"The language model {failure}; the built-in planner chose the tools."

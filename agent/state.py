@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypedDict
 
@@ -31,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Context:
-    """Choices made outside the question: the law base with the user's own laws, a law to prefer, a language model."""
+    """Choices made outside the question: the law base with the user's own laws, a law to prefer, a language model, who hears the steps."""
 
     laws: LawBook = field(default_factory=LawBook)
     law: str | None = None
@@ -40,6 +41,7 @@ class Context:
     api_key: SecretStr | None = None
     model_timeout_seconds: float = 20.0
     interactive: bool = False
+    on_event: Callable[[dict[str, Any]], None] | None = None  # without one, steps go to the graph's stream
 
 
 class AskState(TypedDict, total=False):

@@ -142,3 +142,20 @@ def test_columns_of_a_file_can_be_attached_to_a_question(tmp_path: Path) -> None
     assert file_columns(write(tmp_path, ROWS)) == {"params": ["1e8", "1e9"], "tokens": ["2e9", "2e10"], "loss": ["3.1", "2.6"]}
     with pytest.raises(InputError, match="cannot read"):
         file_columns(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "loss"),
+    [
+        ("params;tokens;loss\n1.000.000;2,0e9;3,91\n2.000.000;4,0e9;3,5\n", [3.91, 3.5]),
+        ('params,tokens,loss\n"1,000,000","2,000,000,000",3.91\n"2,000,000",4e9,3.5\n', [3.91, 3.5]),
+        ("params\ttokens\tloss\n1e6\t2e9\t3,91\n2e6\t4e9\t3,5\n", [3.91, 3.5]),
+    ],
+)
+def test_a_comma_between_digits_is_read_as_what_the_whole_table_says(tmp_path: Path, text: str, loss: list[float]) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(text, encoding="utf8")
+    table = read_runs(path)
+    assert table["loss"].tolist() == loss
+    assert table["params"].tolist() == [1e6, 2e6]
+    assert table["tokens"].tolist() == [2e9, 4e9]

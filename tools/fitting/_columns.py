@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 # Role -> names it goes by (normalised: lower case, words joined by _), the best name first.
 SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -161,7 +162,8 @@ _FLOP_UNITS = {
 }
 _LOSS_UNITS = {"nats": 1.0, "bits": math.log(2.0)}
 COUNT_ROLES = frozenset({"params", "tokens", "unique_tokens", "active_params", "vocab_params", "vocab", "step", "batch"})
-_NUMBER = re.compile(r"^\s*([+-]?(?:\d[\d,_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtT])?\s*$")
+# A comma stands between thousands only: read as nothing in 3,91 it would make 391.
+_NUMBER = re.compile(r"^\s*([+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kKmMbBgGtT])?\s*$")
 
 
 def normalise(name: str) -> str:
@@ -201,6 +203,29 @@ def recognise(name: str) -> tuple[str, int, float, str] | None:
             if scale is not None:
                 return role, rank, scale, suffix
     return None
+
+
+_COMMA_DECIMAL = re.compile(r"^\s*[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+(?:[eE][+-]?\d+)?\s*[kKmMbBgGtT]?\s*$")
+_THOUSANDS = re.compile(r"^\s*[+-]?\d{1,3}(?:,\d{3})+\s*[kKmMbBgGtT]?\s*$")
+_POINT_DECIMAL = re.compile(r"^\s*[+-]?(?:\d[\d,_]*|)\.\d+(?:[eE][+-]?\d+)?\s*[kKmMbBgGtT]?\s*$")
+_POINT_THOUSANDS = re.compile(r"^\s*[+-]?\d{1,3}(?:\.\d{3})+\s*$")
+
+
+def decimal_commas(cells: Iterable[str]) -> bool:
+    """Whether numbers are written 3,91 and 1.000.000: some cell can be read in no other way and none has a decimal point."""
+    found = False
+    for cell in cells:
+        if _POINT_DECIMAL.match(cell) and not _POINT_THOUSANDS.match(cell):
+            return False
+        found = found or bool(_COMMA_DECIMAL.match(cell) and not _THOUSANDS.match(cell))
+    return found
+
+
+def with_points(cell: str) -> str:
+    """A number with a decimal comma as one with a decimal point; anything else as it is."""
+    if _COMMA_DECIMAL.match(cell) or _POINT_THOUSANDS.match(cell):
+        return cell.replace(".", "").replace(",", ".")
+    return cell
 
 
 def number(text: str) -> float:

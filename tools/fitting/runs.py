@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from knowledge.errors import InputError
-from tools.fitting._columns import GROUP_ROLES, SYNONYMS, TEXT_ROLES, number, recognise, unit_scale
+from tools.fitting._columns import GROUP_ROLES, SYNONYMS, TEXT_ROLES, decimal_commas, number, recognise, unit_scale, with_points
 
 Floats = npt.NDArray[np.float64]
 _BLOCK = 50_000  # rows converted at a time, so that a million rows never exist as text at once
@@ -185,8 +185,11 @@ def _open_csv(path: Path) -> tuple[list[str], Blocks]:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.reader(stream, delimiter=delimiter)
             next(reader, None)
+            commas: bool | None = None
             while block := list(islice(reader, _BLOCK)):
-                yield [row for row in block if row]
+                if commas is None:
+                    commas = decimal_commas(cell for row in block for cell in row)
+                yield [[with_points(cell) for cell in row] if commas else row for row in block if row]
 
     with path.open(newline="", encoding="utf-8-sig") as stream:
         header = next(csv.reader(stream, delimiter=delimiter), [])

@@ -185,6 +185,10 @@ def _for_fixed(law: Surface, N: float | None, D: float | None) -> Problem:
     """Tokens at which a size is compute-optimal, or the size for which tokens are."""
 
     def solve(c: Coefficients | None) -> Outcome:
+        if not law.is_chinchilla:
+            C = law.compute_for(params=N, tokens=D, coefficients=c)
+            size = law.best_params(C, c) if N is None else N
+            return _complete(law, size, C / (K * size), c)
         if N is not None:
             return _complete(law, N, get_form("chinchilla_optimum_for_params").fn(N, **law.chinchilla(c))["D"], c)
         return _complete(law, get_form("chinchilla_optimum_for_tokens").fn(D, **law.chinchilla(c))["N"], D, c)

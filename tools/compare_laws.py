@@ -47,24 +47,26 @@ def compare_laws(request: CompareLawsRequest, laws: LawBook) -> Result:
     """
     facts = _facts(request)
     named = request.laws or [law for law, _, _ in ALLOCATION_LAWS] if request.params_total is None else request.laws or list(LOSS_LAWS)
-    found = [item for law in named if (item := _at(laws.get(law), facts, request)) is not None]
+    found, skipped = _evaluated([laws.get(law) for law in named], facts, request)
     if not found:
         raise InputError(
-            "laws", f"none of {', '.join(named)} can be evaluated at this point", "see `flopwise law show ID` for what each takes"
+            "laws",
+            f"none of {', '.join(named)} can be evaluated at this point" + "".join(f"; {why}" for why in skipped.values() if why),
+            "see `flopwise law show ID` for what each takes",
         )
     values = {
         f"{item.name}_{key}": value.model_copy(update={"label": f"{key.replace('_', ' ')} by {item.name}"})
         for item in found
         for key, value in item.values.items()
     }
-    left_out = [law for law in named if law not in {item.name for item in found}]
     notices = (
         [Notice(level="caution", text="Losses belong to each law's own corpus and tokenizer: compare how they change, not their height.")]
         if any("loss" in item.values for item in found)
         else []
     )
-    if left_out:
-        notices.append(Notice(level="info", text=f"Not comparable at this point: {', '.join(left_out)}."))
+    if skipped:
+        told = ", ".join(law + (f" ({why})" if why else "") for law, why in skipped.items())
+        notices.append(Notice(level="info", text=f"Not comparable at this point: {told}."))
     return Result(
         tool="compare_laws",
         task="compare_laws",
@@ -74,6 +76,23 @@ def compare_laws(request: CompareLawsRequest, laws: LawBook) -> Result:
         warnings=notices,
         reasons=["Each law is fed its own convention of params and compute; values outside its fit region are marked."],
     )
+
+
+def _evaluated(cards: list[LawCard], facts: Mapping[str, float], request: CompareLawsRequest) -> tuple[list[Alternative], dict[str, str]]:
+    """What each law gives at the point, and the laws that give nothing there, with the reason where there is more to say."""
+    found: list[Alternative] = []
+    skipped: dict[str, str] = {}
+    for card in cards:
+        try:
+            item = _at(card, facts, request)
+        except InputError as error:
+            skipped[card.id] = error.problem
+            continue
+        if item is None:
+            skipped[card.id] = ""
+        else:
+            found.append(item)
+    return found, skipped
 
 
 def _interleaved(values: Mapping[str, Value], found: list[Alternative]) -> list[str]:
@@ -93,8 +112,9 @@ def _facts(request: CompareLawsRequest) -> dict[str, float]:
 
 def _at(card: LawCard, facts: Mapping[str, float], request: CompareLawsRequest) -> Alternative | None:
     """One law at the point: its optimum for a budget, else the first relation whose inputs the facts fill."""
-    if request.params_total is None and "optimum" in card.relations:
-        return Alternative(name=card.id, values=optimum_at(card, facts["compute_flops"]))
+    if request.params_total is None and (optimum := _optimum_of(card)) is not None:
+        note = "unique tokens taken as unlimited" if optimum != "optimum" else ""
+        return Alternative(name=card.id, values=optimum_at(card, facts["compute_flops"], relation=optimum), note=note)
     order = [name for name in _RELATIONS if name in card.relations and name != "optimum"] + [
         name for name in card.relations if name not in _RELATIONS
     ]
@@ -109,6 +129,16 @@ def _at(card: LawCard, facts: Mapping[str, float], request: CompareLawsRequest) 
                 name=card.id, values={keys[key]: value for key, value in found.items()}, note=f"on {corpus}" if corpus else ""
             )
     return None
+
+
+def _optimum_of(card: LawCard) -> str | None:
+    """The relation that gives a law's optimum from compute alone, or the one to be asked first."""
+    alone = [name for name in ("optimum", "optimum_unlimited") if name in card.relations and _by_compute_alone(card, name)]
+    return alone[0] if alone else "optimum" if "optimum" in card.relations else None
+
+
+def _by_compute_alone(card: LawCard, relation: str) -> bool:
+    return sum(var.default is None for var in card.relations[relation].inputs.values()) == 1
 
 
 def _spreads(found: list[Alternative]) -> dict[str, Value]:

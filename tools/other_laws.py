@@ -25,6 +25,8 @@ ALLOCATION_LAWS: tuple[tuple[str, str | None, str], ...] = (
     ("farseer2025", None, ""),
     ("gemstones2025", None, ""),
 )
+# What bounds an allocation beside its budget.
+_STATED = ("params_total", "tokens", "tokens_per_param", "unique_tokens", "inference_tokens", "target_loss")
 _KEYS = {"N": "params_total", "D": "tokens", "tokens_per_param": "tokens_per_param", "L": "loss"}
 _PARAM_KEYS = {
     "params_total": "params_total",
@@ -34,12 +36,11 @@ _PARAM_KEYS = {
 }
 
 
-def optimum_at(card: LawCard, flops: float, variant: str | None = None) -> dict[str, Value]:
+def optimum_at(card: LawCard, flops: float, variant: str | None = None, relation: str = "optimum") -> dict[str, Value]:
     """A law's own optimum for a budget in FLOP: params in its own count, tokens, and what else its relation gives."""
-    relation = card.relations["optimum"]
-    given = next(iter(relation.inputs.items()))
+    given = next(iter(card.relations[relation].inputs.items()))
     amount = flops_to_pf_days(flops) if given[1].quantity == "pf_days" else flops
-    found = evaluate(card, "optimum", {given[0]: amount}, variant).values
+    found = evaluate(card, relation, {given[0]: amount}, variant).values
     named: dict[str, Value] = {}
     for key, value in found.items():
         if value.quantity in _PARAM_KEYS:
@@ -85,21 +86,50 @@ def named_allocation(laws: LawBook, law: str, request: Any, budget: Budget) -> R
     """The optimum by a law that gives one directly (a power law of compute) rather than through a loss surface; None for other laws."""
     card = laws.get(law)
     relation = card.relations.get("optimum")
-    if relation is None or budget.flops is None or relation.form == "chinchilla_optimum":
+    if relation is None or relation.form == "chinchilla_optimum" or any(v.quantity == "unique_tokens" for v in relation.inputs.values()):
         return None
-    if any(
-        getattr(request, name) is not None for name in ("params_total", "tokens", "tokens_per_param", "unique_tokens", "inference_tokens")
-    ):
+    stated = [name for name in _STATED if getattr(request, name) is not None]
+    if budget.flops is not None and not stated:
+        values = {**optimum_at(card, budget.flops.number), "compute_flops": budget.flops}
+    elif budget.flops is None and stated in (["params_total"], ["tokens"]):
+        values = _optimum_for(card, stated[0], getattr(request, stated[0]))
+    else:
         return None
-    values = optimum_at(card, budget.flops.number)
+    if not values:
+        return None
     headline = [key for key in ("params_total", "params_nonembedding", "tokens", "tokens_per_param", "loss") if key in values]
+    alternatives = allocation_alternatives(laws, law, values["compute_flops"].number) if "compute_flops" in values else []
     return Result(
         tool="allocate",
         task="allocate",
         headline=headline,
-        values={**values, "compute_flops": budget.flops},
-        alternatives=allocation_alternatives(laws, law, budget.flops.number),
+        values=values,
+        alternatives=alternatives,
         warnings=budget.notices,
-        assumptions=[*budget.assumptions, Assumption(field="compute", value="as stated", source=f"fed to {law} in its own unit")],
+        assumptions=[*budget.assumptions, Assumption(field="compute", value="as stated", source=f"fed to {law} in its own unit")]
+        if budget.flops is not None
+        else budget.assumptions,
         reasons=[f"The question names {law}; its own optimum relation is used."],
     )
+
+
+def _optimum_for(card: LawCard, stated: str, amount: float) -> dict[str, Value]:
+    """What a law's own relation says goes with a size or a number of tokens; empty where it has none."""
+    relation = card.relations.get({"params_total": "optimum_for_params", "tokens": "optimum_for_tokens"}[stated])
+    if relation is None or len(relation.inputs) != 1:
+        return {}
+    name = next(key for key, item in card.relations.items() if item is relation)
+    ((taken, variable),) = relation.inputs.items()
+    found = evaluate(card, name, {taken: amount}).values
+    kinds = {**_PARAM_KEYS, "flops": "compute_flops", "tokens": "tokens"}
+    named = {kinds.get(value.quantity, _KEYS.get(key, key)): value for key, value in found.items()}
+    outside = next(iter(found.values())).outside
+    own = Value(
+        value=amount,
+        unit=variable.unit,
+        label=variable.note or stated.replace("_", " "),
+        quantity=variable.quantity,
+        source="the question",
+        outside=outside,
+    )
+    return {kinds.get(variable.quantity, stated): own, **named}

@@ -32,9 +32,15 @@ class Surface:
     draws: dict[str, np.ndarray]
     basis: str
 
-    def loss(self, N: Any, D: Any, coefficients: Coefficients | None = None) -> Any:
-        """Loss in the law's own unit; params in the law's own count."""
-        return next(iter(compute(self.card, "loss", {"N": N, "D": D}, self.variant, coefficients).values()))
+    def loss(self, N: Any, D: Any, coefficients: Coefficients | None = None, unique: float | None = None) -> Any:
+        """Loss in the law's own unit; params in the law's own count. A law of repeated data takes every token as fresh unless `unique` says."""
+        fresh = {} if self.unique_input is None else {self.unique_input: D if unique is None else unique}
+        return next(iter(compute(self.card, "loss", {"N": N, "D": D, **fresh}, self.variant, coefficients).values()))
+
+    @property
+    def unique_input(self) -> str | None:
+        """Name of the law's own input for unique tokens, of a law of repeated data."""
+        return next((name for name, var in self.card.relations["loss"].inputs.items() if var.quantity == "unique_tokens"), None)
 
     @property
     def is_chinchilla(self) -> bool:
@@ -53,7 +59,7 @@ class Surface:
 
     def best_params(
         self,
-        C: float,
+        C: Any,
         coefficients: Coefficients | None = None,
         unique_tokens: float | None = None,
         repetition: tuple[float, float] | None = None,
@@ -63,6 +69,19 @@ class Surface:
             return get_form("chinchilla_optimum").fn(C, **self.chinchilla(coefficients))["N"]
         root = (C / FLOPS_PER_PARAM_TOKEN) ** 0.5
         return self.minimise(lambda N: C / (FLOPS_PER_PARAM_TOKEN * N), root * 1e-4, root * 1e3, coefficients, unique_tokens, repetition)
+
+    def compute_for(self, *, params: float | None = None, tokens: float | None = None, coefficients: Coefficients | None = None) -> Any:
+        """Compute at whose optimum a size, or a number of tokens, is best: bisection, for surfaces without a closed form."""
+        target = params if params is not None else tokens
+        span = np.ones(np.broadcast(*(coefficients or {"": 1.0}).values()).shape)
+        low, high = np.log(1e9) * span, np.log(1e33) * span
+        for _ in range(64):
+            middle = 0.5 * (low + high)
+            C = np.exp(middle)
+            size = self.best_params(C, coefficients)
+            beyond = (size if params is not None else C / (FLOPS_PER_PARAM_TOKEN * size)) > target
+            low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+        return np.exp(0.5 * (low + high))
 
     def minimise(
         self,
@@ -84,8 +103,8 @@ class Surface:
 
         `repetition` is (R*_D, R*_N) of that law; the composition with another law's surface is an assumption of ours.
         """
-        if unique is None or repetition is None:
-            return self.loss(N, D, coefficients)
+        if unique is None or repetition is None or self.unique_input is not None:
+            return self.loss(N, D, coefficients, unique)
         worth = get_form("effective_tokens").fn(D, unique, Rd=repetition[0])["D_eff"]
         return self.loss(N, worth, coefficients)
 

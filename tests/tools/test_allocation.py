@@ -119,3 +119,29 @@ def test_size_and_loss_are_named_and_measured_as_the_law_counts_them() -> None:
     assert "params_total" not in values
     assert values["params_nonembedding"].quantity == "params_nonembedding"
     assert call("allocate", {"compute_flops": 1e21}).values["loss"].unit == "nats/token"
+
+
+def test_laws_without_a_closed_optimum_answer_for_a_size_or_tokens_alone() -> None:
+    book = LawBook()
+    by_compute = call("allocate", {"law": "gemstones2025", "compute_flops": 1e21}, book)
+    size = by_compute.values["params_total"].number
+    by_size = call("allocate", {"law": "gemstones2025", "params_total": size}, book)
+    assert by_size.values["tokens"].number == pytest.approx(by_compute.values["tokens"].number, rel=1e-4)
+
+
+def test_a_law_of_repeated_data_takes_tokens_as_fresh_unless_told() -> None:
+    fresh = call("allocate", {"law": "muennighoff2023", "compute_flops": 1e22})
+    assert fresh.values["params_total"].number == pytest.approx(9.2183e9, rel=1e-3)  # the card's unlimited optimum
+    limited = call("allocate", {"law": "muennighoff2023", "compute_flops": 1e22, "unique_tokens": 25e9})
+    assert limited.values["params_total"].number == pytest.approx(7.02e9, rel=5e-3)  # datablations, README.md, grid search
+
+
+def test_kaplan_answers_for_a_size_by_its_own_power_laws() -> None:
+    tokens = call("allocate", {"law": "kaplan2020", "params_total": 1.3e9}).values["tokens"].number
+    assert tokens == pytest.approx(2.0e10, rel=1e-3)  # N = 1.3e9 C^.73, D = 2e10 C^.27 at one PF-day
+
+
+def test_laws_that_cannot_be_compared_at_a_budget_are_left_out_with_the_reason() -> None:
+    result = call("compare_laws", {"laws": ["hoffmann2022", "muennighoff2023", "li2025_steplaw"], "compute_flops": 1e22})
+    assert result.values["muennighoff2023_params_total"].number == pytest.approx(9.2183e9, rel=1e-3)
+    assert any("li2025_steplaw optimum needs D" in notice.text for notice in result.warnings)

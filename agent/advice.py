@@ -41,7 +41,15 @@ def raise_advice(brief: Brief, results: list[Result], laws: LawBook, limit: int 
     """The advice that applies, the gravest first, then the most specific."""
     known = facts(brief, results)
     own = tuple((card.id, advice) for card in laws.own.values() for advice in card.advice)
-    matching = [(law, advice) for law, advice in (*published_advice(), *own) if applies(advice, known)]
+    named = _named_findings(brief, laws)
+    matching = [(law, advice) for law, advice in (*published_advice(), *own) if law in named or applies(advice, known)]
     grave = {"warning": 0, "caution": 1, "info": 2}
-    matching.sort(key=lambda pair: (grave[pair[1].level], -len(pair[1].when)))
+    matching.sort(key=lambda pair: (pair[0] not in named, grave[pair[1].level], -len(pair[1].when)))
     return [Notice(level=advice.level, text=advice.say, source=law) for law, advice in matching[:limit]]
+
+
+def _named_findings(brief: Brief, laws: LawBook) -> set[str]:
+    """Findings the question names, which speak whatever else it says; `explain` tells them itself."""
+    if brief.task == "explain":
+        return set()
+    return {law for law in brief.laws or () if law in laws and laws.get(law).kind == "finding"}

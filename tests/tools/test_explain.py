@@ -28,7 +28,9 @@ def test_every_card_is_explained(law: str) -> None:
 def test_coefficients_come_with_spread_status_and_every_set() -> None:
     result = call("explain", {"laws": ["besiroglu2024"]}, BOOK)
     alpha = result.values["besiroglu2024_alpha"]
-    assert alpha.low is not None and alpha.high is not None and alpha.low < 0.3478 < alpha.high
+    assert alpha.low is not None
+    assert alpha.high is not None
+    assert alpha.low < 0.3478 < alpha.high
     assert alpha.interval_basis == "published standard error"
     rows = _table(result, "variants").rows
     assert {row[3] for row in rows} >= {"confirmed", "refit"}
@@ -37,9 +39,11 @@ def test_coefficients_come_with_spread_status_and_every_set() -> None:
 
 def test_the_range_is_told_and_a_run_beyond_it_is_flagged() -> None:
     beyond = call("explain", {"laws": ["muennighoff2023"], "params_total": 7e10}, BOOK)
-    assert beyond.warnings[0].level == "warning" and "8.05 times beyond" in beyond.warnings[0].text
+    assert beyond.warnings[0].level == "warning"
+    assert "8.05 times beyond" in beyond.warnings[0].text
     inside = call("explain", {"laws": ["muennighoff2023"], "params_total": 1e9}, BOOK)
-    assert inside.warnings[0].level == "info" and "inside" in inside.warnings[0].text
+    assert inside.warnings[0].level == "info"
+    assert "inside" in inside.warnings[0].text
     assert ["N", "parameters", "7e+06", "8.7e+09", "params"] in _table(beyond, "region").rows
 
 

@@ -34,7 +34,7 @@ _MANTISSA = rf"(?:(?P<mant>{_PLAIN})\s*(?:[×x*·]|times)\s*(?=10\s*[\^*{_SUPERS
 _NUMBER = rf"{_MANTISSA}(?P<num>{_GROUPED}|{_PLAIN})(?:e(?P<e>[+-]?\d+))?(?:\s*(?:{_POWER}))?"
 _ATOM = re.compile(
     rf"(?P<number>(?<!\d){_NUMBER})|(?P<times>(?<=\d)[x×](?=\s?[a-z{CJK}]*\d)|(?<=\d\s)x(?=\s))"
-    rf"|(?P<word>[^\W\d_{CJK}]+)|(?P<cjk>[{CJK}])|(?P<symbol>\S)",
+    rf"|(?P<word>[^\W\d_{CJK}]+)|(?P<cjk>[{CJK}])|(?P<symbol>\S|\n)",
 )
 _SUP_DIGITS = str.maketrans(_SUPERSCRIPT, "0123456789-+")
 
@@ -51,9 +51,14 @@ class Atom:
     entity: tuple[str, str] | None = None
 
 
+# A line that is broken in mid-sentence: the next goes on in small letters, or the line is long and ends without a stop.
+_WRAPPED = re.compile(r"(?<=[^\n.?!:;。？！]{40})[ \t]*\n(?=[ \t]*[a-zà-ÿ(])|(?<=[^\n.?!:;。？！]{60})\n(?=[ \t]*[^\s*•#|>-])")
+
+
 def fold(text: str) -> str:
-    """Lower case, ASCII punctuation and spaces; every character keeps its offset."""
-    folded = text.translate(_FOLD)
+    """Lower case, ASCII punctuation and spaces, wrapped lines joined; every character keeps its offset."""
+    folded = _WRAPPED.sub(lambda match: " " * len(match[0]), text) if "\n" in text else text
+    folded = folded.translate(_FOLD)
     lowered = folded.lower()
     lowered = lowered if len(lowered) == len(folded) else "".join(c.lower() if len(c.lower()) == 1 else c for c in folded)
     return _ABBREVIATION.sub(lambda m: m[0][:-1] + " ", lowered)

@@ -16,7 +16,10 @@ from agent.understand._lexicon import read
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TABLE = re.compile(r"(?<![\w/.])[\w-]+(?:\.[\w-]+)*\.(?:csv|tsv|jsonl?|parquet|xlsx?|feather)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_LINK = re.compile(r"https?://\S+|\S+@\S+\.\w+")
+# A link, an address, or a code nobody reads (a key, base64): the digits inside are no amounts.
+_LINK = re.compile(
+    r"https?://\S+|(?<!\S)[\w.+-]{1,64}@[\w-]{1,64}\.\w+|(?<![\w/+=-])(?=[a-z+/=_]*\d[a-z]*[a-z_+/=])[a-z0-9_+/]{20,}={0,2}(?![\w/+=-])"
+)
 _FORMAT = re.compile(
     r"(?<![a-z0-9])(?:w(?P<w>\d{1,2})(?:a\d{1,2})?(?:kv\d{1,2})?(?:g\d+)?|(?:nv|mx)?(?:int|fp|nf|uint)[ -]?(?P<f>\d{1,2})(?:[ _-]?e\dm\d)?"
     r"|bf[ -]?(?P<b>16)|float(?P<fl>16|32)|q(?P<q>[2-8])(?:_[k0-9]\w*)"

@@ -9,6 +9,7 @@ from typing import Any
 from agent.brief import Brief
 from agent.understand import names, tasks
 from agent.understand._fill import Filled, fill
+from agent.understand._instructions import NOTICE, leave_unread, sentences
 from agent.understand._lexicon import guess_language, language
 from agent.understand._text import Atom, atoms, fold, script
 from agent.understand._typos import correct, correct_text
@@ -19,13 +20,8 @@ from agent.understand.slots import scene
 from knowledge.errors import InputError
 
 LIMIT = 20_000
-_ASKS = re.compile(
-    r"\?|？|吗|呢|か\s*$|\b(?:what|how|which|when|why|can|could|should|is|are|does|do|will|would|where|please|plan|give|tell|predict|estimate|recommend|explain|compute|calculate|confirm|fit|"
-    r"wie|was|welche\w*|wann|warum|reicht|kann|combien|quel\w*|comment|pourquoi|peut|cuánt\w*|qué|cómo|cuál|puede|need|want|wonder\w*|know|looking)\b"
-)
 # A pair of languages ("en-de") is what is translated, not what the question is written in.
 _PAIR = re.compile(r"\b(?:en|de|fr|es|it|pt|ru|zh|ja|ko|nl|cs|ar|hi)\s?(?:-|->|→|/|to)\s?(?:en|de|fr|es|it|pt|ru|zh|ja|ko|nl|cs|ar|hi)\b")
-_SENTENCE = re.compile(r"[^.?!\n。？！]*(?:[.](?=\w)[^.?!\n。？！]*)*[.?!\n。？！]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +85,24 @@ def plain_words(text: str, spotted: list[names.Name], found: list[Measure]) -> s
 
 def asked_parts(text: str) -> list[tuple[int, int]]:
     """Sentences that ask, when some do and others do not."""
-    parts = [(m.start(), m.end()) for m in _SENTENCE.finditer(text) if m[0].strip()]
+    parts = sentences(text)
     marked = [part for part in parts if "?" in text[part[0] : part[1]]]
-    asking = marked or [part for part in parts if _ASKS.search(text, *part)]
+    asking = marked or [part for part in parts if tasks.ASKS.search(text, *part)]
     return asking if asking and len(asking) < len(parts) else []
 
 
-def _read(text: str) -> tuple[Filled, str, str]:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A message read once: its text without orders to the assistant, what was found in it and what is asked."""
+
+    text: str
+    filled: Filled
+    words: str
+    language: str
+    decided: tasks.Decision
+
+
+def _found(text: str) -> tuple[Filled, str, str]:
     """(fields found, words for task detection, language) of folded text."""
     text_atoms, spotted, lang_name = read_atoms(text)
     lang = language(lang_name)
@@ -105,9 +112,39 @@ def _read(text: str) -> tuple[Filled, str, str]:
     return filled, correct_text(words) if lang_name == "en" else words, lang_name
 
 
+def _decided(text: str) -> _Reading:
+    filled, words, lang = _found(text)
+    return _Reading(text, filled, words, lang, tasks.decide(words, asked_parts(words), filled, lang))
+
+
+def _read(question: str) -> _Reading:
+    """The planning question of a message: neither orders to the assistant nor talk beside it decide what is asked."""
+    folded = fold(question)
+    text = leave_unread(folded, tasks.asks_for_plan)
+    reading = _decided(text)
+    if reading.decided.task == "out_of_scope" and (rest := _planning_only(text)):
+        other = _decided(rest)
+        if other.decided.task != "out_of_scope":
+            reading = other
+    if text != folded:
+        reading.filled.notices.append(NOTICE)
+    return reading
+
+
+def _planning_only(text: str) -> str:
+    """The text with only its sentences about planning left, offsets kept; empty where there are none that ask, or no others."""
+    parts = sentences(text)
+    aside = [part for part in parts if not tasks.of_planning(text[slice(*part)]) or tasks.off_topic(text[slice(*part)])]
+    if not aside or len(aside) == len(parts):
+        return ""
+    for start, end in aside:
+        text = text[:start] + "\n" + " " * (end - start - 1) + text[end:]
+    return text if tasks.asks(text) else ""
+
+
 def observed(question: str) -> tasks.Observed:
     """The evidence and features of a question: what the weights of task detection are learned from."""
-    filled, words, lang = _read(fold(question))
+    filled, words, lang = _found(leave_unread(fold(question), tasks.asks_for_plan))
     return tasks.observe(words, asked_parts(words), filled, lang)
 
 
@@ -117,26 +154,25 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     Raises InputError for an empty or overlong question and for values that cannot be meant (negative, NaN, 1e40 params).
     """
     check_length(question)
-    text = fold(question)
-    filled, words, lang_name = _read(text)
-    decided = tasks.decide(words, asked_parts(words), filled, lang_name)
+    reading = _read(question)
+    text, filled, decided = reading.text, reading.filled, reading.decided
     filled.finish(decided.task)
     if context is not None:
         merged = merge(text, decided, filled, context, bool(_missing(decided.task, filled.values)))
         if merged is not None:
             before = context.details or {} if merged["task"] == context.task else {}
-            merged["details"] = {**before, **details(question, merged["task"])} or None
-            return _understanding(merged, filled, {"task": 0.9}, [], lang_name)
+            merged["details"] = {**before, **details(text, merged["task"])} or None
+            return _understanding(merged, filled, {"task": 0.9}, [], reading.language)
     values: dict[str, Any] = {"task": decided.task}
     if decided.also:
         values["also"] = decided.also
     if decided.task != "out_of_scope":
         values |= filled.values
         values |= _missing(decided.task, filled.values)
-        values |= {"details": told} if (told := {**details(question, decided.task), **filled.told}) else {}
+        values |= {"details": told} if (told := {**details(text, decided.task), **filled.told}) else {}
     confidence = {"task": decided.confidence}
     readings = [{**values, "task": other, "also": None} for other in decided.others]
-    return _understanding(values, filled, confidence, readings, lang_name)
+    return _understanding(values, filled, confidence, readings, reading.language)
 
 
 def _understanding(

@@ -251,6 +251,11 @@ _OPEN_ENDED = frozenset(
         "output_tokens",
     }
 )
+ASKS = re.compile(
+    r"\?|？|吗|呢|か\s*$|\b(?:what|how|which|when|why|can|could|should|is|are|does|do|will|would|where|please|plan|give|tell|predict|estimate|recommend|explain|compute|calculate|confirm|fit|"
+    r"wie|was|welche\w*|wann|warum|reicht|kann|combien|quel\w*|comment|pourquoi|peut|cuánt\w*|qué|cómo|cuál|puede|need|want|wonder\w*|know|looking)\b"
+)
+_AMOUNT = re.compile(r"\d(?:\.\d+)?(?:e\d\d|[bt]\b)")
 _OVEROPTIMIZED = re.compile(r"\bover-?optimi[sz]\w*|reward hacking")
 _DISTILS = re.compile(r"distil|destill")
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
@@ -331,6 +336,26 @@ def _domain() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf"(?<![a-zà-ÿ0-9_])(?:{_plain(data['words'])})(?![a-zà-ÿ0-9_])|{'|'.join(data['cjk'])}"), re.compile(
         _plain(data["common"])
     )
+
+
+def of_planning(text: str) -> bool:
+    """Whether a folded text can be a planning question by its words: one of our field that is no everyday one, or an amount as we write them."""
+    return bool(_domain()[0].search(text)) and not _everyday(text) or bool(_AMOUNT.search(text))
+
+
+def asks_for_plan(text: str) -> bool:
+    """Whether a text by itself can be a planning question."""
+    return of_planning(text) and asks(text)
+
+
+def off_topic(text: str) -> bool:
+    """Whether a sentence holds a phrase of small talk or of another field."""
+    return any(item.task == "out_of_scope" for item in evidence(text))
+
+
+def asks(text: str) -> bool:
+    """Whether a text asks: by its words, or by a phrase that asks for a task's result ("best model for 1e22 FLOPs")."""
+    return bool(ASKS.search(text)) or any(item.asks and item.weight >= 2.5 and item.task != "out_of_scope" for item in evidence(text))
 
 
 def _everyday(text: str) -> bool:

@@ -24,20 +24,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from knowledge.hardware import accelerator
-from tools.systems.efficiency import PRIORS, calibration, effect_keys, efficiencies, resolve_many
+from evals import calibrate_runs
+from tools.systems.efficiency import PRIORS, effect_keys, resolve_many
 from tools.systems.job import Job, stack
 from tools.systems.memory import training_memory
 from tools.systems.predict import interval_group
 from tools.systems.profile import SCALES, Profile, point_of
 from tools.systems.rows import RowJob, number, row_job
-from tools.systems.runs import OVERHEADS, overhead_flags, predict_run
 from tools.systems.step_time import step_seconds
 
-RUN_RIDGE = 0.3  # pull of a run overhead toward 0, in rows
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = ROOT.parent / "shared" / "measured" / "training_throughput.csv"
-RUNS = ROWS.with_name("training_runs.csv")
 NOISE, ROBUST, SOURCE_POWER = 0.12, 0.3, 0.35  # sd of a log residual, where robustness sets in, weight n^-0.35 of a row of a source with n
 SHRINK_ROWS = 30.0  # rows' worth of the general interval mixed into a group's own
 
@@ -262,58 +259,6 @@ def memory_spread(path: Path = ROWS) -> list[float]:
     return _quantiles(left, counts[inverse] ** -0.5)
 
 
-@dataclass
-class Runs:
-    """Whole runs with tokens and hours: overhead flags and log(published / hours at the tuned step)."""
-
-    rows: list[dict[str, str]]
-    flags: Array
-    excess: Array
-    source: list[str]
-
-
-def read_runs(path: Path = RUNS) -> Runs:
-    """Runs of a table that tell size, tokens and hours: 36 of the shared one."""
-    with path.open(encoding="utf8", newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if all(number(row, key) for key in ("params_total", "tokens", "accelerator_hours"))]
-    flags, excess = [], []
-    for row in rows:
-        tuned = predict_run(row, factor=0.0)
-        part = accelerator(row["accelerator"])
-        assumed = dict(item.split("=") for item in tuned.assumptions if "=" in item)
-        devices = number(row, "n_accelerators") or float(assumed["n_accelerators"])
-        flags.append([overhead_flags(part, devices, row["precision"])[name] for name in OVERHEADS])
-        excess.append(np.log(float(row["accelerator_hours"]) / tuned.hours))
-    return Runs(rows, np.array(flags), np.array(excess), [_publisher(row["source"]) for row in rows])
-
-
-def _publisher(source: str) -> str:
-    if "llama" in source.lower() and ("meta-llama" in source or "llama-table" in source):
-        return "meta"
-    return source.split(";")[0].split(" ")[0].split(":")[0] if not source.startswith("arXiv") else source.split(" ")[0]
-
-
-def fit_runs(flags: Array, excess: Array) -> Array:
-    """Overheads by least absolute deviations (reweighted least squares) with a ridge on all but the constant."""
-    ridge = np.diag([0.01] + [RUN_RIDGE] * (flags.shape[1] - 1))
-    weight = np.ones(len(excess))
-    effects = np.zeros(flags.shape[1])
-    for _ in range(20):
-        effects = np.linalg.solve((flags * weight[:, None]).T @ flags + ridge, (flags * weight[:, None]).T @ excess)
-        weight = 0.1 / np.maximum(0.1, np.abs(excess - flags @ effects))
-    return effects
-
-
-def runs_left_out(runs: Runs, by_publisher: bool) -> Array:
-    """Log(published / predicted) hours of every run by overheads that did not see it (or its publisher)."""
-    labels = np.array(runs.source if by_publisher else [row["id"] for row in runs.rows])
-    out = np.zeros(len(labels))
-    for label in sorted(set(labels.tolist())):
-        held = labels == label
-        out[held] = runs.excess[held] - runs.flags[held] @ fit_runs(runs.flags[~held], runs.excess[~held])
-    return out
-
-
 def error(residuals: Array) -> tuple[float, float]:
     """(median, 90th percentile) of |predicted / measured - 1|."""
     missed = np.abs(np.expm1(-residuals))
@@ -347,7 +292,7 @@ def write(
     lines += ["memory: {" + ", ".join(f"{name}: {float(f'{value:.5g}')!r}" for name, value in margins.items()) + "}"]
     low, high = memory_spread(rows_path)
     lines += [f"memory_interval: [{low:.4f}, {high:.4f}]  # central 90% of log(measured / predicted) peak on sources left out"]
-    (ROOT / "knowledge" / "calibration.yaml").write_text("\n".join(lines + _run_lines(None)), encoding="utf8")
+    (ROOT / "knowledge" / "calibration.yaml").write_text("\n".join(lines + calibrate_runs.section(None)), encoding="utf8")
     profiles = {}
     points = [point_of(item, row["framework"]) for item, row in zip(data.parsed, data.rows, strict=True)]
     for name in sorted(set(data.source.tolist())):
@@ -365,35 +310,6 @@ def write(
     (ROOT / "knowledge" / "cluster_profiles.json").write_text(json.dumps(profiles, separators=(",", ":")) + "\n", encoding="utf8")
 
 
-def _run_lines(runs: Runs | None) -> list[str]:
-    """The runs section; without runs a neutral one, which the fit of the runs itself needs to read."""
-    if runs is None:
-        return ["runs:", "  overhead: {" + ", ".join(f"{name}: 0.0" for name in OVERHEADS) + "}", "  interval: [-0.5, 0.5]", ""]
-    left = runs_left_out(runs, by_publisher=True)
-    low, high = _quantiles(left, np.ones(len(left)))
-    median, tail = error(left)
-    effects = ", ".join(f"{name}: {value:.4f}" for name, value in zip(OVERHEADS, fit_runs(runs.flags, runs.excess), strict=True))
-    return [
-        "runs:  # log of whole-run hours over hours at the tuned step",
-        f"  rows: {len(runs.rows)}",
-        f"  publisher_left_out: {{median: {median:.4f}, p90: {tail:.4f}}}",
-        f"  overhead: {{{effects}}}",
-        f"  interval: [{low:.4f}, {high:.4f}]",
-        "",
-    ]
-
-
-def write_runs(path: Path) -> None:
-    """Add the overheads of whole runs to knowledge/calibration.yaml; they rest on the step-time model just written."""
-    for cache in (calibration, efficiencies):
-        cache.cache_clear()
-    runs = read_runs(path)
-    target = ROOT / "knowledge" / "calibration.yaml"
-    head = target.read_text(encoding="utf8").partition("\nruns:")[0]
-    target.write_text(head + "\n" + "\n".join(_run_lines(runs)), encoding="utf8")
-    calibration.cache_clear()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line entry."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -407,7 +323,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     left, variance = leave_configuration_out(data, unseen)
     print(f"source left out {error(unseen)}; configuration left out {error(left)}")
     write(data, effects, unseen, left, variance, fit_memory(*memory_rows(path)), path)
-    write_runs(path.with_name(RUNS.name))
+    calibrate_runs.write(path.with_name(calibrate_runs.RUNS.name))
     return 0
 
 

@@ -15,16 +15,16 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.calibrate_runs import by_publisher, covered, read_runs, runs_left_out
 from evals.calibrate_systems import (
     ROWS,
-    RUNS,
     Measured,
     error,
     fit,
@@ -35,14 +35,14 @@ from evals.calibrate_systems import (
     memory_rows,
     predict,
     read,
-    read_runs,
-    runs_left_out,
 )
+from knowledge.hardware import accelerator
 from knowledge.shapes import model
 from tools.systems.layout import search
 from tools.systems.planning import cluster, shape_for
 from tools.systems.predict import FIT_TOLERANCE, interval_group, predict_training
 from tools.systems.rows import number
+from tools.systems.runs import predict_run
 from tools.systems.tables import predict_table
 
 Array = NDArray[np.floating[Any]]
@@ -134,12 +134,29 @@ def memory() -> dict[str, Any]:
 
 def runs() -> dict[str, Any]:
     """Hours of whole runs, each predicted by overheads that saw neither it nor its publisher."""
-    found = read_runs(RUNS)
+    found = read_runs()
+    left = runs_left_out(found)
+    inside = covered(left, found.publisher)
+    shipped = [predict_run(row) for row in found.rows]
+    hours = [float(row["accelerator_hours"]) for row in found.rows]
+    seen = np.log(hours) - np.log([item.hours for item in shipped])
+    shared = np.array([not row.get("publisher") for row in found.rows])
     return {
         "rows": len(found.rows),
-        "publisher left out": error(runs_left_out(found, by_publisher=True)),
+        "of the shared table": int(shared.sum()),
+        "publisher left out": error(left),
         "run left out": error(runs_left_out(found, by_publisher=False)),
+        "for scale, 6 N D at 40%": error(np.log(hours) - np.log([_naive_hours(row) for row in found.rows])),
+        "shipped, shared table": error(seen[shared]),
+        "shipped, published runs": error(seen[~shared]),
+        "inside 90%, publisher left out": float(inside.mean()),
+        "the same, mean over publishers": by_publisher(found.publisher, inside),
     }
+
+
+def _naive_hours(row: Mapping[str, str]) -> float:
+    active = number(row, "params_active") or float(row["params_total"])
+    return 6.0 * active * float(row["tokens"]) / (accelerator(row["accelerator"]).peak("bf16") * 0.4 * 3600.0)
 
 
 def speed() -> dict[str, float]:

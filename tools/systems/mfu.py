@@ -58,7 +58,7 @@ def of_search(found: Search, shape: ModelShape, on: Cluster, seq: float, batch: 
         return None
     step = found.best.step_seconds
     tuned = 6.0 * count_params(shape).active * batch * seq / (step * on.devices * on.part.peak("bf16"))
-    share = tuned / math.exp(max(0.0, overhead(overhead_flags(on.part, on.devices, ""))))
+    share = tuned / math.exp(overhead(overhead_flags(on.part, on.devices, count_params(shape).active)))
     low, high = run_interval()
     return Estimate(share, share / math.exp(high), min(share / math.exp(low), 1.0), tuned, step, batch * seq / step, found)
 

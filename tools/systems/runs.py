@@ -18,7 +18,8 @@ from tools.systems.parts import generation_of
 from tools.systems.planning import cluster
 from tools.systems.rows import number, strip_answers, text
 
-OVERHEADS: tuple[str, ...] = ("always", "single_node", "recent", "fp16")
+OVERHEADS: tuple[str, ...] = ("always", "single_node", "recent", "recent_small")
+_PIVOT, _SMALLEST, _LARGEST = 1e10, 1e8, 5e11  # active parameters: where `recent_small` is 0, and between which sizes runs were seen
 _TYPICAL_MFU = 0.4  # where no layout can be priced
 _MAX_BATCH, _MIN_BATCH = 2.0**24, 2.0**19
 
@@ -34,22 +35,20 @@ class RunPrediction:
     assumptions: tuple[str, ...]
 
 
-def overhead_flags(part: Accelerator, devices: float, precision: str) -> dict[str, float]:
+def overhead_flags(part: Accelerator, devices: float, params_active: float) -> dict[str, float]:
     """What decides how far whole runs fall behind the tuned step: one node (no failures, tuned for a record), a recent part,
-    an fp16-era stack.
+    and the size on it: small models seldom get near its peak while the largest runs are tuned by hand (log of 1e10 over the active parameters).
     """
-    return {
-        "always": 1.0,
-        "single_node": float(devices <= 8),
-        "recent": float(generation_of(part.id) in ("hopper", "blackwell", "cdna4")),
-        "fp16": float(precision.startswith("fp16")),
-    }
+    single = float(devices <= 8)
+    recent = float(generation_of(part.id) in ("hopper", "blackwell", "cdna4"))
+    size = min(max(params_active, _SMALLEST), _LARGEST)
+    return {"always": 1.0, "single_node": single, "recent": recent, "recent_small": recent * (1.0 - single) * math.log(_PIVOT / size)}
 
 
 def overhead(flags: Mapping[str, float]) -> float:
-    """Log of whole-run hours over hours at the tuned step, from published runs."""
+    """Log of whole-run hours over hours at the tuned step, from published runs; never below 0."""
     effects = calibration()["runs"]["overhead"]
-    return sum(float(effects[name]) * value for name, value in flags.items())
+    return max(0.0, sum(float(effects[name]) * value for name, value in flags.items()))
 
 
 def run_interval() -> tuple[float, float]:
@@ -58,12 +57,12 @@ def run_interval() -> tuple[float, float]:
     return float(low), float(high)
 
 
-def tuned_mfu(shape: ModelShape, part: Accelerator, devices: float, seq: float, batch: float) -> float | None:
+def tuned_mfu(shape: ModelShape, part: Accelerator, devices: float, seq: float, batch: float, dtype: str = "bf16") -> float | None:
     """6 N D utilisation of the fastest layout on that many devices, or on the next power of two that fits; None when nothing fits."""
     size = devices
     while size <= 131072:
         sequences = float(round(max(batch, size)))
-        found = search(shape, cluster(part.id, size), seq, sequences, keep=1)
+        found = search(shape, cluster(part.id, size, dtype), seq, sequences, keep=1)
         if found.best is not None:
             return 6.0 * count_params(shape).active * sequences * seq / (found.best.step_seconds * size * part.peak("bf16"))
         size *= 2
@@ -82,8 +81,9 @@ def predict_run(row: Mapping[str, Any], factor: float | None = None) -> RunPredi
     seq = number(row, "seq_len") or _note(assumed, "seq_len", 4096.0)
     devices = number(row, "n_accelerators") or _note(assumed, "n_accelerators", _a_month(part, active, tokens))
     sequences = max(devices, min(_MAX_BATCH, max(_MIN_BATCH, 22.91 * (tokens / 1e6) ** 0.47 * 512.0)) / seq)  # Zhang et al. 2024, D law
-    tuned = tuned_mfu(shape, part, devices, seq, sequences) or _TYPICAL_MFU
-    share = tuned / math.exp(overhead(overhead_flags(part, devices, text(row, "precision"))) if factor is None else factor)
+    dtype = "fp8" if "fp8" in text(row, "precision") and "fp8" in part.peak_dense_flops else "bf16"
+    tuned = tuned_mfu(shape, part, devices, seq, sequences, dtype) or _TYPICAL_MFU
+    share = tuned / math.exp(overhead(overhead_flags(part, devices, active)) if factor is None else factor)
     hours = 6.0 * active * tokens / (part.peak("bf16") * share) / 3600.0
     low, high = run_interval()
     return RunPrediction(hours, hours * math.exp(low), hours * math.exp(high), share, tuple(assumed))

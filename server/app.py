@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from agent.compose import versions
 from server import errors, openai
 from server.api import estimates, facts, jobs, laws, ops, plans, shares, threads, tools, transfer, turns, views
-from server.auth import Keyring
 from server.chat import page
 from server.gate import Gate, Metrics
+from server.idempotency import forget_old
 from server.jobs import Jobs, Runner, worker_name
 from server.mcp import http_manager
 from server.plans import Plans
@@ -34,7 +34,7 @@ class _Mcp:
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The app. While it runs, `app.state` holds settings, store, plans, keyring and metrics."""
+    """The app. While it runs, `app.state` holds settings, store, plans, jobs and metrics."""
     settings = settings or Settings.load()
 
     @asynccontextmanager
@@ -84,7 +84,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _start(app: FastAPI, settings: Settings, stack: ExitStack) -> None:
     store = Store(settings.store_url)
     stack.callback(store.close)
-    app.state.store, app.state.keyring = store, Keyring(store)
+    forget_old(store)
+    app.state.store = store
     app.state.plans = Plans(store, settings)
     stack.callback(app.state.plans.close)
     app.state.mcp = http_manager(app.state.plans)

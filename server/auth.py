@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy import bindparam
 from sqlmodel import select
 
 from knowledge.errors import InputError
@@ -22,7 +21,7 @@ PREFIX = "fw_"
 SHOWN = 11  # characters of a key that may be shown: fw_ and eight more
 SCOPES = ("read", "write", "admin")
 LOCAL = "local"
-_REMEMBER_SECONDS = 2.0  # how long a revoked key may still open
+_KEY = select(ApiKey.id, ApiKey.owner, ApiKey.scopes, ApiKey.revoked, ApiKey.expires).where(ApiKey.digest == bindparam("digest"))
 
 
 @dataclass(frozen=True)
@@ -110,29 +109,12 @@ def rotate_key(store: Store, key_id: str, *, grace_days: float = 1.0) -> tuple[A
     return create_key(store, old.owner, name=old.name, scopes=tuple(old.scopes))
 
 
-@dataclass
-class Keyring:
-    """Looks keys up in the store, remembering each for a moment."""
-
-    store: Store
-    _seen: dict[str, tuple[float, Caller | None]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def remembered(self, secret: str) -> tuple[bool, Caller | None]:
-        """Whether the key was looked up a moment ago, and who it is."""
-        known = self._seen.get(digest(secret))
-        return (True, known[1]) if known and time.monotonic() - known[0] < _REMEMBER_SECONDS else (False, None)
-
-    def look_up(self, secret: str) -> Caller | None:
-        """The caller of a key; None when it is unknown, revoked or expired."""
-        hashed = digest(secret)
-        with self.store.read() as session:
-            key = session.exec(select(ApiKey).where(ApiKey.digest == hashed)).first()
-        moment = now()
-        shut = key is None or key.revoked is not None or (key.expires is not None and key.expires <= moment)
-        found = None if key is None or shut else Caller(key.owner, key.id, tuple(key.scopes))
-        with self._lock:
-            if len(self._seen) > 10_000:
-                self._seen.clear()
-            self._seen[hashed] = (time.monotonic(), found)
-        return found
+def look_up(store: Store, secret: str) -> Caller | None:
+    """The caller of a key; None when it is unknown, revoked or expired. Asked of the store every time: a key that is revoked opens nothing more."""
+    if not secret.startswith(PREFIX):
+        return None
+    with store.engine.connect() as connection:
+        key = connection.execute(_KEY, {"digest": digest(secret)}).first()
+    if key is None or key.revoked is not None or (key.expires is not None and key.expires <= now()):
+        return None
+    return Caller(key.owner, key.id, tuple(key.scopes))

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.compose import versions
-from server.auth import Caller, Keyring
+from server.auth import Caller, look_up
 from server.errors import document, respond
 from server.models import FieldError
 from server.settings import Settings, is_loopback
@@ -156,10 +156,7 @@ class Gate:
         kind, _, secret = headers.get("authorization", "").partition(" ")
         found: Caller | None = None
         if kind.lower() == "bearer" and secret.strip():
-            keyring: Keyring = scope["app"].state.keyring
-            known, found = keyring.remembered(secret.strip())
-            if not known:
-                found = await run_in_threadpool(keyring.look_up, secret.strip())
+            found = await run_in_threadpool(look_up, scope["app"].state.store, secret.strip())
         if found is None:
             return respond(
                 document(401, "A key is needed", "send Authorization: Bearer KEY; `flopwise keys create` makes one"),

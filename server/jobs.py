@@ -10,15 +10,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from dbos import DBOS, DBOSClient
 from sqlalchemy import text
-from sqlmodel import Session, col, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlmodel import col, select, update
 
 from knowledge.errors import InputError
 from server.errors import Conflict, NotThere, document, of_input
+from server.idempotency import ident
 from server.models import JobOut
 from server.paging import own
 from server.plans import Plans
@@ -33,6 +35,9 @@ FINAL = ("done", "failed", "cancelled")
 _TELL_SECONDS = 0.5
 _LOCK = 7_346_513
 log: Any = structlog.get_logger("jobs")
+
+
+T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -56,9 +61,12 @@ class Jobs:
         self._client = DBOSClient(system_database_engine=store.writer, application_name=APP)
 
     def submit(self, owner: str, actor: str, kind: str, request: dict[str, Any], retry_of: str | None = None) -> JobOut:
-        """Hand a job in. The row and the workflow are written together or not at all."""
-        job = Job(owner=owner, kind=kind, request=request, retry_of=retry_of)
+        """Hand a job in. The row and the workflow are written together or not at all; once, however often the request is tried."""
+        job = Job(id=ident("job"), owner=owner, kind=kind, request=request, retry_of=retry_of)
         with self.store.write() as session:
+            there = session.get(Job, job.id)
+            if there is not None:
+                return out(there)
             session.add(job)
             note(session, owner, actor, "job.queued", job.id)
             session.flush()
@@ -76,7 +84,7 @@ class Jobs:
         """End a job now; work on it stops at its next sign of progress. Raises NotThere, Conflict."""
         with self.store.write() as session:
             job: Job = own(session, Job, job_id, owner)
-            if job.status in FINAL:
+            if job.status in ("done", "failed"):
                 raise Conflict(f"the job is {job.status} already")
         end(self.store, job_id, "cancelled", actor=actor)
         self._client.cancel_workflow(job_id)
@@ -154,6 +162,7 @@ class Runner:
         """Begin to take jobs."""
         global _here
         _here = self
+        self._beat()  # before the first job is taken: one that a worker without a heartbeat holds would not be missed
         DBOS(
             config={
                 "name": APP,
@@ -167,7 +176,6 @@ class Runner:
         )
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=self.settings.job_concurrency, polling_interval_sec=0.3)
-        self._beat()
         self._heart = threading.Thread(target=self._live, name="heartbeat", daemon=True)
         self._heart.start()
 
@@ -194,22 +202,30 @@ class Runner:
 
     def _take_over(self) -> None:
         """Put the jobs of silent workers back into the queue. Only the one that claims a silent worker does so."""
-        limit = _ago(self.settings.takeover_seconds)
         with self.store.read() as session:
-            silent = list(session.exec(select(Worker).where(Worker.seen < limit)))
-        for worker in silent:
+            seen = {worker.id: worker.seen for worker in session.exec(select(Worker))}
+        # A worker that took a job without a heartbeat of its own (it was declared dead before, and was only slow) is watched from now on.
+        for name in {job.executor_id for job in _at_work()} - seen.keys():
             with self.store.write() as session:
-                claimed: Any = session.exec(
-                    update(Worker).where(col(Worker.id) == worker.id, col(Worker.seen) == worker.seen).values(seen=now())
-                )
-            if claimed.rowcount != 1:
-                continue
-            left = DBOS.list_workflows(status="PENDING", executor_id=worker.id, load_input=False, load_output=False)
-            for workflow in left:
-                DBOS.resume_workflow(workflow.workflow_id, queue_name=QUEUE)
+                session.merge(Worker(id=name or "", seen=now()))
+        limit = _ago(self.settings.takeover_seconds)
+        for name in (name for name, moment in seen.items() if moment < limit and self._claim(name, moment)):
+            left = _at_work(name)
+            for job in left:
+                DBOS.resume_workflow(job.workflow_id, queue_name=QUEUE)
             with self.store.write() as session:
-                session.delete(session.get_one(Worker, worker.id))
-            log.info("taken over", worker=worker.id, jobs=len(left))
+                session.delete(session.get_one(Worker, name))
+            log.info("taken over", worker=name, jobs=len(left))
+
+    def _claim(self, name: str, moment: str) -> bool:
+        with self.store.write() as session:
+            claimed: Any = session.exec(update(Worker).where(col(Worker.id) == name, col(Worker.seen) == moment).values(seen=now()))
+        return claimed.rowcount == 1
+
+
+def _at_work(executor: str | None = None) -> list[Any]:
+    """The workflows that executors have begun; of one of them where given."""
+    return DBOS.list_workflows(status="PENDING", executor_id=executor, load_input=False, load_output=False)
 
 
 _here: Runner | None = None
@@ -231,7 +247,7 @@ def run_job(job_id: str) -> str:
     """The workflow of every job: plan the steps, do each once, gather. Its own row in `jobs` says how it went."""
     assert _here is not None
     runner = _here
-    job = _begin(runner, job_id)
+    job = patiently(_begin, runner, job_id)
     if job is None:
         return "ended before"
     kind, meter = KINDS[job.kind], _Meter(runner.store, job_id)
@@ -244,20 +260,28 @@ def run_job(job_id: str) -> str:
             meter.at(number * kind.weight(given))
             parts.append(_once(f"step {number}", kind.do, runner, job.owner, given, step, meter))
         result, rows = kind.gather(given, parts, job_id, job.owner)
-        end(runner.store, job_id, "done", result=result, rows=rows)
+        patiently(end, runner.store, job_id, "done", result=result, rows=rows)
     except Stopped:
         return "cancelled"
     except Refused as refused:
-        end(runner.store, job_id, "failed", error=refused.problem)
+        patiently(end, runner.store, job_id, "failed", error=refused.problem)
     except Exception as error:
         log.error("job failed", job=job_id, error=type(error).__name__, exc_info=error)
-        end(
-            runner.store,
-            job_id,
-            "failed",
-            error=document(500, "Internal error", f"a fault of flopwise ({type(error).__name__}) in job {job_id}").model_dump(),
-        )
+        problem = document(500, "Internal error", f"a fault of flopwise ({type(error).__name__}) in job {job_id}").model_dump()
+        patiently(end, runner.store, job_id, "failed", error=problem)
     return "ended"
+
+
+def patiently(fn: Callable[..., T], *given: Any, **named: Any) -> T:
+    """`fn` of what is given, tried again for as long as the database is away: a job waits for it rather than fail."""
+    pause = 0.5
+    while True:
+        try:
+            return fn(*given, **named)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("waiting for the database", error=type(error).__name__)
+            time.sleep(pause)
+            pause = min(2 * pause, 10.0)
 
 
 def _once(name: str, fn: Callable[..., Any], *given: Any) -> Any:
@@ -266,7 +290,7 @@ def _once(name: str, fn: Callable[..., Any], *given: Any) -> Any:
     def tried() -> dict[str, Any]:
         # Bad input and a stop are outcomes to keep, not faults to try again.
         try:
-            return {"value": fn(*given)}
+            return {"value": patiently(fn, *given)}
         except Stopped:
             return {"stopped": True}
         except InputError as error:
@@ -325,13 +349,13 @@ class _Meter:
 
     def _tell(self) -> None:
         self._told = time.monotonic()
-        with self._store.write() as session:
-            if not _advance(session, self._id, self._done, self._total):
-                raise Stopped(self._id)
+        if not patiently(_advance, self._store, self._id, self._done, self._total):
+            raise Stopped(self._id)
 
 
-def _advance(session: Session, job_id: str, done: int, total: int) -> bool:
-    changed: Any = session.exec(update(Job).where(col(Job.id) == job_id, col(Job.status).not_in(FINAL)).values(done=done, total=total))
+def _advance(store: Store, job_id: str, done: int, total: int) -> bool:
+    with store.write() as session:
+        changed: Any = session.exec(update(Job).where(col(Job.id) == job_id, col(Job.status).not_in(FINAL)).values(done=done, total=total))
     return changed.rowcount == 1
 
 

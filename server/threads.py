@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server.errors import Conflict
+from server.idempotency import ident
 from server.models import MessageIn, MessageLine, PlanIn, PlanOut, Reply
 from server.paging import own
 from server.plans import Plans, Tell
@@ -20,14 +21,24 @@ def title_of(text: str) -> str:
 
 def post(store: Store, plans: Plans, owner: str, thread_id: str, said: MessageIn, tell: Tell | None = None) -> Reply:
     """Answer a message within its thread; both are kept together or not at all. Raises InputError, NotThere."""
+    said_id, answer_id = ident("message_q"), ident("message_a")
     with store.read() as session:
         thread: Thread = own(session, Thread, thread_id, owner)
         brief = thread.brief
+        kept = session.get(Message, said_id), session.get(Message, answer_id)
+    if kept[0] is not None and kept[1] is not None:  # the server died before it could tell
+        return Reply(question=line(kept[0]), message=line(kept[1]), plan=plans.get(owner, kept[1].plan_id or "").out)
     asked_at = now()
     made = plans.make(owner, PlanIn(question=said.text, law=said.law, previous=brief), tell)
-    question = Message(thread_id=thread_id, owner=owner, role="user", text=said.text, created=asked_at)
+    question = Message(id=said_id, thread_id=thread_id, owner=owner, role="user", text=said.text, created=asked_at)
     answer = Message(
-        thread_id=thread_id, owner=owner, role="assistant", text=made.out.text, plan_id=made.id, created=max(now(), asked_at + "1")
+        id=answer_id,
+        thread_id=thread_id,
+        owner=owner,
+        role="assistant",
+        text=made.out.text,
+        plan_id=made.id,
+        created=max(now(), asked_at + "1"),
     )
     with store.write() as session:
         thread = own(session, Thread, thread_id, owner)

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from knowledge.errors import InputError
 from server import sse
 from server.auth import Asker
-from server.idempotency import IdempotentRoute
+from server.idempotency import IdempotentRoute, ident
 from server.jobs import FINAL, Jobs
 from server.models import EvalIn, FitIn, FitLine, FitOut, FitPage, ForecastIn, JobLine, JobOut, JobPage, RunsLine, RunsPage, SweepIn
 from server.paging import Cursor, Limit, own, page
@@ -92,14 +92,16 @@ async def upload_runs(request: Request, caller: Asker, name: Annotated[str, Quer
     content = await request.body()
     if not content:
         raise InputError("body", "is empty", "send the table as the body of the request")
-    row = Runs(owner=caller.owner, name=plain, digest=hashlib.sha256(content).hexdigest(), size=len(content), content=content)
+    row = Runs(
+        id=ident("runs"), owner=caller.owner, name=plain, digest=hashlib.sha256(content).hexdigest(), size=len(content), content=content
+    )
     await run_in_threadpool(_keep_runs, request, caller, row)
     return RunsLine.model_validate(row, from_attributes=True)
 
 
 def _keep_runs(request: Request, caller: Asker, row: Runs) -> None:
     with request.app.state.store.write() as session:
-        session.add(row)
+        session.merge(row)
         note(session, caller.owner, caller.key_id, "runs.uploaded", row.id)
 
 

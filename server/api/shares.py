@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from server.auth import Asker, digest
 from server.errors import NotThere
-from server.idempotency import IdempotentRoute
+from server.idempotency import IdempotentRoute, ident
 from server.models import PlanOut, ShareIn, ShareLine, ShareOut, SharePage
 from server.paging import Cursor, Limit, own, page
 from server.store.engine import note
@@ -22,11 +22,11 @@ router = APIRouter(tags=["shares"], route_class=IdempotentRoute)
 def share_plan(given: ShareIn, request: Request, caller: Asker) -> ShareOut:
     """Make a read-only link to a plan of yours."""
     token = secrets.token_urlsafe(32)
-    share = Share(owner=caller.owner, plan_id=given.plan_id, digest=digest(token))
+    share = Share(id=ident("share"), owner=caller.owner, plan_id=given.plan_id, digest=digest(token))
     with request.app.state.store.write() as session:
         if session.exec(select(Plan.id).where(Plan.owner == caller.owner, Plan.id == given.plan_id)).first() is None:
             raise NotThere("plan", given.plan_id)
-        session.add(share)
+        session.merge(share)
         note(session, caller.owner, caller.key_id, "plan.shared", given.plan_id)
     return ShareOut(id=share.id, plan_id=share.plan_id, created=share.created, token=token, path=f"/v1/shared/{token}")
 

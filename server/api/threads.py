@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from server import sse, threads
 from server.auth import Asker
-from server.idempotency import IdempotentRoute
+from server.idempotency import IdempotentRoute, ident
 from server.models import MessageIn, MessagePage, Reply, ThreadFull, ThreadIn, ThreadOut, ThreadPage
 from server.paging import Cursor, Limit, own, page
 from server.store.engine import Store
@@ -23,10 +23,9 @@ def _out(thread: Thread) -> ThreadOut:
 @router.post("/threads", status_code=201)
 def create_thread(request: Request, caller: Asker, given: ThreadIn | None = None) -> ThreadOut:
     """Start a thread."""
-    thread = Thread(owner=caller.owner, title=given.title if given else "")
+    thread = Thread(id=ident("thread"), owner=caller.owner, title=given.title if given else "")
     with request.app.state.store.write() as session:
-        session.add(thread)
-    return _out(thread)
+        return _out(session.merge(thread))
 
 
 @router.get("/threads")

@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from server.app import create_app
-from server.auth import create_key, list_keys, revoke_key, rotate_key
+from server.auth import create_key, list_keys, look_up, revoke_key, rotate_key
 from server.gate import OPEN, OPEN_EXACT, Buckets
 from server.logs import blank
 from server.settings import Settings, is_loopback
@@ -172,19 +172,17 @@ def test_scopes(guarded: tuple[TestClient, dict[str, dict[str, str]]], of_ann: d
 
 def test_revoked_expired_and_rotated_keys(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'keys.sqlite'}")
-    from server.auth import Keyring
-
     key, secret = create_key(store, "ann", name="laptop")
-    assert Keyring(store).look_up(secret).owner == "ann"  # type: ignore[union-attr]
+    assert look_up(store, secret).owner == "ann"  # type: ignore[union-attr]
     assert secret not in (tmp_path / "keys.sqlite").read_bytes().decode("latin1")
     assert secret not in (tmp_path / "keys.sqlite-wal").read_bytes().decode("latin1")
     renewed, new_secret = rotate_key(store, key.id, grace_days=1e-9)
-    assert Keyring(store).look_up(secret) is None
-    assert Keyring(store).look_up(new_secret).key_id == renewed.id  # type: ignore[union-attr]
+    assert look_up(store, secret) is None
+    assert look_up(store, new_secret).key_id == renewed.id  # type: ignore[union-attr]
     revoke_key(store, renewed.prefix)
-    assert Keyring(store).look_up(new_secret) is None
+    assert look_up(store, new_secret) is None
     _, short = create_key(store, "ann", days=1e-9)
-    assert Keyring(store).look_up(short) is None
+    assert look_up(store, short) is None
     assert [entry.prefix for entry in list_keys(store, "ann")] == [secret[:11], new_secret[:11], short[:11]]
     store.close()
 

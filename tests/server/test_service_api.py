@@ -155,6 +155,36 @@ def test_one_idempotency_key_is_one_thread(service: TestClient) -> None:
     assert other.json()["errors"][0]["pointer"] == "/Idempotency-Key"
 
 
+@pytest.mark.parametrize("what", ["threads", "runs", "shares", "jobs", "messages"])
+def test_a_server_that_died_before_it_answered_has_done_it_once(service: TestClient, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    thread = service.post("/v1/threads", json={"title": "died"}).json()["id"]
+    plan = service.post("/v1/plans", json={"question": "best model for 7.7e22 FLOPs"}).json()["id"]
+    path, body = {
+        "threads": ("/v1/threads", {"title": "a"}),
+        "runs": ("/v1/runs", {"params": 1}),
+        "shares": ("/v1/shares", {"plan_id": plan}),
+        "jobs": ("/v1/jobs", {"kind": "eval", "request": {}}),
+        "messages": (f"/v1/threads/{thread}/messages", {"text": "best model for 7.7e22 FLOPs"}),
+    }[what]
+    listing = path if what == "messages" else f"/v1/{what}"
+    headers = {"Idempotency-Key": f"died-{what}"}
+
+    def ids() -> set[str]:
+        return {item["id"] for item in service.get(listing, params={"limit": 200}).json()["items"]}
+
+    before = ids()
+    with monkeypatch.context() as patch:
+        patch.setattr("server.idempotency.keep", lambda *_: None)  # killed between the commit and the answer
+        assert service.post(path, json=body, headers=headers).status_code < 300
+    left = ids() - before
+    assert service.post(path, json=body, headers=headers).status_code == 409  # it may still be at work
+    monkeypatch.setattr("server.idempotency.STALE_SECONDS", -1)
+    again = service.post(path, json=body, headers=headers)
+    assert again.status_code < 300, again.text
+    told = {again.json()["question"]["id"], again.json()["message"]["id"]} if what == "messages" else {again.json()["id"]}
+    assert ids() - before == left == told
+
+
 def test_a_failed_request_gives_its_key_back(service: TestClient) -> None:
     headers = {"Idempotency-Key": "try-again"}
     assert service.post("/v1/shares", json={"plan_id": "none"}, headers=headers).status_code == 404

@@ -1,13 +1,16 @@
-"""What a message asks of the answer before it: its reasons, its formulas, or nothing of the kind."""
+"""What a message asks of the answer before it (its reasons, its formulas), and the typed form for what a question lacks."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
+from agent import wording
 from agent.brief import Brief
+from agent.understand.parser import parse
+from knowledge.errors import InputError
 
 View = Literal["answer", "why", "formula"]
 _LONGEST = 60  # characters: a longer message asks something of its own
@@ -41,3 +44,29 @@ def form_for(fields: list[str]) -> type[BaseModel]:
         if name in Brief.model_fields
     }
     return create_model("Reply", __config__={"extra": "forbid"}, **entries)  # type: ignore[call-overload]
+
+
+def asked_back(needs: list[list[str]]) -> dict[str, Any]:
+    """What an interrupt tells the person: the fields with unit and example, the sets any one of which would do, and the form's schema."""
+    fields = _fields(needs)
+    return {
+        "needs": [wording.need(field).model_dump() for field in fields],
+        "any_of": needs,
+        "form": form_for(fields).model_json_schema(),
+    }
+
+
+def completed(brief: Brief, needs: list[list[str]], reply: Any) -> Brief:
+    """The brief with a reply to what was asked back: the form filled in, or words. Raises InputError."""
+    if isinstance(reply, str):
+        return parse(reply, brief.changed(missing=None)).brief
+    try:
+        filled = form_for(_fields(needs)).model_validate(reply)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(".".join(map(str, first["loc"])) or "reply", first["msg"], "fill in the form") from None
+    return brief.changed(missing=None, **filled.model_dump(exclude_none=True))
+
+
+def _fields(needs: list[list[str]]) -> list[str]:
+    return list(dict.fromkeys(field for way in needs for field in way))

@@ -9,173 +9,88 @@ understand -> plan -> act -> word
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
-from pydantic import ValidationError
 
-from agent import compose, wording
+from agent import assisted, comparison, compose, dialogue, steps
 from agent.answer import ModelCost
-from agent.brief import Brief
-from agent.dialogue import form_for, view_of
-from agent.planner import attribute, fields_for, plan_steps
-from agent.state import AskState, Context
-from agent.understand.parser import Understanding, parse
-from knowledge.errors import InputError, MissingInput
-from tools.registry import call
+from agent.planner import plan_steps
+from agent.state import AskState, Context, with_table
+from agent.steps import Tell
+from agent.understand.parser import parse
+from knowledge.errors import InputError
 from tools.result import Notice
 
 
 def understand(state: AskState, runtime: Runtime[Context]) -> AskState:
     """Question -> brief (a brief given in its place is taken as it is), by the language model where one is set and holds."""
-    fresh: AskState = {"memo": {}, "session": None, "results": [], "needs": [], "free_form": False, "view": "answer"}
-    if state.get("brief") is not None and not state.get("question"):
-        return {**fresh, "understood_by": "brief", "notices": []}
+    context, question = runtime.context, state.get("question", "")
+    fresh: AskState = {"memo": {}, "session": None, "results": [], "needs": [], "free_form": False, "view": "answer", "notices": []}
+    if state.get("brief") is not None and not question:
+        return {**fresh, "understood_by": "brief", "brief": with_table(state["brief"], context)}
     before = state.get("context_brief") or state.get("brief")
-    if before is not None and (view := view_of(state["question"], before)) != "answer":
-        return {**fresh, "brief": before, "view": view, "understood_by": "built-in", "notices": []}
-    read = parse(state["question"], before)
-    told = [Notice(level="info", text=text) for text in read.notices]
-    fresh |= {"brief": read.brief, "understood_by": "built-in", "notices": told}
-    return {**fresh, **_by_model(state["question"], read, before, fresh, runtime.context)} if runtime.context.model else fresh
+    if before is not None and (view := dialogue.view_of(question, before)) != "answer":
+        return {**fresh, "brief": with_table(before, context), "view": view, "understood_by": "built-in"}
+    read = parse(question, before)
+    found: AskState = {**fresh, "brief": read.brief, "understood_by": "built-in", "notices": [_info(text) for text in read.notices]}
+    if context.model:
+        ahead = functools.partial(_compute_ahead, {**found, "question": question}, context)
+        found |= assisted.read(question, read, before, {**state, **found}, context, ahead)
+    return {**found, "brief": comparison.arranged(with_table(found["brief"], context), read.spans, question)}
 
 
-def _by_model(question: str, read: Understanding, before: Brief | None, fresh: AskState, context: Context) -> AskState:
-    """What the language model's reading changes; its failure changes nothing but is told."""
-    from agent.model import ModelFailure, Session
-    from agent.understand import model
-
-    session, memo = Session(context), fresh["memo"]
+def _compute_ahead(state: AskState, context: Context) -> None:
+    """Run the built-in reading's tools, so that their results are there should it be used."""
+    brief = with_table(state["brief"], context)
     try:
-        reading = model.understand(question, read, before, session, meanwhile=lambda: _compute_ahead(question, read.brief, context, memo))
-    except ModelFailure as failure:
-        session.failure = session.failure or str(failure)
-        text = f"The language model {failure}; the built-in parser read the question."
-        return {"session": session, "notices": [*fresh["notices"], Notice(level="info", text=text)]}
-    told = [*fresh["notices"], *(Notice(level="caution", text=text) for text in reading.notices)]
-    if reading.brief.task != read.brief.task:
-        told.append(
-            Notice(
-                level="info",
-                text=f"The language model read this as {_spaced(reading.brief.task)}, the built-in parser as {_spaced(read.brief.task)}.",
-            )
-        )
-    return {"session": session, "brief": reading.brief, "understood_by": session.name, "notices": told, "free_form": reading.free_form}
-
-
-def _spaced(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _compute_ahead(question: str, brief: Brief, context: Context, memo: dict[str, Any]) -> None:
-    """Run the built-in reading's tools while the model is waited for, so that a late model costs nothing on top of its limit."""
-    results: list[Any] = []
-    try:
-        for step in plan_steps(brief, question):
-            fields, chained = fields_for(step, brief, results, context)
-            results.append(attribute(_call(step.tool, fields, context, memo), chained).model_copy(update={"case": step.case}))
+        steps.run(plan_steps(brief, state["question"], table=context.table is not None), brief, context, state["memo"])
     except InputError:  # told when the steps are run in earnest
         return
 
 
-def _call(tool: str, fields: dict[str, Any], context: Context, memo: dict[str, Any] | None) -> Any:
-    """A tool's result, computed once for the same fields within one question."""
-    if memo is None:
-        return call(tool, fields, context.laws)
-    key = f"{tool} {sorted(fields.items(), key=lambda item: item[0])!r}"
-    if key not in memo:
-        memo[key] = call(tool, fields, context.laws)
-    return memo[key]
-
-
-def _teller(runtime: Runtime[Context]) -> Callable[[dict[str, Any]], None]:
-    """Who hears of each step: the listener of the context, else whoever streams the graph."""
-    return runtime.context.on_event or runtime.stream_writer
-
-
-def plan(state: AskState) -> AskState:
+def plan(state: AskState, runtime: Runtime[Context]) -> AskState:
     """Brief -> steps."""
-    return {"steps": plan_steps(state["brief"], state.get("question", "")), "results": [], "needs": []}
+    brief, table = state["brief"], runtime.context.table is not None
+    planned = plan_steps(brief, state.get("question", ""), table=table)
+    told = comparison.told(brief) if len([step for step in planned if step.case]) > 1 else []
+    if brief.runs is not None and not table and all(step.tool != "fit" for step in planned):
+        told.append(f"The table {brief.runs} is not attached to this question; published laws answer it.")
+    known = state.get("notices", [])
+    return {"steps": planned, "results": [], "needs": [], "notices": [*known, *(new for new in map(_info, told) if new not in known)]}
 
 
 def act(state: AskState, runtime: Runtime[Context]) -> AskState:
-    """Steps -> results. A follow-up that lacks an input is left out; the asked-for tool that lacks one asks back."""
-    tell = _teller(runtime)
-    results: list[Any] = []
-    needs: list[list[str]] = []
-    notices = list(state.get("notices", []))
-    for step in state["steps"]:
-        if needs and not step.asked:  # what was asked cannot be answered yet: nothing follows from it
-            continue
-        fields, chained = fields_for(step, state["brief"], results, runtime.context)
-        tell({"step": step.tool, "status": "started", "fields": fields})
-        try:
-            result = attribute(_call(step.tool, fields, runtime.context, state.get("memo")), chained).model_copy(update={"case": step.case})
-        except MissingInput as missing:
-            if step.asked:
-                needs += [list(way) for way in missing.alternatives]
-            tell({"step": step.tool, "status": "needs", "needs": missing.alternatives})
-            continue
-        except InputError as error:
-            if step.asked:
-                raise
-            notices.append(Notice(level="info", text=f"{step.tool.replace('_', ' ')} was left out: {error}"))
-            continue
-        results.append(result)
-        tell({"step": step.tool, "status": "done", "result": result})
-    return {"results": results, "needs": needs, "notices": notices}
+    """Steps -> results, or what is lacking for them."""
+    done = steps.run(state["steps"], state["brief"], runtime.context, state.get("memo"), _teller(runtime))
+    return {"results": done.results, "needs": done.needs, "notices": [*state.get("notices", []), *done.notices]}
 
 
 def explore(state: AskState, runtime: Runtime[Context]) -> AskState:
-    """A free-form question -> results of the tools the model called; where none came of it, the brief is planned as ever."""
-    from agent import explore as free
-    from agent.model import ModelFailure
-
-    context, memo = runtime.context, state.get("memo")
-    try:
-        results = free.explore(
-            state["question"],
-            state["brief"],
-            state["session"],
-            lambda tool, fields: _call(tool, fields, context, memo),
-            _teller(runtime),
-        )
-    except ModelFailure as failure:
-        text = f"The language model {failure}; the built-in planner chose the tools."
-        return {"notices": [*state["notices"], Notice(level="info", text=text)], "free_form": False}
-    return {"results": results, "brief": free.answered(state["brief"], results)}
+    """A free-form question -> results of the tools the model called; without any, the brief is planned as ever."""
+    return assisted.explore(state, runtime.context, _teller(runtime))
 
 
 def clarify(state: AskState) -> AskState:
     """Ask for what is missing, as a typed form; the reply's fields (or its text) join the brief. Raises InputError."""
-    form = form_for(_wanted(state))
-    reply: Any = interrupt(
-        {
-            "needs": [wording.need(field).model_dump() for field in _wanted(state)],
-            "any_of": state["needs"],
-            "form": form.model_json_schema(),
-        }
-    )
-    if isinstance(reply, str):
-        return {"brief": parse(reply, state["brief"].changed(missing=None)).brief}
-    try:
-        filled = form.model_validate(reply)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(".".join(map(str, first["loc"])) or "reply", first["msg"], "fill in the form") from None
-    return {"brief": state["brief"].changed(missing=None, **filled.model_dump(exclude_none=True))}
+    return {"brief": dialogue.completed(state["brief"], state["needs"], interrupt(dialogue.asked_back(state["needs"])))}
 
 
-def _wanted(state: AskState) -> list[str]:
-    return list(dict.fromkeys(field for way in state["needs"] for field in way))
+def word(state: AskState, runtime: Runtime[Context]) -> AskState:
+    """Results -> answer, its numbers checked against the results."""
+    context = steps.with_fits(runtime.context, state.get("results", []), state["brief"])
+    prose, told = assisted.prose(state, context) if context.model else ("", [])
+    answer = compose.answer({**state, "notices": [*state.get("notices", []), *told]}, context, prose)
+    if (session := state.get("session")) is not None:
+        answer.model_cost = ModelCost(calls=session.calls, tokens_read=session.tokens_in, tokens_written=session.tokens_out)
+    return {"answer": answer}
 
 
-def after_understand(state: AskState) -> Literal["explore", "plan"]:
-    """Free-form questions go to the model's own tool calls."""
-    return "explore" if state.get("free_form") else "plan"
+def after_understand(state: AskState, runtime: Runtime[Context]) -> Literal["explore", "plan"]:
+    """Free-form questions go to the model's own tool calls, which take no table."""
+    return "explore" if state.get("free_form") and runtime.context.table is None else "plan"
 
 
 def after_explore(state: AskState) -> Literal["plan", "word"]:
@@ -188,34 +103,13 @@ def after_act(state: AskState, runtime: Runtime[Context]) -> Literal["clarify", 
     return "clarify" if state["needs"] and runtime.context.interactive else "word"
 
 
-def word(state: AskState, runtime: Runtime[Context]) -> AskState:
-    """Results -> answer, its numbers checked against the results."""
-    told = list(state.get("notices", []))
-    prose = (
-        _prose(state, runtime.context, told)
-        if runtime.context.model and state.get("results") and state.get("view", "answer") == "answer"
-        else ""
-    )
-    answer = compose.answer({**state, "notices": told}, runtime.context, prose)
-    if (session := state.get("session")) is not None:
-        answer.model_cost = ModelCost(calls=session.calls, tokens_read=session.tokens_in, tokens_written=session.tokens_out)
-    return {"answer": answer}
+def _teller(runtime: Runtime[Context]) -> Tell:
+    """Who hears of each step: the listener of the context, else whoever streams the graph."""
+    return runtime.context.on_event or runtime.stream_writer
 
 
-def _prose(state: AskState, context: Context, told: list[Notice]) -> str:
-    """A model's sentences around the results, or nothing (and why) where it wrote numbers of its own or came too late."""
-    from agent import prose
-    from agent.model import ModelFailure, Session
-
-    session = state.get("session") or Session(context)
-    if not session.usable:
-        return ""
-    brief = state["brief"]
-    try:
-        return prose.write(state.get("question", ""), brief.language or "en", compose.asked_results(brief, state["results"]), session)
-    except ModelFailure as failure:
-        told.append(Notice(level="info", text=f"The language model {failure}; the answer is worded from templates."))
-        return ""
+def _info(text: str) -> Notice:
+    return Notice(level="info", text=text)
 
 
 @functools.cache

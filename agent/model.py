@@ -17,6 +17,7 @@ from agent.state import Context
 
 RETRIES = 2  # after 429 or 503 with a Retry-After that fits into the limit
 REPLY_LIMIT = 60_000  # characters of a reply that are read
+_loaded: set[str] = set()  # providers whose library this process has loaded
 
 
 class ModelFailure(Exception):
@@ -26,15 +27,20 @@ class ModelFailure(Exception):
 class Session:
     """One question's calls of a language model. Every call ends by the session's deadline, whatever the server does."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, asked_at: float | None = None) -> None:
         self.name = context.model or ""
         self.seconds = context.model_timeout_seconds
-        self.deadline = time.monotonic() + self.seconds
+        self.deadline = (time.monotonic() if asked_at is None else asked_at) + self.seconds
         self.calls = self.tokens_in = self.tokens_out = 0
         self.failure = ""
         self._context = context
         self._chat: Any = None
         self._http: Any = None
+
+    @property
+    def provider(self) -> str:
+        """The part of the model's name that says whose library speaks to it."""
+        return self.name.partition(":")[0]
 
     @property
     def usable(self) -> bool:
@@ -58,7 +64,13 @@ class Session:
 
         Raises ModelFailure.
         """
-        end = min(self.deadline, self.deadline - self.seconds * (1.0 - share))
+        end = self.deadline - self.seconds * (1.0 - share)
+        if meanwhile is not None and self.provider not in _loaded:
+            # Loading a provider's library takes a second of computing, which in a thread beside `meanwhile` would only slow both down.
+            meanwhile()
+            meanwhile = None
+        if time.monotonic() >= end:
+            raise self._failed("could not be asked within its limit")
         box: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
         def work() -> None:
@@ -94,6 +106,8 @@ class Session:
 
     def _call(self, messages: list[Any], schema: dict[str, Any] | None, tools: list[dict[str, Any]] | None, end: float) -> Any:
         chat = self._chat = self._chat or self._open()
+        if time.monotonic() >= end:  # nobody waits any more: the library took too long to load
+            raise ModelFailure("did not answer in time")
         runnable = chat.with_structured_output(schema, include_raw=True) if schema else chat.bind_tools(tools) if tools else chat
         for attempt in range(RETRIES + 1):
             try:
@@ -119,9 +133,11 @@ class Session:
             given |= {"base_url": context.base_url, "api_key": "none"}
         if context.api_key:
             given["api_key"] = context.api_key.get_secret_value()
-        if self.name.startswith("openai:"):
+        if self.provider == "openai":
             self._http = given["http_client"] = httpx.Client(timeout=given["timeout"], limits=httpx.Limits(max_keepalive_connections=0))
-        return init_chat_model(self.name, **given)
+        chat = init_chat_model(self.name, **given)
+        _loaded.add(self.provider)
+        return chat
 
 
 def retry_after(error: BaseException) -> float | None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
 from agent.brief import Brief
+from agent.comparison import accepts_list, cases
 from agent.state import Context, Step
-from knowledge.errors import InputError
 from knowledge.glossary import terms_in
 from knowledge.shapes import model
 from tools.registry import MODULES, get_tool
 from tools.result import Result
-
-MAX_CASES = 12
-# Parts of a set-up: lists of one length are alternatives stated side by side ("64 A100 at $1.5/h or 32 H100 at $3/h") and are paired, not crossed.
-PAIRED = ("accelerator", "n_accelerators", "price_per_accelerator_hour_usd", "accelerator_hours", "duration_seconds")
 
 # What else a task calls for, once its own tool has run: (tool, fields of which any must be stated; none = always).
 FOLLOW_UPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
@@ -43,26 +37,32 @@ CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_b
 DECIDED = (*CHAINED, "accelerator", "n_accelerators")
 # The run whose time was found is the one whose memory is told: the same devices, context and batch.
 _SAME_RUN = ("n_accelerators", "sequence_length")
+# Steps about one training run, which share the context length that the first of them assumes.
+_OF_THE_RUN = frozenset({"model_shape", "batch_size", "wall_clock", "memory", "cost"})
+_WIDEST_QAT_BITS = 8
+ATTACHED = ("table", "profile")  # fields that hold what comes with a question, not what it states: never told or repeated
 
 
-def plan_steps(brief: Brief, question: str = "") -> list[Step]:
-    """Tool calls for every task of the brief, in order; list-valued fields become one call per combination."""
-    steps: list[Step] = []
+def plan_steps(brief: Brief, question: str = "", *, table: bool = False) -> list[Step]:
+    """Tool calls for every task of the brief, in order; list-valued fields become one call per case. An attached table is fitted first."""
     tasks: list[str] = [brief.task, *(brief.also or [])]
+    steps = [Step("fit", "asked")] if table and brief.task != "out_of_scope" else []
+    tasks = [task for task in tasks if task != "fit" or not steps]
     for position, task in enumerate(tasks):
         tool = tool_for(task, brief)
         if tool not in MODULES:
             continue
         extra = {"terms": terms_in(question)} if tool == "explain" and terms_in(question) else {}
-        steps += [Step(tool, "asked", case, extra) for case in _cases(brief, tool)]
-        if position == 0 and len(steps) == 1:
+        asked = [Step(tool, "asked", case, extra) for case in cases(brief, tool)]
+        steps += asked
+        if position == 0 and len(asked) == 1:
             steps += [
                 Step(tool, f"follows from {task}")
                 for tool, fields in FOLLOW_UPS.get(task, ())
                 if tool in MODULES and (not fields or any(getattr(brief, f) is not None for f in fields))
             ]
-    asked = {step.tool for step in steps if step.asked}
-    return [step for step in steps if step.asked or step.tool not in asked]
+    asked_for = {step.tool for step in steps if step.asked}
+    return [step for step in steps if step.asked or step.tool not in asked_for]
 
 
 def tool_for(task: str, brief: Brief) -> str:
@@ -71,41 +71,9 @@ def tool_for(task: str, brief: Brief) -> str:
     return "plan" if task == "allocate" and joint and "plan" in MODULES else task
 
 
-def _cases(brief: Brief, task: str) -> Iterator[dict[str, Any]]:
-    """The compared values of a brief: one dict of the list-valued fields per combination (an empty one when nothing is compared)."""
-    takes = get_tool(task).request.model_fields
-    stated = brief.stated()
-    compared = {
-        name: value
-        for name, value in stated.items()
-        if isinstance(value, list) and name in {*takes, "models", "laws"} and len(value) > 1 and not _accepts_list(task, name)
-    }
-    set_ups, crossed = _paired(compared)
-    cases = [
-        {**set_up, **dict(zip(crossed, combination, strict=True))}
-        for set_up in set_ups
-        for combination in itertools.product(*crossed.values())
-    ]
-    if len(cases) > MAX_CASES:
-        raise InputError(
-            next(iter(compared)), f"the question compares {len(cases)} combinations", f"ask about at most {MAX_CASES} at a time"
-        )
-    yield from cases
-
-
-def _paired(compared: dict[str, list[Any]]) -> tuple[list[dict[str, Any]], dict[str, list[Any]]]:
-    """(set-ups whose parts were stated side by side, the lists that are crossed with them): an accelerator's list pairs with those as long as itself."""
-    parts = {name: compared[name] for name in PAIRED if name in compared}
-    lengths = {len(values) for values in parts.values()}
-    if "n_accelerators" not in parts or len(parts) < 2 or len(lengths) > 1:
-        return [{}], compared
-    set_ups = [dict(zip(parts, row, strict=True)) for row in zip(*parts.values(), strict=True)]
-    return set_ups, {name: values for name, values in compared.items() if name not in parts}
-
-
-def _accepts_list(task: str, name: str) -> bool:
-    field = get_tool(task).request.model_fields.get(name)
-    return field is not None and "list" in str(field.annotation)
+def needless(step: Step, fields: dict[str, Any]) -> bool:
+    """Whether a follow-up has nothing to say: quantization-aware training of weights that stay wide."""
+    return not step.asked and step.tool == "qat" and (fields.get("weight_bits") or 0) > _WIDEST_QAT_BITS
 
 
 def fields_for(step: Step, brief: Brief, results: list[Result], context: Context) -> tuple[dict[str, Any], dict[str, str]]:
@@ -115,10 +83,10 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
     """
     takes = get_tool(step.tool).request.model_fields
     stated = {
-        name: value[0] if isinstance(value, list) and value and not _accepts_list(step.tool, name) else value
+        name: value[0] if isinstance(value, list) and value and not accepts_list(step.tool, name) else value
         for name, value in brief.stated().items()
     }
-    fields = {**(brief.details or {}), **stated, **step.case, **step.fields}
+    fields = {**(brief.details or {}), **stated, **_attached(context), **step.case, **step.fields}
     law = step.case.get("laws") or context.law or (brief.laws[0] if brief.laws else None)
     if law is not None:
         fields["law"] = law
@@ -136,13 +104,31 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
                 if key in takes and (key not in fields or result.tool == "plan"):
                     fields[key], chained[key] = result.values[key].value, result.tool
                     fields |= _spread(key, result)
+    if step.tool in _OF_THE_RUN and "sequence_length" not in fields and (assumed := _assumed_context(results)):
+        fields["sequence_length"], chained["sequence_length"] = assumed
     return {key: value for key, value in fields.items() if key in takes}, chained
+
+
+def _attached(context: Context) -> dict[str, Any]:
+    table = context.table
+    given: dict[str, Any] = {"table": dict(table.columns), "runs": table.name, "group": table.group} if table else {}
+    return given | ({"profile": dict(context.profile)} if context.profile else {})
 
 
 def _passed_on(step: Step, result: Result) -> list[str]:
     """Fields a later step takes from a result, where the result has them."""
     keys = DECIDED if result.tool == "plan" else (*CHAINED, *_SAME_RUN) if (result.tool, step.tool) == ("wall_clock", "memory") else CHAINED
+    if result.tool == "model_shape":  # laws that count without vocabulary tables are asked about the shape that was designed
+        keys = (*keys, "params_nonembedding")
     return [key for key in keys if key in result.values] if not result.case else []
+
+
+def _assumed_context(results: list[Result]) -> tuple[Any, str] | None:
+    """The context length an earlier step assumed for the run, and that step's tool."""
+    assumed = (
+        (item.value, result.tool) for result in results if not result.case for item in result.assumptions if item.field == "sequence_length"
+    )
+    return next(assumed, None)
 
 
 def _spread(key: str, result: Result) -> dict[str, Any]:

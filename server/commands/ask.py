@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ def add(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Answer one question. Exit status 0 answered, 2 bad input or something needed is missing."""
+    asked_at = time.monotonic()
     from agent import ask
 
     question = " ".join(options.question)
@@ -35,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         question,
         context=with_model(context_for(options.law), options.model),
         on_event=None if options.json or not sys.stderr.isatty() else _progress,
+        asked_at=asked_at,
     )
     if options.json:
         print(to_json(answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ from scripted_model import Reply, Script, says, scripted
 QUESTION = "best model for 1e22 FLOPs on 8 H100s"
 GOOD: dict[str, Any] = {"task": "allocate", "compute_flops": 1e22, "n_accelerators": 8, "accelerator": "h100-sxm"}
 LIMIT = 1.5
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,6 +99,44 @@ def test_a_fault_leaves_the_built_in_answer_in_time(fault: str) -> None:
     assert any("built-in parser read the question" in notice.text for notice in answer.notices)
     assert seconds < LIMIT + 0.2
     assert 1 <= len(requests) <= 3
+
+
+def test_slow_wording_leaves_the_models_reading_in_the_templates_words_in_time() -> None:
+    answer, requests, seconds = answered(lambda request: says(GOOD) if request.get("response_format") else Reply(content="x", delay=20))
+    assert (answer.understood_by, answer.worded_by) == ("openai:scripted", "built-in")
+    assert any("worded from templates" in notice.text for notice in answer.notices)
+    assert len(requests) == 2
+    assert seconds < LIMIT + 0.2
+
+
+def test_the_limit_counts_from_the_request() -> None:
+    with scripted([says(GOOD)]) as server:
+        context = Context(model="openai:scripted", base_url=server.base_url, model_timeout_seconds=LIMIT)
+        answer = ask(QUESTION, context=context, asked_at=time.monotonic() - LIMIT)
+    assert server.requests == []
+    assert answer.understood_by == "built-in"
+    assert any("could not be asked within its limit" in notice.text for notice in answer.notices)
+
+
+FRESH = """
+import sys, time
+from agent import ask
+from agent.state import Context
+question, context = "best model for 1e22 FLOPs on 8 H100s", Context(model="openai:scripted", base_url=sys.argv[1], model_timeout_seconds=1.0)
+ask(question)
+assert not any(name.startswith("langchain_openai") for name in sys.modules)
+begun = time.perf_counter()
+answer = ask(question, context=context)
+print(time.perf_counter() - begun, answer.understood_by)
+"""
+
+
+def test_loading_the_models_library_is_within_the_limit() -> None:
+    with scripted([Reply(delay=20)]) as server:
+        child = subprocess.run([sys.executable, "-c", FRESH, server.base_url], capture_output=True, text=True, cwd=ROOT, check=True)
+    seconds, understood_by = child.stdout.split()
+    assert understood_by == "built-in"
+    assert float(seconds) < 1.2
 
 
 def test_nobody_listens() -> None:

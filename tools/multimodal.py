@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -11,7 +12,7 @@ from knowledge.errors import InputError
 from knowledge.library import LawBook
 from tools._autoregressive import LAW as AUTOREGRESSIVE
 from tools._autoregressive import autoregressive
-from tools._law_values import law_value
+from tools._law_values import law_value, table
 from tools._modality import ModalityRequest, extrapolated, other, plain
 from tools.budget import Budget, budget_of
 from tools.registry import tool
@@ -50,6 +51,8 @@ def multimodal(request: MultimodalRequest, laws: LawBook) -> Result:
     if request.target_error is not None:
         return _compute_for(request, request.target_error, laws)
     gmac, assumed = _forward_gmac(request, budget)
+    if gmac is None and request.samples_seen is not None and request.law != COMPARE:
+        return _towers(request, request.samples_seen, laws)
     if gmac is None or request.law == COMPARE:
         return _compare(gmac, assumed, laws)
     return _clip_error(request, gmac, [*assumed, *budget.assumptions], budget, laws)
@@ -79,6 +82,8 @@ def _forward_gmac(request: MultimodalRequest, budget: Budget) -> tuple[float | N
     return None, []
 
 
+# Forward GMAC of both towers for one pair at 224 pixels (LAION-AI/scaling-laws-openclip, figures.ipynb).
+_TOWER_GMAC = {"ViT-B/32": 7.40, "ViT-B/16": 20.57, "ViT-L/14": 87.73, "ViT-H/14": 190.97, "ViT-G/14": 532.92}
 _NAMES = {
     "imagenet1k": "ImageNet", "imagenet_robustness": "ImageNet robustness", "mscoco_image_retrieval": "COCO image retrieval (recall@5)",
     "flickr30k_image_retrieval": "Flickr30k image retrieval (recall@5)", "vtab": "VTAB+",
@@ -112,6 +117,35 @@ def _clip_error(request: MultimodalRequest, gmac: float, assumed: list[Assumptio
         warnings=[*budget.notices, *extrapolated(error, CLIP)],
         reasons=["The line is the frontier of many open models; a single run with many repeats lies above it."],
     )
+
+
+def _towers(request: MultimodalRequest, samples: float, laws: LawBook) -> Result:
+    """Error of each published pair of towers after the stated number of samples; the one named, if any, leads."""
+    data, benchmark = request.training_data or "openclip", request.benchmark or "imagenet1k"
+    variant, where = f"{data}_{benchmark}", f"{_NAMES[benchmark]}, trained on {_DATA[data]}"
+    values: dict[str, Value] = {}
+    rows: list[list[float | int | str | bool | None]] = []
+    for tower, gmac in _TOWER_GMAC.items():
+        at = {"gmac_per_sample": gmac, "samples_seen": samples}
+        key = _tower_key(tower)
+        values[key] = law_value(laws, CLIP, "error_of_model", at, "err", variant, f"zero-shot error of {tower} on {where}")
+        rows.append([tower, gmac, gmac * samples, plain(values[key]), 1 - plain(values[key])])
+    named = _tower_key(request.architecture or "")
+    columns = {"model": ("model", ""), "gmac_per_sample": ("forward per pair", "GMAC"), "forward_gmac": ("forward in all", "GMAC")}
+    columns |= {"error": ("error", ""), "accuracy": ("accuracy", "")}
+    return Result(
+        tool="multimodal",
+        task="multimodal",
+        headline=[named] if named in values else list(values),
+        values=values,
+        tables=[table("towers", f"After {samples:.3g} samples, by model", columns, rows)],
+        warnings=extrapolated(next(iter(values.values())), CLIP),
+        reasons=["The error follows the forward compute of both towers; a single run with many repeats lies above the line."],
+    )
+
+
+def _tower_key(name: str) -> str:
+    return "error_" + re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def _training_flops(gmac: float) -> Value:

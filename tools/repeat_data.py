@@ -7,7 +7,7 @@ from pydantic import Field
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
-from tools._law_values import law_numbers, law_value, table
+from tools._law_values import coefficient, law_numbers, law_value, table
 from tools._named_law import uses_laws
 from tools.law import compute, evaluate
 from tools.registry import ToolRequest, tool
@@ -39,12 +39,14 @@ class RepeatDataRequest(ToolRequest):
 def repeat_data(request: RepeatDataRequest, laws: LawBook) -> Result:
     """Epochs, size and tokens for limited unique data, or the worth of a stated repetition (Muennighoff et al. 2023).
 
-    Raises MissingInput without unique tokens, unless the repeated-subset finding is asked for by name.
+    Without either, what a number of epochs is worth whatever the data. Raises MissingInput where only the unique tokens lack.
     """
     if request.law == SUBSET_LAW and request.params_total is not None:
         return _subset(request.params_total, laws)
     if request.unique_tokens is None:
-        raise MissingInput(NEEDS, "the worth of repetition")
+        if request.tokens or request.compute_flops or request.params_total:
+            raise MissingInput(NEEDS, "the worth of repetition")
+        return _in_general(request, laws)
     D = request.tokens or (request.epochs * request.unique_tokens if request.epochs else None)
     if D is not None:
         return _stated(request, laws, request.unique_tokens, D)
@@ -191,15 +193,46 @@ def _advise(request: RepeatDataRequest, laws: LawBook, U: float) -> Result:
     )
 
 
-def _table(laws: LawBook, U: float) -> Table:
+def _in_general(request: RepeatDataRequest, laws: LawBook) -> Result:
+    """What epochs are worth when no amount of data is stated: the mean worth of a token depends on their number alone."""
+    values: dict[str, Value] = {}
+    if request.epochs is not None:
+        for key, name, label in (
+            ("share_of_fresh", "share", "mean worth of a token over these epochs"),
+            ("marginal_value", "marginal_value", "worth of a token in the last of them"),
+        ):
+            values[key] = law_value(laws, LAW, "repetition_value", {"epochs": request.epochs}, name, label=label)
+    for key, share, label in (
+        ("epochs_without_loss", NO_NOTABLE_LOSS, "epochs without a notable loss"),
+        ("epochs_at_half_worth", 0.5, "epochs until a token is on average worth half a fresh one"),
+    ):
+        values[key] = law_value(laws, LAW, "epochs_for_share", {"share": share}, label=label)
+    scale = coefficient(laws.get(LAW), "c4", "Rd")
+    values["repetition_scale"] = Value(
+        value=scale, label="repetitions after which a token is worth 1/e of a fresh one (Rd)", unit="epochs", law=LAW, variant="c4",
+        low=RD_REFITS[0], high=RD_REFITS[1], interval_basis="refits by the outlier cut", source=values["epochs_without_loss"].source,
+    )  # fmt: skip
+    return Result(
+        tool="repeat_data",
+        task="repeat_data",
+        headline=list(values)[:3],
+        values=values,
+        tables=[_table(laws, None)],
+        warnings=_warnings(request.epochs or 1.0),
+        reasons=["Up to about four epochs repeated tokens are nearly as good as fresh ones; later ones fade exponentially."],
+    )
+
+
+def _table(laws: LawBook, U: float | None) -> Table:
     worth = law_numbers(laws, LAW, "repetition_value", {"epochs": np.array(_EPOCHS, float)})
     rows = [
-        [e, e * U, float(s) * e * U, float(s), float(m)] for e, s, m in zip(_EPOCHS, worth["share"], worth["marginal_value"], strict=True)
+        [e, *([] if U is None else [e * U, float(s) * e * U]), float(s), float(m)]
+        for e, s, m in zip(_EPOCHS, worth["share"], worth["marginal_value"], strict=True)
     ]
+    counted = {"tokens": ("tokens seen", "tokens"), "effective_tokens": ("worth in fresh tokens", "tokens")}
     columns = {
         "epochs": ("epochs", "epochs"),
-        "tokens": ("tokens seen", "tokens"),
-        "effective_tokens": ("worth in fresh tokens", "tokens"),
+        **({} if U is None else counted),
         "share_of_fresh": ("mean worth of a token", ""),
         "marginal_value": ("worth in the last epoch", ""),
     }

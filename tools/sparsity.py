@@ -15,7 +15,7 @@ from tools.result import Assumption, Notice, Result, Table
 
 LAW = "frantar2023_sparsity"
 SCHEDULE_LAW = "jin2025_average_params"
-NEEDS = (("params_total",), ("compute_flops", "params_total"))
+NEEDS = (("params_total",), ("compute_flops", "params_total"), ("sparsity",))
 _FITTED = (0.5, 0.75, 0.875)
 _TWO_OF_FOUR = 0.5
 
@@ -39,6 +39,8 @@ def sparsity(request: SparsityRequest, laws: LawBook) -> Result:
     """
     if request.law == SCHEDULE_LAW or (request.params_total is None and request.compute_flops is not None):
         return _schedule(request, laws)
+    if request.params_total is None and request.sparsity is not None:
+        return _ratio(request.sparsity, laws)
     if request.params_total is None:
         raise MissingInput(NEEDS, "weight sparsity")
     if request.compute_flops is not None and request.sparsity is None:
@@ -175,6 +177,24 @@ def _worth(request: SparsityRequest, N: float, laws: LawBook) -> Result:
     )
 
 
+def _ratio(S: float, laws: LawBook) -> Result:
+    """What a sparsity is worth whatever the size: the dense model of equal loss over the non-zero weights, and over the dense parent."""
+    found = evaluate(laws.get(LAW), "dense_equivalent", {"S": S}).values
+    values = {
+        "multiplier": found["multiplier"],
+        "capacity_kept": found["dense_fraction"].model_copy(update={"label": "dense model of equal loss over the dense parent"}),
+    }
+    return Result(
+        tool="sparsity",
+        task="sparsity",
+        headline=list(values),
+        values=values,
+        tables=[_table(laws, 1.0, "dense parent")],
+        warnings=[_hardware()],
+        reasons=["The law's dense equivalent is a multiple of the non-zero weights that depends on the sparsity alone."],
+    )
+
+
 def _hardware() -> Notice:
     return Notice(
         level="caution",
@@ -200,4 +220,7 @@ def _table(laws: LawBook, N: float, kind: str) -> Table:
         "multiplier": ("dense worth of a weight", ""),
         "dense_equivalent_params": ("equal to dense", "params"),
     }
+    if N == 1:
+        columns = {name: (label, "") for name, (label, _) in columns.items()}
+        return table("by_sparsity", "What sparsity is worth, as shares of the dense parent", columns, rows)
     return table("by_sparsity", f"What sparsity is worth at {N:.3g} {kind} weights", columns, rows)

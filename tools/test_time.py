@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from knowledge.errors import InputError
+from knowledge.errors import InputError, MissingInput
 from knowledge.hardware import accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import model as known_model
@@ -31,6 +31,7 @@ NEEDS = (
     ("samples", "output_tokens", "model"),
     ("compute_flops", "inference_tokens"),
     ("params_total", "inference_tokens"),
+    ("samples", "model"),
     ("params_total", "output_tokens"),
     ("model", "output_tokens"),
 )
@@ -95,12 +96,16 @@ def test_time(request: TestTimeRequest, laws: LawBook) -> Result:
     if request.pass_rate is not None:
         _coverage(request, laws, parts)
         _verifier(request, laws, parts)
+    elif request.model is not None and request.samples is not None:
+        _published(request.model, request.samples, laws, parts)
     if request.output_tokens is not None and (request.params_total or request.params_active or request.model):
         _cost(request, laws, parts)
     if request.pass_rate is not None and request.samples is not None and request.samples > 1:
         _against_training(request, laws, parts)
     if request.inference_tokens is not None:
         _against_size(request, laws, parts)
+    if not parts.values:
+        raise MissingInput(NEEDS, "repeated sampling")
     return Result(
         tool="test_time",
         task="test_time",
@@ -115,6 +120,18 @@ def test_time(request: TestTimeRequest, laws: LawBook) -> Result:
 
 
 test_time.__test__ = False  # type: ignore[attr-defined]  # the same, for pytest
+
+
+def _published(name: str, k: float, laws: LawBook, parts: _Parts) -> None:
+    """Coverage of a model that Brown et al. sampled, by its own published fit; nothing for other models."""
+    card = laws.get(COVERAGE)
+    own = [key for key in card.variants_of("coverage") if key.startswith(name.replace("-", "_").replace(".", "_"))]
+    for key in own:
+        label = f"share of problems {card.variants[key].label} solves in {k:g} samples"
+        parts.values[f"coverage_{key}"] = law_value(laws, COVERAGE, "coverage", {"k": k}, "coverage", key, label)
+        parts.headline.append(f"coverage_{key}")
+    if own:
+        parts.reasons.append(_MEASURE)
 
 
 def published_exponents(laws: LawBook) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._law_values import law_value
 from tools._modality import ModalityRequest, extrapolated, plain
@@ -28,17 +27,13 @@ class TranslationRequest(ModalityRequest):
     pair_exponent: float | None = Field(default=None, gt=0, description="exponent of the pairs' loss in params")
 
 
-@tool(
-    task="translation", title="Encoder and decoder size, sampling weights of a translator", needs=(("params_total",), ("sampling_weight",))
-)
+@tool(task="translation", title="Encoder and decoder size, sampling weights of a translator")
 def translation(request: TranslationRequest, laws: LawBook) -> Result:
     """Best encoder-decoder split (Ghorbani et al. 2021) and effective size of a pair by sampling weight (Fernandes et al. 2023).
 
     Exponents per language pair are in the papers' tables only: equal ones are assumed and said unless some are given.
     """
     N = request.params_total
-    if N is None and request.sampling_weight is None:
-        raise MissingInput((("params_total",), ("sampling_weight",)), "a translation plan")
     values: dict[str, Value] = {}
     tables: list[Table] = []
     assumptions: list[Assumption] = []
@@ -46,10 +41,22 @@ def translation(request: TranslationRequest, laws: LawBook) -> Result:
     if N is not None:
         _split(request, N, laws, values, tables, assumptions)
         warnings += extrapolated(values["params_encoder"], SPLIT)
+    elif request.sampling_weight is None:
+        _share(request, laws, values, assumptions)
     _pairs(request, N, laws, values, tables, assumptions)
     if request.tokens is not None:
         warnings += _pretraining_notices(laws)
-    headline = [key for key in ("params_encoder", "params_decoder", "params_effective", "loss_ratio") if key in values]
+    headline = [
+        key
+        for key in (
+            "params_encoder",
+            "params_decoder",
+            "params_effective",
+            *(() if N else ("encoder_share", "effective_fraction")),
+            "loss_ratio",
+        )
+        if key in values
+    ]
     if request.law == PAIRS and "params_effective" in values:
         headline = ["params_effective", "loss_ratio"]
     return Result(
@@ -67,9 +74,8 @@ def translation(request: TranslationRequest, laws: LawBook) -> Result:
     )
 
 
-def _split(
-    request: TranslationRequest, N: float, laws: LawBook, values: dict[str, Value], tables: list[Table], assumptions: list[Assumption]
-) -> None:
+def _exponents(request: TranslationRequest, assumptions: list[Assumption]) -> tuple[float, float]:
+    """Exponents of encoder and decoder size, equal ones where none are stated."""
     pe, pd = request.encoder_exponent, request.decoder_exponent
     if pe is None or pd is None:
         pe, pd = pe or pd or _EQUAL, pd or pe or _EQUAL
@@ -80,6 +86,20 @@ def _split(
                 source="equal exponents of encoder and decoder: none are published outside the paper's tables",
             )
         )
+    return pe, pd
+
+
+def _share(request: TranslationRequest, laws: LawBook, values: dict[str, Value], assumptions: list[Assumption]) -> None:
+    """The encoder's share of the params, which does not depend on their number."""
+    pe, pd = _exponents(request, assumptions)
+    given = {"B": 1e8, "pe": pe, "pd": pd}
+    values["encoder_share"] = law_value(laws, SPLIT, "split", given, "encoder_share", label="share of the encoder")
+
+
+def _split(
+    request: TranslationRequest, N: float, laws: LawBook, values: dict[str, Value], tables: list[Table], assumptions: list[Assumption]
+) -> None:
+    pe, pd = _exponents(request, assumptions)
     given = {"B": N, "pe": pe, "pd": pd}
     values["params_encoder"] = law_value(laws, SPLIT, "split", given, "Ne", label="encoder, without embeddings")
     values["params_decoder"] = law_value(laws, SPLIT, "split", given, "Nd", label="decoder, without embeddings")

@@ -129,3 +129,10 @@ def test_a_law_that_does_not_bear_on_the_question_is_said_to_be_unused():
     assert not any("does not bear" in w.text for w in call("repeat_data", {**fields, "law": "muennighoff2023"}).warnings)
     with pytest.raises(InputError, match="muennighoff2023"):
         call("repeat_data", {**fields, "law": "muenighoff2023"})
+
+
+def test_the_worth_of_epochs_needs_no_amount_of_data():
+    result = call("repeat_data", {"epochs": 10})
+    assert number(result, "share_of_fresh") == pytest.approx(0.781, rel=1e-3)
+    assert number(call("repeat_data", {}), "epochs_without_loss") == pytest.approx(4.0, rel=0.02)
+    assert len(result.tables[0].columns) == 3

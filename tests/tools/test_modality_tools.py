@@ -139,7 +139,7 @@ def test_money_and_hours_become_compute() -> None:
 
 @pytest.mark.parametrize(
     ("task", "fields"),
-    [("diffusion", {}), ("video", {}), ("translation", {}), ("time_series", {}), ("multimodal", {"modality": "image_32x32"})],
+    [("diffusion", {}), ("video", {}), ("time_series", {}), ("multimodal", {"modality": "image_32x32"})],
 )
 def test_what_cannot_be_computed_says_what_it_needs(task: str, fields: dict[str, object]) -> None:
     with pytest.raises(MissingInput, match="needs more"):
@@ -175,3 +175,16 @@ def test_the_benchmark_and_the_data_choose_the_clip_line() -> None:
     assert number(openai, "error") == pytest.approx(5.5572 * 1e12**-0.0908)
     wanted = call("multimodal", {"target_error": 0.25})
     assert number(call("multimodal", {"forward_gmac": number(wanted, "forward_gmac")}), "error") == pytest.approx(0.25)
+
+
+def test_shares_of_a_translator_need_no_size() -> None:
+    result = call("translation", {})
+    assert number(result, "encoder_share") == pytest.approx(0.5)
+    assert number(call("translation", {"sampling_weight": 0.1}), "loss_ratio") == pytest.approx(1.778, rel=1e-3)  # 0.1^-0.25
+
+
+def test_image_text_models_by_name_and_samples() -> None:
+    result = call("multimodal", {"samples_seen": 13034626688, "architecture": "ViT-L/14"})
+    assert result.headline == ["error_vit_l_14"]
+    assert 1 - number(result, "error_vit_l_14") == pytest.approx(0.73417, rel=5e-4)  # LAION-AI/scaling-laws-openclip, figures.ipynb
+    assert 1 - number(result, "error_vit_h_14") < 0.7811  # the published ViT-H/14 saw 34e9 samples

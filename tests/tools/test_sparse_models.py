@@ -138,3 +138,14 @@ def test_parallel_streams_are_worth_the_published_multiples():
         assert value.high / 1e9 == pytest.approx(code, abs=0.006)
     assert any("42B tokens" in w.text for w in call("parallel_scaling", {"params_total": 3e9, "tokens": 1e12}).warnings)
     assert number(call("parallel_scaling", {"memory_bytes": 1.6e10, "weight_bits": 4.0}), "params_total") == 3.2e10
+
+
+def test_a_sparsity_alone_has_its_dense_equivalent():
+    result = call("sparsity", {"sparsity": 0.75})
+    assert result.values["multiplier"].number == pytest.approx(2.16, rel=5e-3)  # Frantar et al. 2023, T5
+
+
+def test_a_stated_activation_ratio_leads_with_the_leverage():
+    result = call("moe", {"compute_flops": 1e22, "activation_ratio": 0.031, "granularity": 12})
+    assert result.headline[0] == "efficiency_leverage"
+    assert result.values["efficiency_leverage"].number == pytest.approx(7.24, rel=5e-3)  # Tian et al. 2025: over 7

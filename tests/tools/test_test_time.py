@@ -78,3 +78,10 @@ def test_verifier_model_against_simulation():
 def test_bad_input(fields, error):
     with pytest.raises(error):
         call("test_time", fields)
+
+
+def test_a_published_model_answers_by_its_own_fit():
+    result = call("test_time", {"model": "pythia-12b", "samples": 10000})
+    assert result.values["coverage_pythia_12b"].number == pytest.approx(0.8748, rel=0.01)  # authors' counts
+    with pytest.raises(MissingInput):
+        call("test_time", {"model": "llama-3-70b", "samples": 100})

@@ -26,6 +26,8 @@ class MoeRequest(ToolRequest):
     n_experts: float | None = Field(default=None, ge=1)
     experts_per_token: float | None = Field(default=None, ge=1)
     n_shared_experts: float | None = Field(default=None, ge=0)
+    activation_ratio: float | None = Field(default=None, gt=0, le=1, description="(active + shared)/(all + shared) experts")
+    granularity: float | None = Field(default=None, gt=0, description="2 d_model / d_expert, as Tian et al. 2025 count it")
     memory_bytes: float | None = Field(default=None, gt=0)
     weight_bits: float | None = Field(default=None, gt=0)
     inference_tokens: float | None = Field(default=None, ge=0)

@@ -150,21 +150,26 @@ def add_leverage(request: MoeRequest, flops: float, experts: float | None, laws:
     share = _activation(request, experts, laws, draft)
     if share is None:
         return
-    G = law_value(laws, LEVERAGE_LAW, "best_granularity", {}).number
-    draft.assume("granularity", G, "the best by Tian et al. 2025 (2 d_model / d_expert); a coarser layout has less leverage")
+    G = request.granularity
+    if G is None:
+        G = law_value(laws, LEVERAGE_LAW, "best_granularity", {}).number
+        draft.assume("granularity", G, "the best by Tian et al. 2025 (2 d_model / d_expert); a coarser layout has less leverage")
     label = "efficiency leverage: dense compute over MoE compute at equal loss"
     found = {
         "efficiency_leverage": law_value(laws, LEVERAGE_LAW, "leverage", {"A": share, "G": G, "C": flops}, label=label),
         "activation_ratio": arithmetic(share, "activation ratio", "", "fraction", "(active + shared)/(all + shared) experts"),
     }
-    if lead:
-        draft.lead(**found)
+    if lead or request.activation_ratio is not None:
+        draft.values |= found
+        draft.headline = [*found, *draft.headline] if request.activation_ratio is not None else [*draft.headline, *found]
         draft.tables.append(_leverage_table(laws, share, G))
     else:
         draft.values |= found
 
 
 def _activation(request: MoeRequest, experts: float | None, laws: LawBook, draft: Draft) -> float | None:
+    if request.activation_ratio is not None:
+        return request.activation_ratio
     if request.n_experts and request.experts_per_token:
         if request.n_shared_experts is None:
             draft.assume("n_shared_experts", 0, "none stated")

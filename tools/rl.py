@@ -15,6 +15,8 @@ from knowledge.hardware import accelerator
 from knowledge.library import LawBook
 from knowledge.schema import LawCard, Variant
 from tools._law_values import arithmetic, coefficient, law_numbers, law_value, number, table
+from tools._overoptimisation import LAW as OVEROPTIMISATION
+from tools._overoptimisation import overoptimisation
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
@@ -46,6 +48,7 @@ class RlRequest(ToolRequest):
         default=None, gt=0, description="joint budget of value-based RL: compute plus delta times environment steps"
     )
     updates_per_step: float | None = Field(default=None, gt=0)
+    samples: float | None = Field(default=None, ge=1, le=1e9, description="answers of which a learned reward picks the best")
     architecture: str | None = None
     curve: list[list[float]] | None = Field(default=None, description="points of a run: [accelerator-hours, pass rate] each")
     runs: str | None = Field(default=None, description="name of an attached run; its points go into `curve`")
@@ -56,8 +59,11 @@ class RlRequest(ToolRequest):
 def rl(request: RlRequest, laws: LawBook) -> Result:
     """Gain, asymptote and hours of language-model RL (Khatri et al. 2025); UTD, batch and data of value-based RL (Rybkin et al. 2025).
 
-    With `curve` the sigmoid is fitted to those points and extrapolated. Raises InputError for points that cannot be fitted.
+    With `samples`, or gao2022_overopt named, best-of-n against a learned reward. With `curve` the sigmoid is fitted to those points
+    and extrapolated. Raises InputError for points that cannot be fitted.
     """
+    if request.law == OVEROPTIMISATION or (request.samples is not None and request.law is None and request.curve is None):
+        return overoptimisation(request.samples, laws)
     if (
         request.law == UTD
         or request.updates_per_step is not None

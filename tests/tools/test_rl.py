@@ -88,3 +88,9 @@ def test_a_ratio_far_outside_its_fits_does_not_lead() -> None:
     result = call("rl", {"compute_flops": 1e21, "law": "rybkin2025_utd"})
     assert not any(key.startswith("updates_per_step") for key in result.headline)
     assert "not usable" in result.warnings[0].text
+
+
+def test_best_of_n_against_a_learned_reward() -> None:
+    result = call("rl", {"samples": 1000})
+    assert result.values["kl_nats"].number == pytest.approx(5.9088, rel=1e-3)  # log n - (n-1)/n
+    assert call("rl", {"law": "gao2022_overopt"}).tables[0].rows[-1][1] == pytest.approx(10.0, rel=1e-3)  # the paper: about 10 nats

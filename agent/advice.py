@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,12 +38,23 @@ def _holds(condition: list[Any] | Bound, value: Any) -> bool:
     return any(item in condition for item in values)
 
 
+@functools.lru_cache(maxsize=256)
+def _published_for(tasks: tuple[str, ...]) -> tuple[tuple[str, Advice], ...]:
+    """The published advice that these tasks do not rule out; nearly all of it is for few tasks."""
+    return tuple(
+        (law, advice)
+        for law, advice in published_advice()
+        if not isinstance(condition := advice.when.get("task", Bound()), list) or not set(tasks).isdisjoint(condition)
+    )
+
+
 def raise_advice(brief: Brief, results: list[Result], laws: LawBook, limit: int = 5) -> list[Notice]:
     """The advice that applies, the gravest first, then the most specific."""
     known = facts(brief, results)
     own = tuple((card.id, advice) for card in laws.own.values() for advice in card.advice)
     named = _named_findings(brief, laws)
-    matching = [(law, advice) for law, advice in (*published_advice(), *own) if law in named or applies(advice, known)]
+    published = published_advice() if named else _published_for(tuple(known["task"]))
+    matching = [(law, advice) for law, advice in (*published, *own) if law in named or applies(advice, known)]
     grave = {"warning": 0, "caution": 1, "info": 2}
     matching.sort(key=lambda pair: (pair[0] not in named, grave[pair[1].level], -len(pair[1].when)))
     return [Notice(level=advice.level, text=advice.say, source=law) for law, advice in matching[:limit]]

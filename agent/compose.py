@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import PackageNotFoundError, version
 
 from agent import figures, wording
@@ -24,13 +25,17 @@ WHAT_TO_ASK = (
 )
 
 
+@functools.cache
+def _program() -> str:
+    try:
+        return version("flopwise")
+    except PackageNotFoundError:
+        return "source tree"
+
+
 def versions() -> dict[str, str]:
     """What an answer needs for being replayed: the program and the content of the law base."""
-    try:
-        program = version("flopwise")
-    except PackageNotFoundError:
-        program = "source tree"
-    return {"flopwise": program, "law_base": base_version()}
+    return {"flopwise": _program(), "law_base": base_version()}
 
 
 def answer(state: AskState, context: Context, prose: str = "") -> Answer:

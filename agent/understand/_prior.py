@@ -60,13 +60,13 @@ def _weights() -> tuple[list[str], float, list[float], dict[str, list[float]]]:
 def log_odds(found: set[str], table: Mapping[str, float]) -> dict[str, float]:
     """For every task its unnormalised natural-log odds, from the features and the scores of the written evidence."""
     tasks, scale, bias, weights = _weights()
-    known = [weights[name] for name in sorted(name for name in found if name in weights)]
-    length = math.sqrt(sum(entry[0] ** 2 for entry in known)) or 1.0
+    known = [weights[name] for name in sorted(found & weights.keys())]
+    length = math.sqrt(sum([entry[0] ** 2 for entry in known])) or 1.0
     total = [0.0] * len(tasks)
     for entry in known:
         rarity = entry[0] / length
-        for at in range(1, len(entry), 2):
-            total[int(entry[at])] += rarity * entry[at + 1]
+        for at, weight in zip(entry[1::2], entry[2::2], strict=True):
+            total[int(at)] += rarity * weight
     return {task: bias[at] + total[at] + scale * evidence_of(table, task) for at, task in enumerate(tasks)}
 
 

@@ -137,8 +137,12 @@ def _law_pattern(phrase: str) -> re.Pattern[str]:
 def _law_phrases(text: str) -> list[Name]:
     found: list[Name] = []
     words = set(_WORD.findall(text))
-    for first, entries in _laws().items():
-        if first in words or first + "s" in words:
+    words |= {word.removesuffix("s") for word in words}
+    laws = _laws()
+    if words.isdisjoint(laws):
+        return found
+    for first, entries in laws.items():
+        if first in words:
             for phrase, law in entries:
                 for match in _law_pattern(phrase).finditer(text):
                     if not any(name.start <= match.start() < name.end for name in found):

@@ -71,8 +71,8 @@ class _Phrase:
 
 
 @functools.cache
-def _phrases() -> tuple[dict[str, list[_Phrase]], list[_Phrase]]:
-    """Phrases by each of their anchors, and those that have none."""
+def _phrases() -> tuple[list[tuple[str, list[_Phrase]]], list[_Phrase]]:
+    """Anchors, each with its phrases, and the phrases that have none."""
     by_anchor: dict[str, list[_Phrase]] = {}
     always: list[_Phrase] = []
     for file in ["tasks", "subjects", *(f"tasks_{name}" for name in LANGUAGES if name != "en")]:
@@ -86,7 +86,26 @@ def _phrases() -> tuple[dict[str, list[_Phrase]], list[_Phrase]]:
                             by_anchor.setdefault(anchor, []).append(phrase)
                         if not found:
                             always.append(phrase)
-    return by_anchor, always
+    return list(by_anchor.items()), always
+
+
+_GRAM = 3  # characters by which anchors are looked up
+
+
+@functools.cache
+def _anchors_by_gram() -> dict[str, list[int]]:
+    """Places of the anchors that begin with these characters; shorter ones are under ""."""
+    places: dict[str, list[int]] = {}
+    for place, (anchor, _) in enumerate(_phrases()[0]):
+        places.setdefault(anchor[:_GRAM] if len(anchor) >= _GRAM else "", []).append(place)
+    return places
+
+
+def _anchored(text: str) -> list[int]:
+    """Places of the anchors that stand in a text, in their own order."""
+    anchors, by_gram = _phrases()[0], _anchors_by_gram()
+    grams = {"", *(text[at : at + _GRAM] for at in range(len(text) - _GRAM + 1))}
+    return sorted(place for gram in grams for place in by_gram.get(gram, ()) if anchors[place][0] in text)
 
 
 @functools.cache
@@ -98,9 +117,8 @@ def evidence(text: str) -> list[Evidence]:
     """All evidence in folded text."""
     by_anchor, always = _phrases()
     likely = dict.fromkeys(always)
-    for anchor, phrases in by_anchor.items():
-        if anchor in text:
-            likely.update(dict.fromkeys(phrases))
+    for place in _anchored(text):
+        likely.update(dict.fromkeys(by_anchor[place][1]))
     found: list[Evidence] = []
     for phrase in likely:
         for match in _pattern(phrase.text).finditer(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -90,6 +91,7 @@ _NO_BITS = frozenset(
 _TRAINING_FORMATS = re.compile(
     r"(?:gradients?|grads?|master|optimi[sz]er|adam\w*|activations?|accumulat\w+|mixed precision|momentum|states?)"
 )
+_RATES = ("tflop", "teraflop", "pflop", "petaflop", "tera flop", "peta flop")  # of one chip or cluster: nobody has a budget that small
 _MOE = re.compile(r"\b(?:moes?|mixtures?[ -]of[ -]experts|混合专家)\b|(?<![a-z])moe(?![a-z])|混合专家")
 _DENSE = re.compile(r"(?<![a-z-])(?:dense|dichtes?|denso|稠密|密な)(?![a-z])")
 _NOT_DENSE = re.compile(r"(?:than|over|vs\.?|versus|against|to|or|equivalent|as|beats?|same|a|the) (?:an? |the )?(?:\w+ )?$")
@@ -113,6 +115,7 @@ class Filled:
     moe_lost: bool = False
     dense_named: bool = False
     into: _into.Pair | None = None
+    vague: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     told: dict[str, float | str | list[float]] = field(default_factory=dict[str, float | str | list[float]])
 
     def alternatives(self) -> Iterable[tuple[str, str]]:
@@ -247,10 +250,14 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim = "usd_per_hour"
         elif measure.dim in ("tokens", "plain") and _reference_amount(place, measure):
             measure.dim = "used"
+        elif measure.dim == "plain" and 1 < measure.value < 1e5 and not measure.scaled and _of_perplexity(place, measure):
+            measure.dim, measure.value = "nats", math.log(measure.value)
+        elif measure.dim == "flop" and measure.value < 1e18 and text[measure.start : measure.end].rstrip("s/ ").endswith(_RATES):
+            measure.dim = "flop_rate"
         elif measure.dim == "one_time":
             before = place.atoms[measure.first - 1].text if measure.first else ""
             measure.dim = "time" if before in _SPANS else "used"
-        elif measure.dim == "time" and measure.value < 1.0:
+        elif measure.dim == "time" and 0 < measure.value < 1.0:
             measure.dim, measure.value = "latency", measure.value * 1000.0
 
 
@@ -263,6 +270,11 @@ def _reference_amount(place: Scene, measure: Measure) -> bool:
         atom.text in ("cost", "costs", "price", "cents", "bill") for atom in place.atoms[max(0, measure.first - 5) : measure.after + 4]
     )
     return measure.value in (1e6, 1e3) and (before in ("per", "/", "every", "each") or priced)
+
+
+def _of_perplexity(place: Scene, measure: Measure) -> bool:
+    """Whether a number is a perplexity: the word stands right before or behind it."""
+    return any(0 <= measure.first - cue.after <= 2 or cue.first == measure.after for cue in place.hits.get("perplexity", ()))
 
 
 def _each(place: Scene, nodes: Measure, cards: Measure) -> bool:

@@ -74,7 +74,8 @@ class Language:
     adjectives: frozenset[str]
 
 
-def _unit_words(language: str) -> Iterable[tuple[str, tuple[str, float]]]:
+def unit_words(language: str) -> Iterable[tuple[str, tuple[str, float]]]:
+    """(spelling, (terminal, value)) of every unit a language writes."""
     data = read("units")
     for value, prefixes in data["prefixes"].items():
         for prefix in prefixes:
@@ -117,7 +118,7 @@ def language(name: str) -> Language:
         # Short function words of English ("an", "a") are units or articles of no other language.
         words = [] if name != "en" and data["language"] == "en" else [*data.get("articles", [])]
         layer = {**data, "articles": words}
-        for word, payload in [*_unit_words(name), *generic, *_number_words(layer)] if data["language"] == "en" else _number_words(layer):
+        for word, payload in [*unit_words(name), *generic, *_number_words(layer)] if data["language"] == "en" else _number_words(layer):
             merged[key(word)] = (word, payload)
         adjectives.update(str(word) for word in data.get("adjectives", []))
         for cue, phrases in data.get("cues", {}).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from agent.understand._lexicon import LANGUAGES, read
+from agent.understand._lexicon import LANGUAGES, read, unit_words
 
 _WORD = re.compile(r"(?<![\w'.-])[a-z]{3,}(?![\w'@-])")
 
@@ -38,6 +38,7 @@ def _known() -> tuple[frozenset[str], dict[str, list[str]], dict[str, str]]:
         lexicon = read(name)
         right |= {word for phrases in lexicon["cues"].values() for phrase in phrases for word in str(phrase).lower().split()}
         right |= {str(word).lower() for section in ("numbers", "scales") for word in lexicon[section]} | set(lexicon["stopwords"])
+    right |= {spelling for spelling, _ in unit_words("en")}
     by_letter: dict[str, list[str]] = {}
     for word in data["targets"]:
         by_letter.setdefault(word[0], []).append(word)

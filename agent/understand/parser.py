@@ -13,6 +13,7 @@ from agent.understand._instructions import NOTICE, leave_unread, sentences
 from agent.understand._lexicon import guess_language, language
 from agent.understand._text import Atom, atoms, fold, script
 from agent.understand._typos import correct, correct_text
+from agent.understand._untold import unused, vague
 from agent.understand.context import merge
 from agent.understand.details import details
 from agent.understand.quantities import Measure, measures
@@ -106,8 +107,10 @@ def _found(text: str) -> tuple[Filled, str, str]:
     """(fields found, words for task detection, language) of folded text."""
     text_atoms, spotted, lang_name = read_atoms(text)
     lang = language(lang_name)
-    found = measures(lang, text_atoms)
+    unclear = vague(lang, text_atoms)
+    found = [one for one in measures(lang, text_atoms) if not any(start <= one.start < end for start, end in unclear)]
     filled = fill(scene(lang, text_atoms), found, spotted, text)
+    filled.vague = unclear
     words = plain_words(text, spotted, found)
     return filled, correct_text(words) if lang_name == "en" else words, lang_name
 
@@ -162,7 +165,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
         if merged is not None:
             before = context.details or {} if merged["task"] == context.task else {}
             merged["details"] = {**before, **details(text, merged["task"])} or None
-            return _understanding(merged, filled, {"task": 0.9}, [], reading.language)
+            return _understanding(merged, filled, {"task": 0.9}, [], reading.language, question)
     values: dict[str, Any] = {"task": decided.task}
     if decided.also:
         values["also"] = decided.also
@@ -172,11 +175,11 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
         values |= {"details": told} if (told := {**details(text, decided.task), **filled.told}) else {}
     confidence = {"task": decided.confidence}
     readings = [{**values, "task": other, "also": None} for other in decided.others]
-    return _understanding(values, filled, confidence, readings, reading.language)
+    return _understanding(values, filled, confidence, readings, reading.language, question)
 
 
 def _understanding(
-    values: dict[str, Any], filled: Filled, confidence: dict[str, float], others: list[dict[str, Any]], lang: str
+    values: dict[str, Any], filled: Filled, confidence: dict[str, float], others: list[dict[str, Any]], lang: str, text: str
 ) -> Understanding:
     if lang != "en":
         values = {**values, "language": lang}
@@ -187,8 +190,17 @@ def _understanding(
     for name, value in filled.alternatives():
         if name in stated and confidence.get(name, 1.0) < 0.62:
             readings.append(Brief.read({**{k: v for k, v in stated.items() if k != name}, value: stated[name]}))
+    notices = filled.notices if brief.task == "out_of_scope" else [*filled.notices, *_untold(filled, stated, text)]
     spans = [Span(start, end, name, stated[name]) for start, end, name in filled.spans if name in stated]
-    return Understanding(brief, confidence, readings, spans, filled.notices, lang)
+    return Understanding(brief, confidence, readings, spans, notices, lang)
+
+
+def _untold(filled: Filled, stated: dict[str, Any], question: str) -> list[str]:
+    """What of the message no field holds, in words for the person."""
+    left = unused(filled.measures, filled.slots, stated, stated.get("details", {}))
+    return [f"“{question[start:end]}” says no amount; state a number to have it used" for start, end in filled.vague] + [
+        f"“{question[start:end]}” was not used; if it matters, say what it is" for start, end in left
+    ]
 
 
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {

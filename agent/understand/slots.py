@@ -101,6 +101,8 @@ _LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "u
 _BARRIERS = frozenset(
     {"for", "on", "after", "over", "with", "when", "if", "für", "auf", "mit", "pour", "sur", "avec", "para", "con", "does", "at"}
 )
+# "from", but as often "of": an origin only beside a word for change.
+_OF = frozenset({"von", "de"})
 # More than this and the field is not meant, whatever words are near.
 _CEILING = {
     "vocab_size": 5e6,
@@ -467,6 +469,10 @@ def _origin(place: Scene, first: int, after: int, measures: list[Measure]) -> bo
     inside = {at for m in measures for at in range(m.first, m.after)}
     starts = [cue for cue in place.hits.get("from", ()) if cue.after <= first <= cue.after + 2 and cue.first not in inside]
     if not starts or any(starts[-1].after <= m.first < first for m in measures):
+        return False
+    if place.atoms[starts[-1].first].text in _OF and not any(
+        place.sentence[cue.first] == place.sentence[first] for cue in place.hits.get("change", ())
+    ):
         return False
     targets = [cue.after for cue in place.hits.get("to", ()) if after <= cue.first <= after + 3]
     own = next((m for m in measures if m.first == first), None)

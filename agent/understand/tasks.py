@@ -274,8 +274,6 @@ ASKS = re.compile(
     r"wie|was|welche\w*|wann|warum|reicht|kann|combien|quel\w*|comment|pourquoi|peut|cuánt\w*|qué|cómo|cuál|puede|need|want|wonder\w*|know|looking)\b"
 )
 _AMOUNT = re.compile(r"\d(?:\.\d+)?(?:e\d\d|[bt]\b)")
-_OVEROPTIMIZED = re.compile(r"\bover-?optimi[sz]\w*|reward hacking")
-_DISTILS = re.compile(r"distil|destill")
 _LEADING = re.compile(r"(?:\band\b|\balso\b|\bplus\b|&|\+|\bund\b|\bet\b|\by\b|,|\?|\.|和|と|；|;)")
 
 
@@ -391,117 +389,59 @@ def _default(values: Mapping[str, object]) -> str:
     return "predict_loss" if "params_total" in values and "tokens" in values else "allocate"
 
 
+@functools.cache
+def _rules() -> list[tuple[frozenset[str], frozenset[str], frozenset[str], str, str, dict[str, float]]]:
+    """(any, all, none, text, without, weights) of the rules of given.yaml."""
+    return [
+        (
+            frozenset(rule.get("any", ())),
+            frozenset(rule.get("all", ())),
+            frozenset(rule.get("none", ())),
+            rule.get("text", ""),
+            rule.get("without", ""),
+            {task: float(weight) for task, weight in rule["add"].items()},
+        )
+        for rule in read("given")
+    ]
+
+
+def _known(values: Mapping[str, object], filled: Filled, text: str, laws: set[str]) -> set[str]:
+    """Stated fields and the marks of given.yaml."""
+    sized = bool({"params_total", "params_active", "models"} & values.keys())
+    marks = {
+        "stated": bool(values),
+        "sized": sized,
+        "core": bool(_CORE & values.keys()),
+        "several_laws": len(laws) > 1,
+        "moe_named": filled.moe_named,
+        "moe_lost": filled.moe_lost,
+        "trains": bool(_TRAINS.search(text)),
+        "open_ended": bool(_OPEN_ENDED & values.keys()),
+        "weights_weighed": filled.weights_weighed,
+        "opens_explanation": bool(_OPENS_EXPLANATION.match(text)) and not _WANTS_VALUE.search(text),
+        "into": filled.into is not None,
+    }
+    several = {f"{name}*" for name, value in values.items() if isinstance(value, list)}
+    return {*values, *several, *(name for name, holds in marks.items() if holds)}
+
+
 def _given(values: Mapping[str, object], filled: Filled, text: str) -> dict[str, float]:
-    """What the stated fields say about the task."""
+    """What the stated fields say about the task: the weights of the rules that hold, and of the areas of the laws named."""
     given: dict[str, float] = {}
-
-    def add(task: str, weight: float) -> None:
-        given[task] = given.get(task, 0.0) + weight
-
-    if "compute_flops" in values or "budget_usd" in values or "accelerator_hours" in values:
-        add("allocate", 0.9)
-    if "laws" not in values and isinstance(values.get("weight_bits"), list):
-        add("quantize", 1.5)
-    if "weight_bits" in values:
-        add("quantize", 2.0)
-        add("predict_loss", -1.5)
-    if "duration_seconds" in values:
-        add("wall_clock", 0.7)
     laws = {name.id for name in filled.spotted if name.kind in ("law", "author")}
-    if len(laws) > 1:
-        add("compare_laws", 3.5 if _CORE & values.keys() else 2.0)
-    elif not re.search(r"\blaws?\b|\brules?\b|predictions?|gesetze|loi|leyes|定律|法則", text):
-        add("compare_laws", -3.0)
-    if (_CORE | {"duration_seconds", "accelerator"}) & values.keys():
-        add("explain", -2.5)
-    if "runs" not in values and (_CORE & values.keys()):
-        add("fit", -2.5)
-    if not values and _OPENS_EXPLANATION.match(text) and not _WANTS_VALUE.search(text):
-        add("explain", 4.0)
-    if "n_experts" in values:
-        add("moe", 1.5)
-    if "unique_tokens" in values:
-        add("repeat_data", 1.5)
-    if "samples" in values or "pass_rate" in values:
-        add("test_time", 2.0)
-    if "latency_ms_per_token" in values or "concurrency" in values or "inference_tokens_per_second" in values:
-        add("serve", 2.5)
-    if "input_tokens" in values and "output_tokens" in values:
-        add("serve", 1.5)
-    if "runs" in values:
-        add("fit", 4.0)
-    if "observed_loss" in values:
-        add("predict_loss", 1.5 if "compute_flops" in values else 0.3)
-    if "weight_bits" in values and "accelerator" in values:
-        add("quantize", -1.5)
-        add("serve", 1.0)
-    if "parscale" in text or "stream" in text:
-        add("moe", -4.0)
-    sized = "params_total" in values or "params_active" in values or "models" in values
-    if "n_accelerators" in values and sized and "tokens" in values:
-        add("wall_clock", 2.2)
-    if sized and "tokens" in values and "accelerator" not in values:
-        add("predict_loss", 0.8)
-    if "n_accelerators" in values and "duration_seconds" in values and not sized and "compute_flops" not in values:
-        add("allocate", 1.5)
-    if "compute_flops" in values and "n_accelerators" in values and not sized:
-        add("wall_clock", 0.8)
-    if not sized and "compute_flops" not in values:
-        if "duration_seconds" in values:
-            add("wall_clock", -3.0)
-            add("allocate", 1.5)
-        if "budget_usd" in values:
-            add("cost", -3.0)
-            add("allocate", 2.5)
-        if "accelerator_hours" in values:
-            add("cost", 2.5 if "price_per_accelerator_hour_usd" in values else -1.0)
-    if sized and "tokens" in values and {"price_per_accelerator_hour_usd", "budget_usd"} & values.keys():
-        add("cost", 0.8)
-    if "accelerator" in values and "unique_tokens" not in values and sized and "tokens" not in values:
-        add("serve", 0.6)
-    if any(item in text for item in ("quantization aware", "quantization-aware", "quantisation-aware", "quantisation aware", "qat")):
-        add("quantize", -4.0)
-    if filled.moe_named and "expert" in text:
-        add("sparsity", -3.0)
-    if "vocab_size" in values:
-        add("vocabulary", 1.0)
-    if "price_per_accelerator_hour_usd" in values:
-        add("cost", 0.7)
-    if filled.moe_named:
-        add("moe", 0.5)
-    elif filled.moe_lost:
-        add("moe", -6.0)
-    if "tokens" in values or "duration_seconds" in values:
-        add("memory", -1.2)
-    if "target_loss" in values and not sized and not {"tokens", "compute_flops"} & values.keys():
-        # A loss that is stated as the target is not what is asked for.
-        add("predict_loss", -3.0)
-        add("allocate", 3.0)
-    if (
-        _TRAINS.search(text)
-        and sized
-        and {"accelerator", "n_accelerators"} & values.keys()
-        and "sequence_length" in values
-        and not _OPEN_ENDED & values.keys()
-    ):
-        # A verb of training, devices and a context, and neither data nor time: whether the run fits.
-        add("serve", -4.0)
-        add("wall_clock", -3.0)
-        add("memory", 4.0)
-    if "weight_bits" in values and filled.weights_weighed:
-        # The bytes of weights in a format come with its loss; the memory of a training run is another question.
-        add("quantize", 4.0)
-        add("memory", -4.0)
-    if _OVEROPTIMIZED.search(text):
-        # Samples are drawn there against the reward model, not for the answer.
-        add("test_time", -5.0)
-        add("rl", 2.0)
-    if filled.into and (_DISTILS.search(text) or " into " in text):
-        add("distill", 4.0)
-        add("predict_loss", -1.0)
-    for law in laws:
-        for task in names.law_tasks(law):
-            add(task, 1.0)
+    known = _known(values, filled, text, laws)
+    for some, every, none, there, absent, weights in _rules():
+        if (
+            (not some or some & known)
+            and every <= known
+            and not none & known
+            and (not there or re.search(there, text))
+            and not (absent and re.search(absent, text))
+        ):
+            for task, weight in weights.items():
+                given[task] = given.get(task, 0.0) + weight
+    for task in (task for law in laws for task in names.law_tasks(law)):
+        given[task] = given.get(task, 0.0) + 1.0
     return given
 
 

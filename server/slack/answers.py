@@ -1,13 +1,13 @@
-"""From a plan to the parts of a message: steps, figures, blocks, the link to the page."""
+"""From a plan to the parts of a message: steps, figures, the link to the page."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.answer import Answer
 from server.auth import digest
-from server.slack.blocks import Block, answer_blocks
+from server.slack.blocks import Block
 from server.slack.delivery import Delivery
 from server.slack.uploads import show_figure
 from server.slack.web import Web
@@ -28,17 +28,12 @@ def show_step(delivery: Delivery, event: dict[str, Any]) -> None:
     delivery.step(tool, get_tool(tool).title, _STATUS[event["status"]], "needs more to go on" if event["status"] == "needs" else "")
 
 
-def message(answer: Answer, plan_id: str, figures: list[Block], link: str, asked_by: str = "") -> list[Block]:
-    """The blocks of an answer."""
-    return answer_blocks(answer, plan_id, figures=figures, link=link, asked_by=asked_by)
-
-
-async def figures(desk: Desk, web: Web, answer: Answer, plan_id: str) -> list[Block]:
-    """The figures of an answer, drawn and uploaded."""
+async def figures(desk: Desk, web: Web, specs: Sequence[dict[str, Any]], name: str) -> list[Block]:
+    """Figures drawn, uploaded and described; what cannot be drawn or uploaded is left out."""
     blocks: list[Block] = []
-    for i, spec in enumerate(answer.figures[:MAX_FIGURES]):
+    for i, spec in enumerate(specs[:MAX_FIGURES]):
         picture = await desk.draw(spec)
-        if picture is not None and (block := await show_figure(web, spec, picture, f"plan-{plan_id[:8]}-{i + 1}.png")):
+        if picture is not None and (block := await show_figure(web, spec, picture, f"{name}-{i + 1}.png")):
             blocks.append(block)
     return blocks
 

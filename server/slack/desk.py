@@ -12,25 +12,24 @@ import structlog
 
 from agent.answer import Answer
 from agent.brief import Brief
-from knowledge.errors import InputError
 from server.errors import NotThere
 from server.jobs import Jobs
-from server.plans import Made, PlanIn, Plans
-from server.slack import answers
-from server.slack.blocks import explain_blocks, notice_blocks
-from server.slack.delivery import Delivery
+from server.plans import Plans
+from server.slack import questions
+from server.slack.blocks import notice_blocks
+from server.slack.delivery import Delivery, TakenOver
 from server.slack.fits import fit_table
-from server.slack.limits import over_limit
-from server.slack.memory import Memory
+from server.slack.memory import Claim, Memory
 from server.slack.oauth import Speakers
+from server.slack.quota import over_limit
 from server.slack.settings import SlackSettings
-from server.slack.tables import SlackAnswer
 from server.slack.turn import Turn
 from server.slack.web import Refused, Unsure, Web
 from server.slack.workers import Workers, picture
 
 log: Any = structlog.get_logger("slack")
 T = TypeVar("T")
+_CLAIM_SECONDS = 0.07  # how long an acknowledgement waits for a claim
 _WAITING = 64  # turns that may wait for plans at a time; the plans themselves are made by the few threads of `Plans`
 
 
@@ -47,6 +46,7 @@ class Desk:
         self._records = ThreadPoolExecutor(4, thread_name_prefix="slack-record")
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="slack-figure")
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._taking: set[asyncio.Future[bool]] = set()
         self._watch: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -90,6 +90,18 @@ class Desk:
             self._drawing, self.workers.draw if self.workers is not None else picture, spec
         )
 
+    async def take_soon(self, turn: Turn, event_id: str = "") -> None:
+        """Take a turn up before Slack is told that it arrived; a slow store is not waited for."""
+        taking = asyncio.ensure_future(self.take(turn, event_id))
+        self._taking.add(taking)
+        taking.add_done_callback(self._taken)
+        await asyncio.wait([taking], timeout=_CLAIM_SECONDS)
+
+    def _taken(self, taking: asyncio.Future[bool]) -> None:
+        self._taking.discard(taking)
+        if not taking.cancelled() and (error := taking.exception()) is not None:
+            log.error("not taken up", error=type(error).__name__)
+
     async def take(self, turn: Turn, event_id: str = "") -> bool:
         """Take a turn up and begin on it, unless it was taken up before by whichever process."""
         if not await self.record(self.memory.claim, turn, event_id):
@@ -117,27 +129,30 @@ class Desk:
                 log.warning("watch", error=type(error).__name__)
             await asyncio.sleep(lease / 4)
 
-    async def web(self, turn: Turn) -> Web | None:
-        """The Web API of a turn's workspace."""
-        found = await self.speakers.find(turn.enterprise, turn.team)
+    async def web(self, enterprise: str, team: str) -> Web | None:
+        """The Web API of a workspace; None where the app is not installed."""
+        found = await self.speakers.find(enterprise, team)
         if found is None or self.session is None:
             return None
         return Web(found[0], self.settings.api_url, self.session, self.settings.call_timeout_seconds, self.settings.patience_seconds)
 
     async def _work(self, turn: Turn, resumed: bool) -> None:
-        web = await self.web(turn)
-        if web is None:
+        web, row = await self.web(turn.enterprise, turn.team), await self.record(self.memory.row, turn.key)
+        if web is None or row is None:
             log.warning("not installed", team=turn.team)
             await self.record(self.memory.done, turn.key)
             return
-        row = await self.record(self.memory.row, turn.key)
-        delivery = Delivery(web, self.memory, turn, row.ts if row else "", resumed)
+        claim = (turn.key, row.attempts)
+        delivery = Delivery(web, self.memory, turn, claim, row.ts, resumed)
         try:
             refusal = "" if resumed or turn.kind in ("edit", "delete") else await self.record(over_limit, self.memory, self.settings, turn)
             if refusal:
                 await self._tell(web, turn, refusal)
             else:
-                await self._do(web, turn, delivery)
+                await self._do(web, turn, delivery, claim)
+        except TakenOver:
+            log.info("given up to another", kind=turn.kind, team=turn.team)
+            return
         except Unsure as error:  # patience has ended: left open, for a later try
             log.warning("not delivered", call=str(error), team=turn.team)
             return
@@ -148,117 +163,29 @@ class Desk:
             await self._sorry(delivery)
         await self.record(self.memory.done, turn.key)
 
-    async def _do(self, web: Web, turn: Turn, delivery: Delivery) -> None:
+    async def _do(self, web: Web, turn: Turn, delivery: Delivery, claim: Claim) -> None:
         if turn.kind == "fit":
             await fit_table(self, web, turn, delivery)
         elif turn.kind == "delete":
-            await self._taken_back(web, turn)
+            await questions.taken_back(self, web, turn)
         elif turn.kind == "edit":
-            await self._edited(web, turn)
+            await questions.edited(self, web, turn, claim)
         elif turn.kind == "share":
-            made = await self.think(self.plans.get, turn.owner, turn.plan_id)
-            await delivery.finish(
-                made.headline,
-                answers.message(made.out.answer, made.id, await self._figures(web, made), await self.link(turn, made), turn.user),
-            )
+            await questions.shared(self, web, turn, delivery)
         elif turn.kind == "explain":
-            made = await self.think(self.plans.get, turn.owner, turn.plan_id)
-            await delivery.finish(f"How this comes about: {made.headline}", explain_blocks(made.out.answer))
+            await questions.explained(self, turn, delivery)
         else:
-            await self._answer(web, turn, delivery)
-
-    async def _answer(
-        self, web: Web, turn: Turn, delivery: Delivery, previous: dict[str, Any] | None = None, use_previous: bool = False
-    ) -> None:
-        """A question, or a brief made from a form, answered in its conversation."""
-        thread = await self.record(self.memory.thread, turn)
-        before = previous if use_previous else thread.brief if thread else None
-        await delivery.start()
-        law = turn.law or (thread.law if thread else None)
-        try:
-            made = await self._plan(turn, before, law, delivery)
-        except (InputError, NotThere) as error:
-            await delivery.finish(str(error), notice_blocks(str(error)))
-            return
-        blocks = answers.message(
-            made.out.answer,
-            made.id,
-            await self._figures(web, made),
-            await self.link(turn, made),
-            turn.user if not turn.source and not turn.private else "",
-        )
-        ts = await delivery.finish(made.headline, blocks)
-        kept = SlackAnswer(
-            key=turn.key,
-            team=turn.team,
-            channel=turn.channel,
-            thread=turn.thread or ts,
-            user=turn.user,
-            source=turn.source,
-            ts=ts,
-            plan_id=made.id,
-            question=turn.text or made.question or made.headline,
-            headline=made.headline,
-            before=before,
-        )
-        brief = None if made.out.answer.brief.task == "out_of_scope" else made.out.answer.brief.stated()
-        await self.record(self.memory.answered, kept, turn.conversation or ts, brief)
-
-    async def _plan(self, turn: Turn, before: dict[str, Any] | None, law: str | None, delivery: Delivery) -> Made:
-        loop = asyncio.get_running_loop()
-
-        def tell(event: dict[str, Any]) -> None:
-            loop.call_soon_threadsafe(answers.show_step, delivery, event)
-
-        if turn.kind == "plan":
-            asked = PlanIn(question="", brief=turn.brief, law=law)
-        else:
-            asked = PlanIn(question=turn.text, law=law, previous=turn.brief if turn.brief is not None else before)
-        return await self.think(self.plans.make, turn.owner, asked, tell)
-
-    async def _edited(self, web: Web, turn: Turn) -> None:
-        """An edited question: its answer becomes the answer to the new text. A message never answered stays so."""
-        old = await self.record(self.memory.answer_to, turn.team, turn.channel, turn.source)
-        if old is None or not turn.text or not old.ts:
-            return
-        await self.record(self.memory.taken_back, old)
-        again = turn.model_copy(update={"key": old.key, "kind": "question"})
-        await self._answer(web, again, Delivery(web, self.memory, again, old.ts), old.before, use_previous=True)
-
-    async def _taken_back(self, web: Web, turn: Turn) -> None:
-        """A deleted question: its answer goes too, and the conversation forgets it."""
-        old = await self.record(self.memory.answer_to, turn.team, turn.channel, turn.source)
-        if old is None:
-            return
-        await self.record(self.memory.taken_back, old)
-        if old.ts:
-            try:
-                await web.call("chat.delete", channel=old.channel, ts=old.ts)
-            except Refused as error:
-                if error.error != "message_not_found":
-                    raise
-
-    async def _figures(self, web: Web, made: Made) -> list[dict[str, Any]]:
-        return await answers.figures(self, web, made.out.answer, made.id)
-
-    async def link(self, turn: Turn, made: Made) -> str:
-        """Where the plan is shown in a browser, or '' where there is no page."""
-        if not self.settings.public_url:
-            return ""
-        return await self.record(answers.browser_link, self.memory.store, self.settings.public_url, turn.owner, made.id)
+            await questions.answered(self, web, turn, delivery)
 
     async def _tell(self, web: Web, turn: Turn, text: str) -> None:
         """A word to the asker alone."""
-        try:
-            await web.once("chat.postEphemeral", channel=turn.channel, user=turn.user, thread_ts=turn.thread or None, text=text)
-        except Unsure as error:
-            log.info("left out", reason=str(error))
+        await web.courtesy("chat.postEphemeral", tries=1, channel=turn.channel, user=turn.user, thread_ts=turn.thread or None, text=text)
 
     async def _sorry(self, delivery: Delivery) -> None:
         text = "Something went wrong on our side; it is in the log. Please ask again."
         try:
             await delivery.finish(text, notice_blocks(text))
-        except (Refused, Unsure) as error:
+        except (Refused, Unsure, TakenOver) as error:
             log.warning("not told", reason=str(error))
 
     async def plan_of(self, owner: str, plan_id: str) -> Answer | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
 from slack_bolt import BoltResponse
 from slack_bolt.app.async_app import AsyncApp
 
@@ -14,10 +12,6 @@ from server.slack.desk import Desk
 from server.slack.home import home_view, prompts
 from server.slack.oauth import Installations
 from server.slack.turn import Turn, of_change, of_message
-from server.slack.web import Refused, Unsure, Web
-
-log: Any = structlog.get_logger("slack")
-_CLAIM_SECONDS = 0.07
 
 Next = Callable[[], Awaitable[BoltResponse]]
 
@@ -30,9 +24,7 @@ def register(bolt: AsyncApp, desk: Desk, installations: Installations) -> None:
         turn = _turn(body)
         if turn is None:
             return await next()
-        taking = asyncio.ensure_future(desk.take(turn, body.get("event_id", "")))
-        _keep(taking)
-        await asyncio.wait([taking], timeout=_CLAIM_SECONDS)
+        await desk.take_soon(turn, body.get("event_id", ""))
         return BoltResponse(status=200, body="")
 
     @bolt.event("app_mention")
@@ -74,42 +66,15 @@ def _turn(body: dict[str, Any]) -> Turn | None:
     return of_change(event, body) or of_message(event, body)
 
 
-_background: set[asyncio.Future[Any]] = set()
-
-
-def _keep(task: asyncio.Future[Any]) -> None:
-    """Hold on to a task the acknowledgement did not wait for, and say so when it fails."""
-    _background.add(task)
-
-    def ended(done: asyncio.Future[Any]) -> None:
-        _background.discard(done)
-        if not done.cancelled() and (error := done.exception()) is not None:
-            log.error("not taken up", error=type(error).__name__)
-
-    task.add_done_callback(ended)
-
-
 async def _suggest(desk: Desk, enterprise: str, team: str, **where: Any) -> None:
-    web = await web_of(desk, enterprise, team)
+    web = await desk.web(enterprise, team)
     if web is not None:
-        await _courtesy(web, "assistant.threads.setSuggestedPrompts", title="You can ask, for example", prompts=prompts(), **where)
+        await web.courtesy("assistant.threads.setSuggestedPrompts", title="You can ask, for example", prompts=prompts(), **where)
 
 
 async def show_home(desk: Desk, enterprise: str, team: str, user: str) -> None:
     """Publish a person's home tab."""
-    web = await web_of(desk, enterprise, team)
+    web = await desk.web(enterprise, team)
     if web is not None:
         recent = await desk.record(desk.memory.recent, team, user)
-        await _courtesy(web, "views.publish", user_id=user, view=home_view(recent))
-
-
-async def web_of(desk: Desk, enterprise: str, team: str) -> Web | None:
-    """The Web API of a workspace, by a turn that asks nothing."""
-    return await desk.web(Turn(key="", kind="question", team=team, enterprise=enterprise, channel="", user=""))
-
-
-async def _courtesy(web: Web, method: str, **args: Any) -> None:
-    try:
-        await web.call(method, tries=3, **args)
-    except (Refused, Unsure) as error:
-        log.info("left out", call=method, reason=str(error))
+        await web.courtesy("views.publish", tries=3, user_id=user, view=home_view(recent))

@@ -6,31 +6,42 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from sqlmodel import select
+import numpy as np
+from sqlmodel import col, select
 
+from agent.figures import parity
 from knowledge.errors import InputError
+from knowledge.schema import LawCard
 from server.jobs import FINAL, JobOut
-from server.slack.blocks import fit_blocks, notice_blocks
+from server.paging import own
+from server.slack.answers import figures
+from server.slack.blocks import notice_blocks
 from server.slack.delivery import Delivery
+from server.slack.reports import fit_blocks
 from server.slack.tables import SlackAnswer
-from server.slack.turn import Turn
+from server.slack.turn import TABLES, Turn
 from server.slack.uploads import download, keep_runs
 from server.slack.web import Unsure, Web
 from server.store.engine import Store
-from server.store.tables import Fit
-from server.work import FitIn
+from server.store.tables import Fit, Job
+from server.work import FitIn, read_table
+from tools.fitting.runs import describe_group, for_size_and_tokens
+from tools.law import compute
 
 if TYPE_CHECKING:
     from server.slack.desk import Desk
 
 _LOOK_SECONDS = 0.3
+_POINTS = 600  # of a figure: a million runs would make the same cloud
 
 
 async def fit_table(desk: Desk, web: Web, turn: Turn, delivery: Delivery) -> None:
     """Fit the table of a turn and report. A fit that takes long closes its stream; the report comes as a message of its own."""
-    await delivery.start()
+    if not turn.called and await desk.record(desk.memory.thread, turn) is None:
+        return  # a table among others, in a thread that does not concern the app
     assert turn.file is not None
     name = str(turn.file.get("name", "runs.csv"))
+    delivery.start()
     try:
         job_id = await _handed_in(desk, web, turn, name, delivery)
     except InputError as error:
@@ -42,7 +53,8 @@ async def fit_table(desk: Desk, web: Web, turn: Turn, delivery: Delivery) -> Non
         await delivery.finish(reason, notice_blocks(f"{name} could not be fitted: {reason}"))
         return
     fits = await desk.record(stored_fits, desk.memory.store, turn.owner, job_id)
-    text, blocks = fit_blocks(name, fits)
+    spec = await desk.think(parity_of, desk.memory.store, turn.owner, job_id, name)
+    text, blocks = fit_blocks(name, fits, await figures(desk, web, [spec] if spec else [], f"fit-{job_id[-8:]}"))
     ts = await delivery.finish(text, blocks)
     laws = [fit["id"] for fit in fits if fit["has_law"]]
     kept = SlackAnswer(
@@ -64,6 +76,8 @@ async def _handed_in(desk: Desk, web: Web, turn: Turn, name: str, delivery: Deli
     row = await desk.record(desk.memory.row, turn.key)
     if row is not None and row.job:
         return row.job
+    if not name.lower().endswith(TABLES):
+        raise InputError("file", f"{name} is not a table that can be read here", f"save it as CSV and drop that ({', '.join(TABLES)})")
     delivery.step("table", f"Read {name}", "in_progress")
     content = await _downloaded(web, turn, desk.settings.max_upload_bytes)
     runs = await desk.record(keep_runs, desk.memory.store, turn.owner, turn.key, name, content)
@@ -99,6 +113,24 @@ async def _watched(desk: Desk, turn: Turn, job_id: str, delivery: Delivery, name
             closed = True
             await delivery.later(f"Still fitting {name} ({share}). The report comes here when it is ready.")
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+def parity_of(store: Store, owner: str, job_id: str, name: str) -> dict[str, Any] | None:
+    """Figure of measured against predicted losses of a job's fits; None where no law came of them. Blocks."""
+    with store.read() as session:
+        job: Job = own(session, Job, job_id, owner)
+        fits = session.exec(select(Fit).where(Fit.owner == owner, Fit.job_id == job_id).order_by(col(Fit.place))).all()
+    asked = FitIn.model_validate(job.request)
+    table = read_table(store, owner, asked, asked.runs)
+    rows: list[tuple[str, float, float]] = []
+    for fit in fits:
+        if fit.card is not None:
+            group = fit.report.get("group") or {}
+            runs = for_size_and_tokens(table.choose(group) if group else table)
+            runs = runs.take(np.arange(0, len(runs), max(1, len(fits) * len(runs) // _POINTS)))
+            predicted = compute(LawCard.model_validate(fit.card), "loss", {"N": runs["params"], "D": runs["tokens"]})["L"]
+            rows += zip([describe_group(group)] * len(runs), runs["loss"].tolist(), predicted.tolist(), strict=True)
+    return parity(f"Predicted against measured loss ({name})", rows) if rows else None
 
 
 def stored_fits(store: Store, owner: str, job_id: str) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ from agent.brief import Brief
 from server.slack import modals
 from server.slack.blocks import answer_blocks
 from server.slack.desk import Desk
-from server.slack.events import web_of
 from server.slack.turn import Turn, asked_privately, words
 from server.slack.web import Refused, Unsure
 
@@ -22,6 +21,9 @@ Ack = Callable[..., Awaitable[Any]]
 Body = dict[str, Any]
 
 _USAGE = "Ask about training or serving a model, for example: `/flopwise best model for 1e22 FLOPs on 8 H100s`. Add _only for me_ for an answer only you see."
+_NOT_OPENED = "Slack did not open the form in time. Please press the button again."
+_OPENED = ("trigger_exchanged", "exchanged_trigger_id")
+_TRIGGER_SECONDS = 3.0
 _GONE = "This plan is not kept any more. Please ask again."
 
 
@@ -34,8 +36,7 @@ def register(bolt: AsyncApp, desk: Desk) -> None:
         if not text or text.lower() in ("help", "?"):
             await ack({"response_type": "ephemeral", "text": _USAGE})
             return
-        await ack()
-        await desk.take(
+        await desk.take_soon(
             Turn(
                 key=f"command:{body['trigger_id']}",
                 kind="question",
@@ -48,15 +49,16 @@ def register(bolt: AsyncApp, desk: Desk) -> None:
                 response_url=body.get("response_url", ""),
             )
         )
+        await ack()
 
     @bolt.shortcut("plan_this")
     async def shortcut(ack: Ack, body: Body) -> None:
-        await ack()
         message = body["message"]
         private, text = asked_privately(words(message.get("text", "")))
         if text:
             thread = message.get("thread_ts") or message["ts"]
-            await desk.take(_turn(body, "question", thread=thread, text=text, private=private))
+            await desk.take_soon(_turn(body, "question", thread=thread, text=text, private=private))
+        await ack()
 
     for action, view in {"needs": modals.needs_modal, "what_if": modals.what_if_modal, "other_law": modals.law_modal}.items():
         _open_form(bolt, desk, action, view)
@@ -70,27 +72,29 @@ def _open_form(bolt: AsyncApp, desk: Desk, action: str, view: Callable[[Answer, 
         await ack()
         private = _where(body)
         answer = await desk.plan_of(_owner(body), private["plan"])
-        await _show(desk, body, view(answer, private) if answer else modals.text_modal("Not there", [_said(_GONE)]))
+        await _form(desk, body, private, view(answer, private) if answer else modals.text_modal("Not there", [_said(_GONE)]))
 
 
 def _buttons(bolt: AsyncApp, desk: Desk) -> None:
     @bolt.action("explain")
     async def explain(ack: Ack, body: Body) -> None:
-        await ack()
         where = _where(body)
-        await desk.take(_turn(body, "explain", thread=where["thread"], private=where["private"], plan_id=where["plan"]))
+        await desk.take_soon(_turn(body, "explain", thread=where["thread"], private=where["private"], plan_id=where["plan"]))
+        await ack()
 
     @bolt.action("share")
     async def share(ack: Ack, body: Body) -> None:
         await ack()
-        await _show(desk, body, modals.share_modal(_where(body)))
+        await _form(desk, body, _where(body), modals.share_modal(_where(body)))
 
     @bolt.action("show")
     async def show(ack: Ack, body: Body) -> None:
         await ack()
-        plan = body["actions"][0]["value"]
+        plan, user = body["actions"][0]["value"], body["user"]["id"]
         answer = await desk.plan_of(_owner(body), plan)
-        await _show(desk, body, modals.text_modal("Plan", answer_blocks(answer, plan) if answer else [_said(_GONE)]))
+        shown = await _show(desk, body, modals.text_modal("Plan", answer_blocks(answer, plan) if answer else [_said(_GONE)]))
+        if not shown and answer is not None:
+            await desk.take(_share(body, f"action:{body['trigger_id']}", user, plan))
 
     @bolt.action("open")
     async def open_page(ack: Ack) -> None:
@@ -110,27 +114,16 @@ def _forms(bolt: AsyncApp, desk: Desk) -> None:
     async def other_law(ack: Ack, body: Body, view: Body) -> None:
         private, law = modals.private_of(view), modals.filled(view).get("law", "")
         answer = await desk.plan_of(_owner(body), private["plan"])
-        await ack()
         if answer is not None and law:
             asked = answer.question or answer.headline
-            await desk.take(_of_form(body, view, "plan", brief=answer.brief.stated(), law=law, text=f"{asked} (by {law})"))
+            await desk.take_soon(_of_form(body, view, "plan", brief=answer.brief.stated(), law=law, text=f"{asked} (by {law})"))
+        await ack()
 
     @bolt.view("share")
     async def share(ack: Ack, body: Body, view: Body) -> None:
+        to, plan = modals.filled(view).get("to", ""), modals.private_of(view)["plan"]
+        await desk.take_soon(_share(body, _view_key(body, view), to, plan))
         await ack()
-        to = modals.filled(view).get("to", "")
-        private = modals.private_of(view)
-        await desk.take(
-            Turn(
-                key=_view_key(body, view),
-                kind="share",
-                team=_team(body),
-                enterprise=_enterprise(body),
-                channel=to,
-                user=body["user"]["id"],
-                plan_id=private["plan"],
-            )
-        )
 
 
 async def _submitted(
@@ -147,12 +140,13 @@ async def _submitted(
         shown = set(view["state"]["values"])
         await ack(response_action="errors", errors={field if field in shown else next(iter(shown)): text for field, text in errors.items()})
         return
-    await ack()
     if given.get("say"):
-        await desk.take(_of_form(body, view, "question", brief=brief.stated(), text=given["say"]))
+        turn = _of_form(body, view, "question", brief=brief.stated(), text=given["say"])
     else:
         told = modals.changes_in_words(answer.brief, brief)
-        await desk.take(_of_form(body, view, "plan", brief=brief.stated(), text=f"{answer.question} ({told})" if told else answer.question))
+        turn = _of_form(body, view, "plan", brief=brief.stated(), text=f"{answer.question} ({told})" if told else answer.question)
+    await desk.take_soon(turn)
+    await ack()
 
 
 def _of_form(body: Body, view: Body, kind: Any, **more: Any) -> Turn:
@@ -168,6 +162,10 @@ def _of_form(body: Body, view: Body, kind: Any, **more: Any) -> Turn:
         private=where["private"],
         **more,
     )
+
+
+def _share(body: Body, key: str, to: str, plan: str) -> Turn:
+    return Turn(key=key, kind="share", team=_team(body), enterprise=_enterprise(body), channel=to, user=body["user"]["id"], plan_id=plan)
 
 
 def _turn(body: Body, kind: Any, **more: Any) -> Turn:
@@ -217,12 +215,22 @@ def _said(text: str) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "plain_text", "text": text}}
 
 
-async def _show(desk: Desk, body: Body, view: dict[str, Any]) -> None:
-    """Open a form. The trigger lasts three seconds, so nothing is waited for and little is tried again."""
-    web = await web_of(desk, _enterprise(body), _team(body))
+async def _show(desk: Desk, body: Body, view: dict[str, Any]) -> bool:
+    """Open a view; False where Slack did not. The trigger lasts three seconds and is good once, so a second try opens no second view."""
+    web = await desk.web(_enterprise(body), _team(body))
     if web is None:
-        return
+        return True
     try:
-        await web.call("views.open", tries=2, trigger_id=body["trigger_id"], view=view)
+        await web.call("views.open", tries=3, patience=_TRIGGER_SECONDS, trigger_id=body["trigger_id"], view=view)
     except (Refused, Unsure) as error:
         log.warning("form not shown", reason=str(error))
+        return isinstance(error, Refused) and error.error in _OPENED
+    return True
+
+
+async def _form(desk: Desk, body: Body, where: dict[str, Any], view: dict[str, Any]) -> None:
+    """Open a form, or say that it did not open."""
+    web = await desk.web(_enterprise(body), _team(body))
+    if not await _show(desk, body, view) and web is not None:
+        told: Body = {"channel": where["channel"], "user": body["user"]["id"], "thread_ts": where["thread"] or None, "text": _NOT_OPENED}
+        await web.courtesy("chat.postEphemeral", **told)

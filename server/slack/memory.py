@@ -17,6 +17,9 @@ from server.store.tables import now
 KEEP_DAYS = 14
 REPLAY_KINDS = ("request", "event")
 MAX_ATTEMPTS = 8
+LATER, UNSEEN = "later", "unseen"  # in place of a ts: the answer will be a message of its own; it was sent where nobody can look it up
+
+Claim = tuple[str, int]  # a key, and how often it had been taken over when it was taken up here
 
 
 def moment(seconds: float) -> str:
@@ -89,8 +92,23 @@ class Memory:
         with self.store.read() as session:
             return session.get(SlackEvent, key)
 
+    def held(self, claim: Claim) -> bool:
+        """Whether a claim still holds: nobody took it over, and it was not withdrawn."""
+        row = self.row(claim[0])
+        return row is not None and row.status == "open" and row.attempts == claim[1]
+
+    def withdraw(self, key: str) -> str | None:
+        """End a turn that is still open, wherever it is worked on; the message its answer would have gone into, None where none is open."""
+        with self.store.write() as session:
+            row = session.get(SlackEvent, key)
+            if row is None or row.status != "open":
+                return None
+            row.status, row.turn = "done", None
+            session.add(row)
+            return row.ts
+
     def opened(self, key: str, ts: str) -> None:
-        """Remember the message an answer goes into."""
+        """Remember the message an answer goes into, LATER or UNSEEN."""
         self._set(key, ts=ts)
 
     def handed_in(self, key: str, job: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")  # meant as tables, so that somebody says why they are not read
 _PRIVATE = re.compile(
     r"(?i)[\s,;(]*\b(?:just|only)\s+(?:for|to)\s+me\b(?:\s*,?\s*please)?\)?|\bprivately\b|\bonly\s+i\s+(?:may|should|can)\s+see\b"
 )
@@ -32,6 +33,7 @@ class Turn(BaseModel):
     user: str
     text: str = ""
     private: bool = False
+    called: bool = True  # whether the app was spoken to, in words or by its own buttons
     brief: dict[str, Any] | None = None
     law: str | None = None
     plan_id: str = ""
@@ -47,6 +49,11 @@ class Turn(BaseModel):
     def conversation(self) -> str:
         """The key of the conversation within its channel; a private one is the asker's own."""
         return f"{self.thread}:{self.user}" if self.private else self.thread
+
+
+def message_key(team: str, channel: str, ts: str) -> str:
+    """The key of the turn that a message asks for."""
+    return f"message:{team}:{channel}:{ts}"
 
 
 def words(text: str) -> str:
@@ -65,19 +72,20 @@ def asked_privately(text: str) -> tuple[bool, str]:
 def of_message(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:
     """The turn of a message event that speaks to the app, or None. Several deliveries of one message give one key."""
     team, channel, ts = body.get("team_id", ""), event.get("channel", ""), event.get("ts", "")
-    direct = event.get("channel_type") == "im"
-    mentioned = event.get("type") == "app_mention"
-    file = next((item for item in event.get("files", []) if str(item.get("name", "")).lower().endswith(TABLES)), None)
     if event.get("bot_id") or not event.get("user") or event.get("subtype") not in (None, "file_share", "thread_broadcast"):
         return None
-    if not (direct or mentioned or (file and event.get("thread_ts"))):
-        return None
+    direct = event.get("channel_type") == "im"
+    bots = [f"<@{item.get('user_id')}" for item in body.get("authorizations") or []]
+    mentioned = event.get("type") == "app_mention" or any(bot in event.get("text", "") for bot in bots)
     private, text = asked_privately(words(event.get("text", "")))
+    file = _table(event.get("files") or [], alone=(direct or mentioned) and not text)
+    if not (direct or event.get("type") == "app_mention" or (file and (mentioned or event.get("thread_ts")))):
+        return None
     if not text and file is None:
         return None
     slim = {name: file.get(name) for name in ("id", "name", "size", "url_private_download", "url_private")} if file else None
     return Turn(
-        key=f"message:{team}:{channel}:{ts}",
+        key=message_key(team, channel, ts),
         kind="fit" if file else "question",
         team=team,
         enterprise=body.get("enterprise_id") or "",
@@ -87,8 +95,18 @@ def of_message(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:
         user=event["user"],
         text=text,
         private=private and not direct,
+        called=direct or mentioned,
         file=slim,
     )
+
+
+def _table(files: list[dict[str, Any]], alone: bool) -> dict[str, Any] | None:
+    """The first file that is a table of runs or meant as one; of a message that is but a file (`alone`) whatever it is."""
+    named = [(str(file.get("name", "")).lower(), file) for file in files]
+    for ends in (TABLES, _SHEETS, ("",) if alone else ()):
+        if found := [file for name, file in named if name.endswith(ends)]:
+            return found[0]
+    return None
 
 
 def of_change(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,9 @@ from server.store.engine import Store, note
 from server.store.tables import Runs
 
 log: Any = structlog.get_logger("slack")
-_TRIES = 4
+_PAUSES = (0.2, 1.0, 4.0)  # seconds after each try of an upload
+_PATIENCE = 60.0  # seconds an answer waits for one call of its picture's
+_LOOKS, _LOOK_SECONDS = 20, 0.25
 
 
 async def download(web: Web, file: dict[str, Any], limit: int) -> bytes:
@@ -67,16 +70,27 @@ def keep_runs(store: Store, owner: str, key: str, name: str, content: bytes) -> 
 
 async def show_figure(web: Web, spec: dict[str, Any], picture: bytes, name: str) -> Block | None:
     """An image block of an uploaded picture, or None where Slack does not take it: the answer goes out without."""
-    for _ in range(_TRIES):
+    for pause in _PAUSES:
         try:
-            place = await web.call("files.getUploadURLExternal", tries=_TRIES, filename=name, length=len(picture), alt_txt=alt_text(spec))
-            await web.upload(place["upload_url"], picture)
-            await web.call("files.completeUploadExternal", tries=1, files=[{"id": place["file_id"], "title": name}])
-        except Unsure as error:
+            return figure(await _uploaded(web, alt_text(spec), picture, name), spec)
+        except Unsure as error:  # another file: nobody sees one that was left on the way
             log.info("figure again", reason=str(error))
-            continue
+            await asyncio.sleep(pause)
         except Refused as error:
             log.info("no figure", reason=error.error)
             return None
-        return figure(place["file_id"], spec)
     return None
+
+
+async def _uploaded(web: Web, alt: str, picture: bytes, name: str) -> str:
+    """The id of a picture that is in Slack and ready to be shown. Raises Refused, Unsure."""
+    place = await web.call("files.getUploadURLExternal", tries=3, patience=_PATIENCE, filename=name, length=len(picture), alt_txt=alt)
+    await web.post(place["upload_url"], patience=_PATIENCE, data=picture)
+    ident = str(place["file_id"])
+    await web.call("files.completeUploadExternal", tries=1, patience=_PATIENCE, files=[{"id": ident, "title": name}])
+    for _ in range(_LOOKS):  # Slack looks at a file before it can be shown: a message sent sooner is refused as invalid_blocks
+        file = (await web.call("files.info", tries=3, patience=_PATIENCE, file=ident)).get("file") or {}
+        if file.get("mimetype"):
+            break
+        await asyncio.sleep(_LOOK_SECONDS)
+    return ident

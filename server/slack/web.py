@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any, cast
 
@@ -13,11 +14,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 log: Any = structlog.get_logger("slack")
 
-# Errors that say nothing about the request itself: Slack was busy or broken.
-_SERVER = frozenset(
-    {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org", "ekm_access_denied_temporarily"}
+# Errors that say nothing about the request itself: Slack was busy or broken. Some of it may have been done.
+_BROKEN = frozenset({"internal_error", "fatal_error", "team_added_to_org", "ekm_access_denied_temporarily"})
+# Errors that say that nothing was done: the call may be repeated whatever it does.
+_NOT_DONE = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded_temporarily", "request_timeout", "service_unavailable"})
+# Methods that take a form, not JSON.
+_BY_FORM = frozenset(
+    {"conversations.history", "conversations.replies", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"}
 )
-_BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded_temporarily"})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 
@@ -30,7 +34,7 @@ class Refused(Exception):
 
 
 class Unsure(Exception):
-    """The call may or may not have happened: no answer, or a broken one."""
+    """The call may or may not have happened: no answer, or a broken one; or patience ended before it could be made."""
 
 
 class Web:
@@ -41,31 +45,33 @@ class Web:
         self.session, self.token, self.base_url = session, token, base_url
         self._timeout, self.patience_seconds = timeout_seconds, patience_seconds
 
-    async def once(self, method: str, /, **args: Any) -> dict[str, Any]:
-        """One call that must not happen twice: only a rate limit is waited for. Raises Refused, Unsure."""
-        until = time.monotonic() + self.patience_seconds
+    async def once(self, method: str, /, *, patience: float | None = None, **args: Any) -> dict[str, Any]:
+        """One call that must not happen twice: it is repeated only while Slack says that nothing was done. Raises Refused, Unsure."""
+        given = {name: value for name, value in args.items() if value is not None}
+        until, pause = time.monotonic() + (self.patience_seconds if patience is None else patience), _FIRST_PAUSE
         while True:
             try:
                 async with asyncio.timeout(self._timeout):
-                    reply = await self.client.api_call(method, json={name: value for name, value in args.items() if value is not None})
+                    reply = await self.client.api_call(method, **_sent(method, given))
                 return cast(dict[str, Any], reply.data)
             except SlackApiError as error:
-                wait = _rate_limited(error)
-                if wait is None:
-                    raise self._read(method, error) from None
-                if time.monotonic() + wait > until:
-                    raise Refused(method, "ratelimited") from None
-                log.info("rate limited", method=method, seconds=wait)
-                await asyncio.sleep(wait)
+                failure, wait = _read(method, error)
+            except aiohttp.ClientConnectorError as error:  # nobody was reached
+                failure, wait, pause = Unsure(f"{method}: {type(error).__name__}"), pause, min(2 * pause, _LONGEST_PAUSE)
             except (TimeoutError, aiohttp.ClientError, OSError) as error:
-                raise Unsure(f"{method}: {type(error).__name__}") from None
+                failure, wait = Unsure(f"{method}: {type(error).__name__}"), None
+            if wait is None or time.monotonic() + wait > until:
+                raise failure
+            log.info("waits", call=str(failure), seconds=wait)
+            await asyncio.sleep(wait)
 
-    async def call(self, method: str, /, *, tries: int = 1000, **args: Any) -> dict[str, Any]:
+    async def call(self, method: str, /, *, tries: int = 1000, patience: float | None = None, **args: Any) -> dict[str, Any]:
         """A call that may happen twice: repeated until Slack answers, patience ends or `tries` are used. Raises Refused, Unsure."""
-        until, pause = time.monotonic() + self.patience_seconds, _FIRST_PAUSE
+        patience = self.patience_seconds if patience is None else patience
+        until, pause = time.monotonic() + patience, _FIRST_PAUSE
         while True:
             try:
-                return await self.once(method, **args)
+                return await self.once(method, patience=until - time.monotonic(), **args)
             except Unsure as error:
                 tries -= 1
                 if tries <= 0 or time.monotonic() + pause > until:
@@ -74,32 +80,52 @@ class Web:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def upload(self, url: str, content: bytes) -> None:
-        """Send the bytes of a file to the address Slack gave for it. Raises Unsure."""
+    async def courtesy(self, method: str, /, *, tries: int = 2, **args: Any) -> None:
+        """A call that no answer depends on: neither waited for nor missed."""
         try:
-            async with self.session.post(url, data=content, timeout=aiohttp.ClientTimeout(total=60)) as reply:
-                if reply.status != 200:
-                    raise Unsure(f"upload: status {reply.status}")
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise Unsure(f"upload: {type(error).__name__}") from None
+            await self.call(method, tries=tries, patience=3.0, **args)
+        except (Refused, Unsure) as error:
+            log.info("left out", call=method, reason=str(error))
 
-    def _read(self, method: str, error: SlackApiError) -> Refused | Unsure:
-        status = getattr(error.response, "status_code", 200)
-        code = str(error.response.get("error", "")) if hasattr(error.response, "get") and not isinstance(error.response, str) else ""
-        if status >= 500 or code in _SERVER or not code:
-            return Unsure(f"{method}: {code or status}")
-        return Refused(method, code)
+    async def post(self, url: str, *, patience: float | None = None, **sent: Any) -> None:
+        """Send something to an address that Slack gave (`data=` or `json=`); a rate limit is waited for. Raises Refused, Unsure."""
+        until = time.monotonic() + (self.patience_seconds if patience is None else patience)
+        while True:
+            try:
+                async with self.session.post(url, timeout=aiohttp.ClientTimeout(total=60), **sent) as reply:
+                    status, wait = reply.status, _seconds(dict(reply.headers))
+            except (TimeoutError, aiohttp.ClientError, OSError) as error:
+                raise Unsure(f"post: {type(error).__name__}") from None
+            if status == 200:
+                return
+            if status == 429 and time.monotonic() + wait <= until:
+                await asyncio.sleep(wait)
+                continue
+            raise Unsure(f"post: status {status}") if status >= 500 or status == 429 else Refused("post", f"status {status}")
 
 
-def _rate_limited(error: SlackApiError) -> float | None:
-    """The seconds Slack asks to wait, or None where the error is another."""
+def _sent(method: str, given: dict[str, Any]) -> dict[str, Any]:
+    if method not in _BY_FORM:
+        return {"json": given}
+    return {"data": {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}}
+
+
+def _read(method: str, error: SlackApiError) -> tuple[Refused | Unsure, float | None]:
+    """What a failed call means, and after how many seconds it may be made again (None: not just so)."""
     response: Any = error.response
     status = getattr(response, "status_code", 200)
-    code = response.get("error") if hasattr(response, "get") else None
-    if status != 429 and code not in _BUSY:
-        return None
-    headers = {name.lower(): value for name, value in (getattr(response, "headers", None) or {}).items()}
+    code = str(response.get("error") or "") if hasattr(response, "get") else ""
+    if status == 429 or code in _NOT_DONE:
+        return Unsure(f"{method}: {code or status}"), _seconds(getattr(response, "headers", None) or {})
+    if status >= 500 or code in _BROKEN or not code:
+        return Unsure(f"{method}: {code or status}"), None
+    return Refused(method, code), None
+
+
+def _seconds(headers: dict[str, Any]) -> float:
+    """How long Slack asks to wait; a second where it does not say."""
+    told = {name.lower(): value for name, value in headers.items()}.get("retry-after", 1)
     try:
-        return max(0.0, float(headers.get("retry-after", 1)))
+        return max(0.0, float(told))
     except ValueError:
         return 1.0

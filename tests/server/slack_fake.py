@@ -13,6 +13,7 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -20,7 +21,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx
 from aiohttp import WSMsgType, web
 
-from tests.server.slack_limits import message_problems, view_problems
+from server.slack.limits import chunk_problems, message_problems, view_problems
 
 SECRET, TOKEN, APP_TOKEN, TEAM, BOT = (
     "8f742231b10e8888abcd99yyyzzz85a5",
@@ -46,6 +47,8 @@ METHODS: dict[str, tuple[set[str], set[str]]] = {
     "conversations.replies": ({"channel", "ts"}, {"include_all_metadata", "limit", "cursor"}),
     "conversations.history": ({"channel"}, {"include_all_metadata", "limit", "cursor"}),
     "files.getUploadURLExternal": ({"filename", "length"}, {"alt_txt"}),
+    "files.info": ({"file"}, set()),
+    "conversations.open": ({"users"}, set()),
     "files.completeUploadExternal": ({"files"}, {"channel_id", "thread_ts", "initial_comment"}),
     "views.open": ({"trigger_id", "view"}, set()),
     "views.publish": ({"user_id", "view"}, set()),
@@ -54,12 +57,17 @@ METHODS: dict[str, tuple[set[str], set[str]]] = {
     "oauth.v2.access": ({"client_id", "client_secret", "code"}, {"redirect_uri"}),
     "apps.connections.open": (set(), set()),
 }
-_STATUSES = {"pending", "in_progress", "complete", "error"}
+
+
+_NO_JSON = {"conversations.history", "conversations.replies", "files.getUploadURLExternal", "files.info"}  # as documented
 
 
 @dataclass
 class Fault:
-    """What happens instead of a method's answer: `status` 429 or 500, `code` an error, or a hang; `done`: after it was carried out."""
+    """What happens instead of a method's answer: `status` 429 or 500, `code` an error, or a hang; `done`: after it was carried out.
+
+    `method` may also be `upload` or `response_url`, or `*`. `channel`: only there.
+    """
 
     method: str
     status: int = 200
@@ -67,6 +75,7 @@ class Fault:
     hang: float = 0.0
     done: bool = False
     retry_after: int = 1
+    channel: str = ""
 
 
 @dataclass
@@ -85,7 +94,12 @@ class FakeSlack:
     tokens: dict[str, str] = field(default_factory=lambda: {TOKEN: TEAM})
     acknowledged: dict[str, tuple[float, Any]] = field(default_factory=dict)
     responses: list[dict[str, Any]] = field(default_factory=list)
+    closed: set[str] = field(default_factory=set)  # channels the app is no member of
+    open_to_all: set[str] = field(default_factory=set)  # public ones: it may post there without being able to read
     delay: float = 0.0
+    looks: int = 1  # how often files.info is asked before a file is ready
+    hanging: list[Fault] = field(default_factory=list)  # the faults that were met
+    _triggers: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._count = itertools.count(1)
@@ -115,6 +129,10 @@ class FakeSlack:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/api/"
+
+    @property
+    def response_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/respond"
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -157,19 +175,26 @@ class FakeSlack:
         self.calls.append((method, args, time.monotonic()))
         if self.delay:
             await asyncio.sleep(self.delay)
-        fault = next((item for item in self.faults if item.method in (method, "*")), None)
-        if fault is not None:
-            self.faults.remove(fault)
-            if fault.done:
-                self._answer(method, args, token)
-            if fault.hang:
-                await asyncio.sleep(fault.hang)
-            if fault.status == 429:
-                return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": str(fault.retry_after)})
-            if fault.status >= 500:
-                return web.Response(status=fault.status, text="<html>oops</html>", content_type="text/html")
-            return web.json_response({"ok": False, "error": fault.code or "internal_error"})
-        return web.json_response(self._answer(method, args, token))
+        if method in _NO_JSON and request.content_type == "application/json":
+            self.violations.append(f"{method}: takes no JSON")
+        return await self._faulty(method, args.get("channel", ""), lambda: web.json_response(self._answer(method, args, token)))
+
+    async def _faulty(self, method: str, channel: str, carry_out: Callable[[], web.Response]) -> web.Response:
+        """The answer, unless a fault is set for the call."""
+        fault = next((item for item in self.faults if item.method in (method, "*") and item.channel in ("", channel)), None)
+        if fault is None:
+            return carry_out()
+        self.faults.remove(fault)
+        if fault.done:
+            carry_out()
+        self.hanging.append(fault)
+        if fault.hang:
+            await asyncio.sleep(fault.hang)
+        if fault.status == 429:
+            return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": str(fault.retry_after)})
+        if fault.status >= 500:
+            return web.Response(status=fault.status, text="<html>oops</html>", content_type="text/html")
+        return web.json_response({"ok": False, "error": fault.code or "internal_error"})
 
     def _answer(self, method: str, args: dict[str, Any], token: str) -> dict[str, Any]:
         if method not in METHODS:
@@ -183,13 +208,13 @@ class FakeSlack:
         if method not in ("oauth.v2.access", "apps.connections.open") and token not in self.tokens:
             return {"ok": False, "error": "invalid_auth"}
         problems = message_problems(args["blocks"]) if "blocks" in args else view_problems(args["view"]) if "view" in args else []
-        problems += _chunk_problems(args.get("chunks") or [])
+        problems += chunk_problems(args.get("chunks") or [])
         if problems:
             self.violations.append(f"{method}: {problems[:3]}")
             return {"ok": False, "error": "invalid_blocks"}
         for block in args.get("blocks") or []:
-            if block["type"] == "image" and not self.files.get(block["slack_file"]["id"], {}).get("complete"):
-                self.violations.append(f"{method}: file not uploaded")
+            if block["type"] == "image" and self.files.get(block["slack_file"]["id"], {}).get("looks", 1) > 0:
+                self.violations.append(f"{method}: file not uploaded or not ready")
                 return {"ok": False, "error": "invalid_blocks"}
         return (
             {"ok": True, **getattr(self, "_" + method.replace(".", "_"))(args, token)}
@@ -204,9 +229,13 @@ class FakeSlack:
         return {"ts": ts, "channel": args["channel"]}
 
     def _chat_postMessage(self, args: dict[str, Any], token: str) -> dict[str, Any]:
+        if args["channel"] in self.closed:
+            return {"ok": False, "error": "channel_not_found"}
         return self._put(args, team=self.tokens[token])
 
     def _chat_postEphemeral(self, args: dict[str, Any], token: str) -> dict[str, Any]:
+        if args["channel"] in self.closed:
+            return {"ok": False, "error": "channel_not_found"}
         self.ephemeral.append(args)
         return {"message_ts": self.ts()}
 
@@ -258,6 +287,8 @@ class FakeSlack:
         return self._listed(lambda item: item["channel"] == args["channel"] and item.get("thread_ts") == args["ts"])
 
     def _conversations_history(self, args: dict[str, Any], token: str) -> dict[str, Any]:
+        if args["channel"] in self.closed | self.open_to_all:
+            return {"ok": False, "error": "not_in_channel"}
         return self._listed(lambda item: item["channel"] == args["channel"] and not item.get("thread_ts"))
 
     def _files_getUploadURLExternal(self, args: dict[str, Any], token: str) -> dict[str, Any]:
@@ -266,13 +297,25 @@ class FakeSlack:
         return {"file_id": ident, "upload_url": f"http://127.0.0.1:{self.port}/upload/{ident}"}
 
     def _files_completeUploadExternal(self, args: dict[str, Any], token: str) -> dict[str, Any]:
-        for item in args["files"]:
+        files = json.loads(args["files"]) if isinstance(args["files"], str) else args["files"]
+        for item in files:
             if len(self.files[item["id"]].get("content", b"")) != self.files[item["id"]]["length"]:
                 return {"ok": False, "error": "file_not_found"}
-            self.files[item["id"]]["complete"] = True
-        return {"files": args["files"]}
+            self.files[item["id"]]["looks"] = self.looks
+        return {"files": files}
+
+    def _files_info(self, args: dict[str, Any], token: str) -> dict[str, Any]:
+        file = self.files[args["file"]]
+        file["looks"] = max(0, file["looks"] - 1)
+        return {"file": {"id": args["file"], "mimetype": "" if file["looks"] else "image/png"}}
+
+    def _conversations_open(self, args: dict[str, Any], token: str) -> dict[str, Any]:
+        return {"channel": {"id": f"D{args['users']}"}}
 
     def _views_open(self, args: dict[str, Any], token: str) -> dict[str, Any]:
+        if args["trigger_id"] in self._triggers:
+            return {"ok": False, "error": "trigger_exchanged"}
+        self._triggers.add(args["trigger_id"])
         self.views.append(args["view"])
         return {"view": {"id": f"V{next(self._count)}"}}
 
@@ -309,8 +352,13 @@ class FakeSlack:
         return {"url": f"ws://127.0.0.1:{self.port}/socket"} if token == APP_TOKEN else {"ok": False, "error": "invalid_auth"}
 
     async def _upload(self, request: web.Request) -> web.Response:
-        self.files[request.match_info["id"]]["content"] = await request.read()
-        return web.Response(text="OK")
+        content = await request.read()
+
+        def keep() -> web.Response:
+            self.files[request.match_info["id"]]["content"] = content
+            return web.Response(text="OK")
+
+        return await self._faulty("upload", "", keep)
 
     async def _download(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
@@ -318,8 +366,13 @@ class FakeSlack:
         return web.Response(body=self.downloads[request.match_info["name"]], content_type="text/csv")
 
     async def _respond(self, request: web.Request) -> web.Response:
-        self.responses.append(await request.json())
-        return web.Response(text="ok")
+        said = await request.json()
+
+        def keep() -> web.Response:
+            self.responses.append(said)
+            return web.Response(text="ok")
+
+        return await self._faulty("response_url", "", keep)
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -346,22 +399,6 @@ class FakeSlack:
     @property
     def connected(self) -> int:
         return len(self._sockets)
-
-
-def _chunk_problems(chunks: list[dict[str, Any]]) -> list[str]:
-    problems: list[str] = []
-    for chunk in chunks:
-        if chunk.get("type") == "task_update":
-            if (
-                not chunk.get("id")
-                or not chunk.get("title")
-                or chunk.get("status") not in _STATUSES
-                or set(chunk) - {"type", "id", "title", "status", "details", "output"}
-            ):
-                problems.append(f"task_update {chunk}")
-        elif chunk.get("type") != "markdown_text" or not 0 < len(chunk.get("text", "")) <= 12_000:
-            problems.append(f"chunk {chunk}")
-    return problems
 
 
 class Sender:

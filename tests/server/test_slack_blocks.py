@@ -12,13 +12,14 @@ from agent import ask
 from agent.answer import Answer, Grid, Need, Section
 from agent.brief import Brief
 from evals.slack_blocks import SUITES, check, problems, questions
-from server.slack.blocks import answer_blocks, fit_blocks
+from server.slack.blocks import answer_blocks
 from server.slack.home import home_view, prompts
+from server.slack.limits import MESSAGE_CHARACTERS, characters, chunk_problems, fitting, message_problems, view_problems
 from server.slack.modals import change, changes_in_words, complete, needs_modal, what_if_modal
+from server.slack.reports import fit_blocks
 from server.slack.tables import SlackAnswer
 from server.slack.text import bullets, cut, mrkdwn
 from server.slack.turn import of_change, of_message
-from tests.server.slack_limits import message_problems, view_problems
 
 
 def test_a_sample_of_the_suites_is_within_the_limits() -> None:
@@ -35,6 +36,7 @@ def test_the_checker_sees_what_is_wrong() -> None:
         "rows": [[{"type": "raw_text", "text": "a"}], [{"type": "raw_text", "text": ""}, {"type": "raw_text", "text": "b"}]],
     }
     assert len(message_problems([table, table])) >= 3
+    assert message_problems([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}}] * 4)
     assert message_problems([{"type": "section", "text": {"type": "mrkdwn", "text": "a < b"}}])
     assert message_problems([{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 3001}}])
     assert view_problems({"type": "modal", "title": {"type": "plain_text", "text": "x" * 25}, "blocks": [table]})
@@ -143,9 +145,52 @@ def test_odd_events_do_no_harm(event: dict[str, object]) -> None:
     assert turn is None or turn.kind in ("edit", "delete")
 
 
-def test_no_block_is_made_of_an_answer_outside_planning() -> None:
-    blocks = answer_blocks(ask("what is the capital of France?"), "0" * 32)
-    assert [item["action_id"] for block in blocks if block["type"] == "actions" for item in block["elements"]] == ["share"]
+def test_an_answer_outside_planning_has_no_button() -> None:
+    blocks = answer_blocks(ask("what is the capital of France?"), "0" * 32, link="https://x.test")
+    assert [block["type"] for block in blocks if block["type"] == "actions"] == []
+
+
+def test_a_sentence_stands_below_the_table_and_nothing_is_said_twice() -> None:
+    rows = [
+        ["tokens", "2T tokens", "1T to 3T tokens", "x2024"],
+        ["tokens", "2T tokens", "", "from plan"],
+        ["verdict", "Yes: " + "it fits " * 20, "", ""],
+        ["headline", "The headline " + "again " * 20, "", ""],
+    ]
+    answer = Answer(
+        question="?",
+        brief=Brief(task="allocate"),
+        headline="The headline " + "again " * 20,
+        sections=[Section(key="summary", title="", grid=Grid(header=["", "value", "90% interval", "from"], rows=rows))],
+        results=[],
+    )
+    shown = answer_blocks(answer, "0" * 32)
+    assert [[cell["text"] for cell in row] for row in next(block for block in shown if block["type"] == "table")["rows"]] == [
+        ["quantity", "value", "90% interval", "from"],
+        ["tokens", "2T tokens", "1T to 3T tokens", "x2024"],
+    ]
+    assert [block["text"]["text"][:14] for block in shown if block["type"] == "section"][1:] == ["• *verdict*: Y"]
+
+
+def test_a_message_that_is_too_long_is_cut_before_its_buttons() -> None:
+    long = [{"type": "section", "text": {"type": "mrkdwn", "text": "x" * 2900}} for _ in range(9)]
+    buttons = {"type": "actions", "elements": [{"type": "button", "text": {"type": "plain_text", "text": "Go"}, "action_id": "go"}]}
+    many = [{"type": "divider"}] * 70
+    for blocks in ([*long, buttons], [*many, buttons], many, long):
+        assert message_problems(blocks)
+        shown = fitting(blocks)
+        assert message_problems(shown) == []
+        assert (shown[-1] == buttons) == (blocks[-1] == buttons)
+        assert "longer" in shown[-2 if blocks[-1] == buttons else -1]["elements"][0]["text"]
+    assert characters(fitting([*long, buttons])) > 0.8 * MESSAGE_CHARACTERS
+    assert fitting(long[:3]) == long[:3]
+
+
+def test_chunks_of_a_stream_are_checked() -> None:
+    good = [{"type": "task_update", "id": "a", "title": "A", "status": "complete"}, {"type": "markdown_text", "text": "x"}]
+    assert chunk_problems(good) == []
+    wrong = [{**good[0], "status": "done"}, {**good[0], "title": ""}, {"type": "markdown_text", "text": "x" * 12_001}, {"type": "plan"}]
+    assert len(chunk_problems(wrong)) >= 4
 
 
 def test_suites_are_where_they_are_looked_for() -> None:

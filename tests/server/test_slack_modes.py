@@ -109,22 +109,62 @@ def test_a_dropped_table_is_fitted_and_its_law_used_in_the_thread(tmp_path: Path
         FakeSlack() as fake,
         served(fake, slack_settings(fake, stream_seconds=stream_seconds, fit_resamples=100), service_of(tmp_path, jobs_here=True)) as world,
     ):
-        world.sender.event(dropped(fake, "runs.csv", runs_csv(), "1700000000.000001"), "EvFile")
+        world.sender.event(dropped(fake, "runs.csv", runs_csv(), "1700000000.000001", text=f"<@{BOT}>"), "EvFile")
         until(fake.answers, 60)
         world.settle()
-        report = json.dumps(fake.answers()[0]["blocks"])
-        assert "chinchilla" in report
-        assert "alpha" in report
-        assert fake.answers()[0]["thread_ts"] == "1700000000.000001"
+        report = fake.answers()[0]
+        assert "chinchilla" in json.dumps(report["blocks"])
+        assert "alpha" in json.dumps(report["blocks"])
+        assert report["thread_ts"] == "1700000000.000001"
+        picture = next(block for block in report["blocks"] if block["type"] == "image")
+        assert "60 runs" in picture["alt_text"]
+        assert fake.files[picture["slack_file"]["id"]]["content"].startswith(b"\x89PNG")
+        assert fake.files[picture["slack_file"]["id"]]["alt"] == picture["alt_text"]
         notes = [step for message in fake.messages.values() for step in message.get("steps", []) if step["type"] == "markdown_text"]
         assert bool(notes) == (stream_seconds < 1)
         world.sender.event(mention("what loss will a 1B model reach on 20B tokens?", fake.ts(), thread_ts="1700000000.000001"), "EvAsk")
         until(lambda: len(fake.answers()) == 2)
         world.settle()
         assert "fitted" in json.dumps(fake.answers()[1]["blocks"]).lower() or "runs" in json.dumps(fake.answers()[1]["blocks"])
-        world.sender.event(dropped(fake, "broken.csv", b"a,b\n1,2\n", "1700000000.000001"), "EvBroken")
-        until(lambda: len(fake.answers()) == 3)
         assert fake.violations == []
+
+
+def test_tables_are_told_from_other_files_and_what_is_wrong_is_said(tmp_path: Path) -> None:
+    comma = "params;tokens;loss\n" + "".join(line.replace(",", ";").replace(".", ",") + "\n" for line in _rounded())
+    files = {
+        "decimal commas.csv": comma.encode(),
+        "wrong.csv": b"name,city\na,b\n",
+        "few.csv": b"params,tokens,loss\n1e8,2e9,3.1\n",
+        "binary.csv": b"PK\x03\x04\xff\xfe",
+        "sheet.xlsx": b"PK\x03\x04",
+        "paper.pdf": b"%PDF",
+    }
+    said: dict[str, str] = {}
+    with FakeSlack() as fake, served(fake, slack_settings(fake, fit_resamples=50), service_of(tmp_path, jobs_here=True)) as world:
+        for i, (name, content) in enumerate(files.items()):
+            event = dropped(fake, name, content, "", channel=f"D{i}", channel_type="im")
+            del event["thread_ts"]
+            world.sender.event(event, f"EvDirect{i}")
+        for i, name in enumerate(files):
+            said[name] = json.dumps(until(lambda i=i: fake.answers(f"D{i}"), 60)[0]["blocks"])
+        calls = len(fake.calls)
+        world.sender.event(dropped(fake, "theirs.csv", runs_csv(), "1700000000.000002"), "EvTheirs")
+        world.settle()
+        assert len(fake.calls) == calls  # a table among colleagues, in a thread nobody called the app into
+        assert fake.violations == []
+    assert "the runs determine" in said["decimal commas.csv"]
+    assert '"alpha"' in said["decimal commas.csv"]
+    assert "no column for it" in said["wrong.csv"]
+    assert "cannot determine" in said["few.csv"]
+    assert "not a text file" in said["binary.csv"]
+    assert "/tmp" not in said["binary.csv"]
+    assert "save it as CSV" in said["sheet.xlsx"]
+    assert "save it as CSV" in said["paper.pdf"]
+
+
+def _rounded() -> list[str]:
+    rows = [line.split(",") for line in runs_csv().decode().splitlines()[1:]]
+    return [f"{float(n):.6e},{float(d):.6e},{float(v):.5f}" for n, d, v in rows]
 
 
 def test_acknowledged_soon_while_plans_are_running(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def read_runs(
     except OSError as error:
         raise InputError("runs", f"cannot read {str(path)!r}", error.strerror or "") from None
     except UnicodeDecodeError:
-        raise InputError("runs", f"{str(path)!r} is not a text file", "give CSV, TSV, JSON lines or .parquet") from None
+        raise InputError("runs", f"{where.name!r} is not a text file in UTF-8", "give CSV, TSV, JSON lines or .parquet") from None
 
 
 def file_columns(path: str | Path) -> dict[str, list[Any]]:

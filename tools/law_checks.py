@@ -14,7 +14,7 @@ from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.schema import Check, LawCard
 from tools.law import compute, resolve_variant
-from tools.law_names import find_inputs, find_output, find_relation, find_variant
+from tools.law_names import find_inputs, find_output, find_relation, find_variant, variant_in_words
 
 DEFAULT_REL_TOL = 1e-3  # where a check states no tolerance: the rounding of a number printed to four digits
 
@@ -135,8 +135,11 @@ def run_extra_check(book: LawBook, law: str, fields: Mapping[str, Any]) -> Check
         card = book.get(law)
         shown = replace(shown, area=card.area)
         known = {key: _numeric(fields[key]) for key in ("given", "expect", "rel_tol", "abs_tol") if fields.get(key) is not None}
-        relation = shown.relation or _only_relation(card, shown.given, shown.expected)
-        check = Check.model_validate({"source": shown.source, "variant": shown.variant or None, **known, "relation": relation})
+        rest, named = variant_in_words(card, _mapping(known, "given"))
+        variant = shown.variant or named or ""
+        known |= {"given": rest} if "given" in known else {}
+        relation = shown.relation or _only_relation(card, rest, shown.expected, variant)
+        check = Check.model_validate({"source": shown.source, "variant": variant or None, **known, "relation": relation})
     except ValidationError as error:
         first = error.errors()[0]
         return replace(shown, problem=f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
@@ -166,23 +169,38 @@ def _numeric(value: Any) -> Any:
     return value
 
 
-def _only_relation(card: LawCard, given: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
-    """The relation a check without one means: all its names fit, and fewer coefficients are replaced than by any other."""
-    replaced = {name: count for name in card.relations if (count := _fits(card, name, given, expected)) is not None}
-    fitting = [name for name, count in replaced.items() if count == min(replaced.values())]
+def _only_relation(card: LawCard, given: Mapping[str, Any], expected: Mapping[str, Any], variant: str = "") -> str:
+    """The relation a check without one means: all its names fit, the variant is its own, fewer coefficients are replaced and
+    fewer inputs left to their defaults than by any other; where several are left, one that gives what the others give too."""
+    costs = {name: cost for name in card.relations if (cost := _fits(card, name, given, expected, variant)) is not None}
+    fitting = [name for name, cost in costs.items() if cost == min(costs.values())]
+    if len(fitting) > 1 and _agree(card, fitting, given, expected, variant):
+        return fitting[0]
     if len(fitting) != 1:
         problem = f"several fit: {', '.join(fitting)}" if fitting else "none fits"
         raise InputError("relation", f"names no relation, and {problem}", f"{card.id} has {', '.join(card.relations) or 'none'}")
     return fitting[0]
 
 
-def _fits(card: LawCard, relation: str, given: Mapping[str, Any], expected: Mapping[str, Any]) -> int | None:
-    """How many coefficients the check would replace in a relation, or nothing where its names do not fit."""
+def _fits(card: LawCard, relation: str, given: Mapping[str, Any], expected: Mapping[str, Any], variant: str) -> tuple[int, int] | None:
+    """(coefficients the check would replace in a relation, inputs it leaves to their defaults), or nothing where its names do not fit."""
     try:
         inputs, coefficients = find_inputs(card, relation, given)
         for name in expected:
             find_output(card, relation, name)
+        if variant:
+            find_variant(card, relation, variant)
     except InputError:
         return None
-    complete = all(name in inputs or var.default is not None for name, var in card.relations[relation].inputs.items())
-    return len(coefficients) if complete else None
+    known = card.relations[relation].inputs
+    complete = all(name in inputs or var.default is not None for name, var in known.items())
+    return (len(coefficients), len(known) - len(inputs)) if complete else None
+
+
+def _agree(card: LawCard, relations: list[str], given: Mapping[str, Any], expected: Mapping[str, Any], variant: str) -> bool:
+    """Whether relations give the same numbers for what a check expects."""
+    outcomes = [
+        run_check(card, Check(relation=name, variant=variant or None, given=dict(given), expect=dict(expected), source="")).got
+        for name in relations
+    ]
+    return all(got and math.isclose(got[name], outcomes[0].get(name, math.nan), rel_tol=1e-9) for got in outcomes for name in expected)

@@ -37,6 +37,8 @@ _RELATION_SYNONYMS: tuple[frozenset[str], ...] = (
     frozenset({"loss", "predict_loss", "l"}),
     frozenset({"optimum", "optimal", "opt", "allocate", "allocation", "compute_optimal"}),
 )
+# How the best or the predicted value of a symbol is written.
+_ADORNED = ("{}_opt", "{}_star", "opt_{}", "best_{}", "{}_pred", "{}_predicted")
 _CONVERSIONS = {("flops", "pf_days"): 1 / PF_DAY_FLOPS, ("pf_days", "flops"): PF_DAY_FLOPS}
 
 
@@ -80,6 +82,27 @@ def find_variant(card: LawCard, relation: str, name: str | None) -> str | None:
     raise InputError("variant", f"{card.id} {relation} has no variant {name!r}", f"it has {', '.join(allowed) or 'none'}")
 
 
+def variant_in_words(card: LawCard, given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Split words that describe a set of coefficients (dataset=C4, model=70M) from what was given: (the rest, the variant's key).
+
+    Words that name an input of some relation stay. No variant where the words fit none or several.
+    """
+    inputs = {name for relation in card.relations.values() for name in relation.inputs}
+    words = {name: value for name, value in given.items() if isinstance(value, str) and name not in inputs}
+    if not words:
+        return dict(given), None
+    asked = [_plain(value) for value in words.values()]
+    exact = [key for key, variant in card.variants.items() if len(asked) == 1 and asked[0] in (_plain(key), _plain(variant.label))]
+    held = [key for key, variant in card.variants.items() if all(_says(f"{key} {variant.label}", word) for word in asked)]
+    found = _one(exact) or _one(held)
+    return ({name: value for name, value in given.items() if name not in words}, found) if found else (dict(given), None)
+
+
+def _says(text: str, words: str) -> bool:
+    """Whether a text holds words as whole words, in any order."""
+    return set(words.split("_")) <= set(_plain(text).split("_"))
+
+
 def _kinds(name: str) -> tuple[str, ...]:
     asked = name.lower()
     for names, kinds in _SYNONYMS.items():
@@ -96,7 +119,7 @@ def find_name(name: str, known: Mapping[str, Variable]) -> str | None:
         _one(key for key, var in known.items() if var.quantity == name)
         or _one(key for key in known if key.lower() == name.lower())
         or _one(key for key, var in known.items() if var.quantity in _kinds(name))
-        or _one(key for key in known if name.lower() in (f"{key.lower()}_opt", f"{key.lower()}_star", f"opt_{key.lower()}"))
+        or _one(key for key in known if name.lower() in {pattern.format(key.lower()) for pattern in _ADORNED})
         or _one(key for key, var in known.items() if _names_with_unit(name, key, var.unit))
     )
 
@@ -106,7 +129,9 @@ def _names_with_unit(name: str, key: str, unit: str) -> bool:
     head, _, tail = name.rpartition("_")
     plain = re.sub(r"[^a-z0-9]", "", unit.lower())
     spoken = {"Mparams": "million", "Msamples": "million", "Gparams": "billion", "Gtokens": "billion"}.get(unit, plain)
-    return bool(plain) and head.lower() == key.lower() and tail.lower().removesuffix("s") in (plain.removesuffix("s"), spoken)
+    first = re.sub(r"[^a-z0-9]", "", unit.lower().split("/")[0])  # tokens of tokens/step
+    meant = {plain.removesuffix("s"), first.removesuffix("s"), spoken}
+    return bool(plain) and head.lower() == key.lower() and tail.lower().removesuffix("s") in meant
 
 
 def _takes(relation: Relation) -> str:

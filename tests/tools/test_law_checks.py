@@ -149,3 +149,25 @@ def test_the_three_shapes_of_a_file() -> None:
     for bad in ([GOOD], {}, "text", 3, [3]):
         with pytest.raises(InputError, match="checks"):
             extra_checks(bad)
+
+
+def test_words_that_name_a_set_of_coefficients_choose_it() -> None:
+    outcome = run_extra_check(
+        BOOK, "brown2024_monkeys", {"given": {"model": "Pythia 12B", "k": 10000}, "expect": {"coverage": 0.8748}, "rel_tol": 0.01}
+    )
+    assert outcome.passed
+    assert outcome.variant == "pythia_12b"
+
+
+def test_the_variant_and_the_defaults_left_decide_between_relations() -> None:
+    table3 = {"variant": "approach1_table3", "given": {"N": 1.75e11}, "expect": {"C_flops": 3.85e24, "D_tokens": 3.7e12}, "rel_tol": 0.01}
+    outcome = run_extra_check(BOOK, "hoffmann2022", table3)
+    assert (outcome.passed, outcome.relation) == (True, "optimum_power_for_params")
+    assert run_extra_check(BOOK, "kumar2024_precision", {"given": {"P_w": 4}, "expect": {"factor_w": 0.69636}}).relation == "weight_factor"
+    assert "several fit" in run_extra_check(BOOK, "zhang2024_cbs", {"given": {"N": 3e8}, "expect": {"CBS20_sequences": 1351}}).problem
+
+
+def test_names_of_predictions_and_units_are_understood() -> None:
+    assert run_extra_check(BOOK, "kaplan2020_bcrit", {"given": {"L": 3.0}, "expect": {"B_crit_tokens": 1.1226e6}}).passed
+    given = {"variant": "RedPajama", "given": {"N": 1439795200, "D": 921468928000}, "expect": {"L_pred": 2.5198}}
+    assert run_extra_check(BOOK, "gadre2024", given).passed

@@ -12,7 +12,7 @@ from agent import ask
 from agent.answer import Answer
 from agent.brief import Brief
 from agent.compose import versions
-from agent.state import Context
+from agent.state import Context, RunsTable
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
@@ -30,12 +30,18 @@ class Difference(BaseModel):
 
 
 def save(answer: Answer, context: Context) -> dict[str, Any]:
-    """A plan as plain data: enough to recompute it, laws of the user's own included."""
+    """A plan as plain data: enough to recompute it, laws of the user's own and what was attached included."""
+    table, profile = context.table, context.profile
+    attached = {
+        **({"table": {"name": table.name, "columns": dict(table.columns), "group": table.group}} if table else {}),
+        **({"profile": dict(profile)} if profile else {}),
+    }
     laws = [card.model_dump(mode="json", exclude_defaults=True) for card in context.laws.own.values()]
     return {
         "format": FORMAT,
         "law": context.law,
         "laws": laws,
+        **attached,
         "brief": answer.brief.stated(),
         "answer": answer.model_dump(mode="json", exclude_none=True),
     }
@@ -55,7 +61,8 @@ def load(text: str, where: str) -> dict[str, Any]:
 def context_of(data: Mapping[str, Any]) -> Context:
     """The context a plan was made in."""
     cards = [LawCard.model_validate(card) for card in data.get("laws", [])]
-    return Context(laws=LawBook().with_laws(cards), law=data.get("law"))
+    table = RunsTable(**data["table"]) if data.get("table") else None
+    return Context(laws=LawBook().with_laws(cards), law=data.get("law"), table=table, profile=data.get("profile"))
 
 
 def recompute(data: Mapping[str, Any], changes: Mapping[str, Any]) -> Answer:

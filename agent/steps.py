@@ -84,7 +84,11 @@ def _unused(context: Context, results: list[Result]) -> list[Notice]:
     if fits and not any(result.card for result in fits) and len(results) > len(fits):
         text = "The attached runs determine no law; what follows from published laws is shown instead."
         found.append(Notice(level="warning", text=text))
-    if context.profile and results and not any(result.tool == "wall_clock" and result.feasible for result in results):
-        text = "The cluster's profile was not used: it corrects the step time of a training run, which this question does not ask for."
+    if context.profile and results and not any(_by_profile(result) for result in results):
+        text = "The cluster's profile was not used: it corrects the time of a training run of given size on given accelerators."
         found.append(Notice(level="info", text=text))
     return found
+
+
+def _by_profile(result: Result) -> bool:
+    return result.tool == "wall_clock" and "mfu" in result.values and result.values["mfu"].source.startswith("profile of")

@@ -124,8 +124,8 @@ def _events(lines: list[str]) -> Event | None:
     return event
 
 
-def _asked(question: str, brief: Mapping[str, Any] | None, law: str | None) -> dict[str, Any]:
-    given = {"question": question or None, "brief": dict(brief) if brief is not None else None, "law": law}
+def _asked(question: str, brief: Mapping[str, Any] | None, law: str | None, attached: Mapping[str, Any]) -> dict[str, Any]:
+    given = {"question": question or None, "brief": dict(brief) if brief is not None else None, "law": law, **attached}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -140,8 +140,8 @@ class _Calls:
     """Every request there is; how it is sent is the clients' business."""
 
     @staticmethod
-    def _plan(question: str, brief: Mapping[str, Any] | None, law: str | None) -> _Call[PlanOut]:
-        return _Call("POST", "/v1/plans", PlanOut, json=_asked(question, brief, law))
+    def _plan(question: str, brief: Mapping[str, Any] | None, law: str | None, attached: Mapping[str, Any]) -> _Call[PlanOut]:
+        return _Call("POST", "/v1/plans", PlanOut, json=_asked(question, brief, law, attached))
 
     @staticmethod
     def _runs(table: str | Path | bytes, name: str) -> _Call[RunsLine]:
@@ -213,13 +213,15 @@ class Flopwise(_Calls):
         finally:
             response.close()
 
-    def plan(self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None) -> PlanOut:
-        """The plan of a question or a brief. Raises ApiError."""
-        return self._send(self._plan(question, brief, law))
+    def plan(self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None, **attached: Any) -> PlanOut:
+        """The plan of a question or a brief. `attached`: `runs` (id of an uploaded table), `group`, `profile`. Raises ApiError."""
+        return self._send(self._plan(question, brief, law, attached))
 
-    def stream_plan(self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None) -> Iterator[Event]:
+    def stream_plan(
+        self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None, **attached: Any
+    ) -> Iterator[Event]:
         """The steps of a plan as they happen, the plan last (event `answer`)."""
-        return self._stream(self._plan(question, brief, law))
+        return self._stream(self._plan(question, brief, law, attached))
 
     def get_plan(self, plan_id: str) -> PlanOut:
         """A plan by its id."""
@@ -405,13 +407,15 @@ class AsyncFlopwise(_Calls):
         finally:
             await response.aclose()
 
-    async def plan(self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None) -> PlanOut:
-        """The plan of a question or a brief. Raises ApiError."""
-        return await self._send(self._plan(question, brief, law))
+    async def plan(self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None, **attached: Any) -> PlanOut:
+        """The plan of a question or a brief. `attached`: `runs` (id of an uploaded table), `group`, `profile`. Raises ApiError."""
+        return await self._send(self._plan(question, brief, law, attached))
 
-    def stream_plan(self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None) -> AsyncIterator[Event]:
+    def stream_plan(
+        self, question: str = "", *, brief: Mapping[str, Any] | None = None, law: str | None = None, **attached: Any
+    ) -> AsyncIterator[Event]:
         """The steps of a plan as they happen, the plan last (event `answer`)."""
-        return self._stream(self._plan(question, brief, law))
+        return self._stream(self._plan(question, brief, law, attached))
 
     async def get_plan(self, plan_id: str) -> PlanOut:
         """A plan by its id."""

@@ -48,7 +48,10 @@ class Page(BaseModel):
 
 
 class PlanIn(BaseModel):
-    """A question, or a brief in its place. `law`: an id of the base, or of a fit of your own; `previous`: the brief a follow-up refers to."""
+    """A question, or a brief in its place. `law`: an id of the base, or of a fit of your own; `previous`: the brief a follow-up refers to.
+
+    `runs`: an uploaded table, to which a law is fitted that answers the rest; `profile`: of your cluster, as `flopwise calibrate` writes it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,6 +59,9 @@ class PlanIn(BaseModel):
     brief: dict[str, Any] | None = None
     law: str | None = Field(default=None, max_length=200)
     previous: dict[str, Any] | None = None
+    runs: str | None = Field(default=None, max_length=64, description="id of an uploaded table")
+    group: str | None = Field(default=None, max_length=400, description="which of the table's groups, such as family=a,dataset=b")
+    profile: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> PlanIn:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -18,19 +20,23 @@ from sqlmodel import select
 from agent import ask
 from agent.brief import Brief
 from agent.compose import versions
-from agent.state import Context
+from agent.state import Context, RunsTable
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
 from server.errors import NotThere
 from server.models import PlanIn, PlanOut
+from server.paging import own
 from server.settings import Settings
 from server.store.engine import Store, note
-from server.store.tables import Fit, Plan, Share
+from server.store.tables import Fit, Plan, Runs, Share
+from tools.systems.profile import profile_from
 
 Tell = Callable[[dict[str, Any]], None]
 SHARED = ""  # in place of an owner, whose name is never empty
 FIT = "fit_"  # how the ids of fits begin
+MAX_ROWS = 20_000  # of a table that is fitted while its question waits
+_ATTACHED = ("runs", "group", "profile")
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,8 @@ class Plans:
 
     def make(self, owner: str, asked: PlanIn, tell: Tell | None = None) -> Made:
         """The plan, kept for its owner; `tell` hears every step. Raises InputError; blocks until the plan is made."""
-        context, cards = self._context(owner, asked.law)
-        ident = plan_id(asked, cards, self.settings.model)
+        context, cards = self._context(owner, asked)
+        ident = plan_id(asked, cards, self.settings.model, context.table)
         made = self.ready(owner, ident)
         if made is None:
             made = self._compute(ident, asked, context, tell)
@@ -98,7 +104,7 @@ class Plans:
 
     def at_hand(self, owner: str, asked: PlanIn) -> Made | None:
         """A plan that is in memory and kept for its owner, found without waiting; None when it has to be made or looked up."""
-        if asked.law is not None and asked.law.startswith(FIT):
+        if asked.runs is not None or (asked.law is not None and asked.law.startswith(FIT)):
             return None
         ident = plan_id(asked, [], self.settings.model)
         return self._remembered(owner, ident) if (owner, ident) in self._kept else None
@@ -150,8 +156,9 @@ class Plans:
         """Let plans in the making end."""
         self.pool.shutdown(wait=True, cancel_futures=True)
 
-    def _context(self, owner: str, law: str | None) -> tuple[Context, list[LawCard]]:
+    def _context(self, owner: str, asked: PlanIn) -> tuple[Context, list[LawCard]]:
         cards: list[LawCard] = []
+        law = asked.law
         if law is not None and law.startswith(FIT):
             cards = [own_law(self.store, owner, law)]
             law = cards[0].id
@@ -161,6 +168,8 @@ class Plans:
         return Context(
             laws=book,
             law=law,
+            table=own_table(self.store, owner, asked.runs, asked.group) if asked.runs is not None else None,
+            profile=profile_from(asked.profile).to_json() if asked.profile is not None else None,
             model=settings.model,
             base_url=settings.base_url,
             api_key=settings.api_key,
@@ -224,12 +233,16 @@ class Plans:
                 self._kept.popitem(last=False)
 
 
-def plan_id(asked: PlanIn, cards: list[LawCard], model: str | None) -> str:
-    """Id of a plan: the hash of what was asked, the law base, the program and the owner's own laws in play."""
+def plan_id(asked: PlanIn, cards: list[LawCard], model: str | None, table: RunsTable | None = None) -> str:
+    """Id of a plan: the hash of what was asked, the law base, the program and the owner's own laws and runs in play."""
     own = [card.model_dump(mode="json", exclude_defaults=True) for card in cards]
     # A fit's own id is left out: its card says what the law is, and the same law makes the same plan.
-    given = asked.model_dump(exclude={"law"} if own else None)
-    content = json.dumps({"asked": given, "laws": own, "model": model, "versions": versions()}, sort_keys=True)
+    given = {name: value for name, value in asked.model_dump().items() if not (name in _ATTACHED and value is None)}
+    if own:
+        del given["law"]
+    if table is not None:  # likewise an upload's id: its name and cells say what it is
+        given["runs"] = [table.name, dict(table.columns)]
+    content = json.dumps({"asked": given, "laws": own, "model": model, "versions": versions()}, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -261,6 +274,21 @@ def replayed(made: Made) -> list[dict[str, Any]]:
     """The steps of a kept plan, each with its result."""
     results = made.out.answer.results
     return [plain({**event, "result": results[event["result"]]}) if "result" in event else event for event in made.events]
+
+
+def own_table(store: Store, owner: str, runs_id: str, group: str | None = None) -> RunsTable:
+    """An uploaded table of the owner's, unread. Raises NotThere, or InputError where it is too long for a question."""
+    from tools.fitting.runs import file_columns
+
+    with store.read() as session:
+        row: Runs = own(session, Runs, runs_id, owner)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / row.name
+        path.write_bytes(row.content)
+        columns = file_columns(path)
+    if any(len(cells) > MAX_ROWS for cells in columns.values()):
+        raise InputError("runs", f"the table has more than {MAX_ROWS:,} rows", "fit it first (POST /v1/fits) and give the fit as `law`")
+    return RunsTable(row.name, columns, group)
 
 
 def own_law(store: Store, owner: str, fit_id: str) -> LawCard:

@@ -19,6 +19,7 @@ class HyperparametersRequest(ToolRequest):
 
     params_total: float | None = Field(default=None, gt=0, le=1e16)
     params_active: float | None = Field(default=None, gt=0)
+    params_nonembedding: float | None = Field(default=None, gt=0, description="of a designed shape, where there is one")
     tokens: float | None = Field(default=None, gt=0, le=1e19)
     tokens_per_param: float | None = Field(default=None, gt=0)
     compute_flops: float | None = Field(default=None, gt=0)

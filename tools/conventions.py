@@ -54,9 +54,15 @@ class ParamCounts:
 
 
 def param_counts(
-    params_total: float, vocab: float | None = None, model_name: str | None = None, params_active: float | None = None
+    params_total: float,
+    vocab: float | None = None,
+    model_name: str | None = None,
+    params_active: float | None = None,
+    params_nonembedding: float | None = None,
 ) -> ParamCounts:
-    """A size in every convention: exact for a known model, by an assumed shape for a stated vocabulary, else the number as it stands."""
+    """A size in every convention: exact for a known model or a designed shape's `params_nonembedding`, else by an assumed shape where the
+    vocabulary is stated, else the number as it stands.
+    """
     if model_name is not None:
         shape = model(model_name)
         total = shape.params_total or params_total
@@ -67,6 +73,19 @@ def param_counts(
             total - embedding + head,
             shape.params_active or params_active,
             Assumption(field="params_nonembedding", value=total - embedding, unit="params", source=f"shape of {shape.name or shape.id}"),
+        )
+    if params_nonembedding is not None and params_nonembedding < params_total:
+        return _counts(
+            params_total,
+            params_nonembedding,
+            (params_total + params_nonembedding) / 2,
+            params_active,
+            Assumption(
+                field="params_nonembedding",
+                value=params_nonembedding,
+                unit="params",
+                source="the size less the tables of the shape designed for it",
+            ),
         )
     if vocab is not None:
         body = float(nonembedding_from_total(params_total, vocab))

@@ -14,6 +14,7 @@ from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Column, Result, Table, Value
 from tools.systems.design import design_shape
 from tools.systems.flops import count_params, flops_per_token
+from tools.systems.planning import CONTEXT_SOURCE, usual_context
 
 
 class ModelShapeRequest(ToolRequest):
@@ -33,13 +34,9 @@ def model_shape(request: ModelShapeRequest, laws: LawBook) -> Result:
     """Layers, width, heads and MLP of a decoder near a size, its exact parameters and FLOPs per token."""
     del laws
     shape = _shape(request)
-    seq = request.sequence_length or 4096.0
     count = count_params(shape)
-    assumed = (
-        []
-        if request.sequence_length
-        else [Assumption(field="sequence_length", value=seq, unit="tokens", source="for the FLOPs of attention")]
-    )
+    seq = request.sequence_length or usual_context(count.active)
+    assumed = [] if request.sequence_length else [Assumption(field="sequence_length", value=seq, unit="tokens", source=CONTEXT_SOURCE)]
     return Result(
         tool="model_shape",
         task="model_shape",

@@ -21,6 +21,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("question", nargs="*", help="the question, in quotes; - reads standard input")
     parser.add_argument("--json", action="store_true", help="brief, results, answer, warnings and versions as JSON")
     parser.add_argument("--law", metavar="ID|FILE", help="answer with this law: an id of the base, or a law file of your own")
+    attachments(parser)
     parser.add_argument("--explain", action="store_true", help="every number's formula, inputs and source")
     parser.add_argument("--model", metavar="PROVIDER:NAME", help="language model that reads and words (FLOPWISE_MODEL); none is needed")
     parser.set_defaults(run=run)
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     question = sys.stdin.read() if question == "-" else question
     answer = ask(
         question,
-        context=with_model(context_for(options.law), options.model),
+        context=with_model(attached(context_for(options.law), options), options.model),
         on_event=None if options.json or not sys.stderr.isatty() else _progress,
         asked_at=asked_at,
     )
@@ -64,6 +65,36 @@ def context_for(law: str | None) -> Context:
         book.get(law)
     card = load_card(law)
     return Context(laws=book.with_laws([card]), law=card.id)
+
+
+def attachments(parser: argparse.ArgumentParser) -> None:
+    """Options for what comes with a question: a table of runs, a profile of the cluster."""
+    parser.add_argument(
+        "--runs", metavar="TABLE", help="runs (CSV, TSV, JSON lines, Parquet): a law is fitted to them and answers what follows"
+    )
+    parser.add_argument("--group", metavar="COLUMN=VALUE", help="which of the table's groups of runs, such as family=a,dataset=b")
+    parser.add_argument(
+        "--profile", metavar="FILE", help="a profile of your cluster, as `flopwise calibrate` writes it: corrects the step time"
+    )
+
+
+def attached(context: Context, options: argparse.Namespace) -> Context:
+    """The context with the files of those options in it. Raises InputError for one that cannot be read."""
+    from dataclasses import replace
+
+    from agent.state import RunsTable
+
+    if options.group and not options.runs:
+        raise InputError("group", "chooses among the runs of a table, and none is given", "add --runs TABLE")
+    if options.runs:
+        from tools.fitting.runs import file_columns
+
+        context = replace(context, table=RunsTable(Path(options.runs).name, file_columns(options.runs), options.group))
+    if options.profile:
+        from server.commands.estimate import load_profile
+
+        context = replace(context, profile=load_profile(options.profile).to_json())
+    return context
 
 
 def with_model(context: Context, model: str | None) -> Context:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from knowledge.errors import InputError
+from server.commands.ask import attachments
 
 
 def add(subparsers: Any) -> None:
@@ -17,6 +18,7 @@ def add(subparsers: Any) -> None:
     plan.add_argument("question", nargs="*", help="the question, in quotes")
     plan.add_argument("--brief", metavar="FILE", help="a brief (JSON) in place of a question")
     plan.add_argument("--law", metavar="ID|FILE", help="plan with this law")
+    attachments(plan)
     plan.add_argument("--save", metavar="PLAN.json", help="keep the plan, so that it can be replayed")
     plan.add_argument("--html", metavar="FILE", help="write the document as one HTML page")
     plan.add_argument("--markdown", metavar="FILE", help="write the document as Markdown")
@@ -38,10 +40,10 @@ def run_plan(options: argparse.Namespace) -> int:
     from agent.brief import Brief
     from agent.document import markdown
     from agent.replay import save
-    from server.commands.ask import context_for, to_json
+    from server.commands.ask import attached, context_for, to_json
     from server.render import print_answer
 
-    context = context_for(options.law)
+    context = attached(context_for(options.law), options)
     brief = Brief.read(_object(_read(options.brief), options.brief)) if options.brief else None
     answer = ask(" ".join(options.question) if brief is None else "", brief=brief, context=context)
     for path, text in (

@@ -137,7 +137,7 @@ def run_extra_check(book: LawBook, law: str, fields: Mapping[str, Any]) -> Check
         known = {key: _numeric(fields[key]) for key in ("given", "expect", "rel_tol", "abs_tol") if fields.get(key) is not None}
         rest, named = variant_in_words(card, _mapping(known, "given"))
         variant = shown.variant or named or ""
-        known |= {"given": rest} if "given" in known else {}
+        known |= {"given": rest} if isinstance(known.get("given"), Mapping) else {}
         relation = shown.relation or _only_relation(card, rest, shown.expected, variant)
         check = Check.model_validate({"source": shown.source, "variant": variant or None, **known, "relation": relation})
     except ValidationError as error:

@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 def answer(state: AskState, context: Context, prose: str = "") -> Answer:
     """The answer to a question whose tools have run, or that asks back, or that lies outside planning. `prose`: a model's checked headline."""
     brief, results = state["brief"], state.get("results", [])
-    notices = [*state.get("notices", []), *(notice for result in results for notice in result.warnings)]
+    notices = _merged([*state.get("notices", []), *(notice for result in results for notice in result.warnings)])
     advice = raise_advice(brief, results, context.laws) if results else []
     assumptions = _unique([item for result in results for item in result.assumptions])
     draft = Answer(
@@ -89,6 +89,7 @@ def _grounds(draft: Answer) -> list[str]:
     ]
 
 
+_LONG = 25  # rows of a table that faces may fold away
 _WAYS = 3  # ways to complete a question that a sentence can hold; the form has them all
 
 
@@ -129,7 +130,7 @@ def _sections(
         sections.append(Section(key="conflicts", title="What does not fit together", lines=wording.notice_lines(conflicts)))
     asked = asked_results(brief, results)
     if results:
-        sections.append(wording.summary_section(results))
+        sections.append(wording.summary_section(results, asked))
         sections.append(
             Section(key="reasons", title="Why", lines=list(dict.fromkeys(reason for result in asked for reason in result.reasons)))
         )
@@ -137,7 +138,9 @@ def _sections(
         if result in asked and (other := wording.alternatives_section(result)):
             sections.append(other)
         sections += [
-            wording.table_section(result, table, detail=result not in asked) for table in result.tables if table.name not in FIGURE_TABLES
+            wording.table_section(result, table, detail=result not in asked or len(table.rows) > _LONG or table.name.endswith(_REFERENCE))
+            for table in result.tables
+            if table.name not in FIGURE_TABLES
         ]
         sections.append(wording.result_section(result))
     if rest := [notice for notice in [*notices, *advice] if notice.level != "conflict"]:
@@ -150,6 +153,29 @@ def _sections(
 def asked_results(brief: Brief, results: list[Result]) -> list[Result]:
     """The results of the tasks asked for, follow-ups left out."""
     return [result for result in results if result.task in {brief.task, *(brief.also or [])}] or results[:1]
+
+
+_REFERENCE = ("_relations", "_checks")  # tables of a law's explanation to look things up in
+_EXTRAPOLATED = "Extrapolated: "
+
+
+def _merged(notices: list[Notice]) -> list[Notice]:
+    """Notices with the extrapolations of one law in one: what several tools say of the same run is said once."""
+    flags: dict[str, list[str]] = {}
+    advice: dict[str, list[str]] = {}
+    for notice in notices:
+        if notice.text.startswith(_EXTRAPOLATED):
+            first, _, more = notice.text.removeprefix(_EXTRAPOLATED).partition(". ")
+            flags.setdefault(notice.source, []).extend(first.rstrip(".").split("; "))
+            advice.setdefault(notice.source, []).extend([more] if more else [])
+    merged: list[Notice] = []
+    for notice in notices:
+        if notice.text.startswith(_EXTRAPOLATED):
+            said = "; ".join(dict.fromkeys(flags[notice.source]))
+            notice = notice.model_copy(update={"text": " ".join([f"{_EXTRAPOLATED}{said}.", *dict.fromkeys(advice[notice.source])])})
+        if notice not in merged:
+            merged.append(notice)
+    return merged
 
 
 def _source_section(draft: Answer) -> list[Section]:

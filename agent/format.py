@@ -6,14 +6,19 @@ from math import floor, isfinite, isinf, log10
 
 from tools.result import Number, Value
 
-_SCALES = ((1e15, "Q"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+_LARGEST = 1e15  # from here on counts are written as powers of ten: the field has no suffix beyond T
 _COUNTED = {"params", "tokens", "tokens/step", "samples", "samples/step", "sequences", "characters"}
 _TIMES = ((365 * 86400.0, "years"), (86400.0, "days"), (3600.0, "hours"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"))
+# Units written in the singular after a bare 1.
+_PLURALS = frozenset(
+    {"bits", "steps", "tokens", "params", "sequences", "samples", "epochs", "experts", "attempts", "examples", "layers", "atoms"}
+)
 _BYTES = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB"))
 
 
 def significant(number: float, digits: int = 3) -> str:
-    """Plain decimal with so many significant digits; scientific outside 1e-4..1e7."""
+    """Plain decimal with so many significant digits (whole numbers in full); scientific outside 1e-4..1e7."""
     if number == 0:
         return "0"
     if isinf(number):
@@ -24,6 +29,9 @@ def significant(number: float, digits: int = 3) -> str:
     if not -4 <= exponent < 7:
         mantissa, _, power = f"{number:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(power)}"
+    if not float(number).is_integer():
+        number = round(number, digits - 1 - exponent)
+        exponent = floor(log10(abs(number)))
     decimals = max(0, digits - 1 - exponent)
     text = f"{number:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text and decimals > 2 else text
@@ -52,11 +60,13 @@ def quantity(number: Number | list[Number], unit: str) -> str:
     if unit == "USD" or unit.startswith("USD/"):
         return _money(value) + unit.removeprefix("USD").replace("/", "/")
     if unit in _COUNTED and value.is_integer() and abs(value) < 1e5:
-        return f"{int(value):,} {unit}"
+        return f"{int(value):,} {_unit(unit, value)}"
+    if unit in _COUNTED and abs(value) >= _LARGEST:
+        return f"{_scientific(value)} {unit}"
     if unit in _COUNTED:
         return f"{_scaled(value, _SCALES, '')} {unit}"
     if unit == "h":
-        return f"{significant(value) if value < 100 else f'{value:,.0f}'} accelerator-hours"
+        return f"{significant(value)} accelerator-hours"
     if unit == "s":
         return _scaled(value, _TIMES, " ") if value >= 1e-3 else f"{significant(value)} s"
     if unit == "bytes":
@@ -64,8 +74,12 @@ def quantity(number: Number | list[Number], unit: str) -> str:
     if unit == "FLOP" or unit.startswith("FLOP/"):
         return f"{_scientific(value)} {unit}"
     if float(value).is_integer() and abs(value) < 1e7:
-        return f"{int(value):,}" + (f" {unit}" if unit else "")
+        return f"{int(value):,}" + (f" {_unit(unit, value)}" if unit else "")
     return significant(value) + (f" {unit}" if unit else "")
+
+
+def _unit(unit: str, value: float) -> str:
+    return unit.removesuffix("s") if value == 1 and unit in _PLURALS else unit
 
 
 def _scientific(value: float) -> str:
@@ -77,7 +91,7 @@ def _scientific(value: float) -> str:
 def _money(value: float) -> str:
     if abs(value) >= 1e6:
         return "$" + _scaled(value, _SCALES, "")
-    return f"${value:,.0f}" if abs(value) >= 100 else f"${value:,.2f}" if abs(value) >= 0.1 else f"${significant(value, 2)}"
+    return f"${significant(value)}" if abs(value) >= 100 else f"${value:,.2f}" if abs(value) >= 0.1 else f"${significant(value, 2)}"
 
 
 def shown(value: Value) -> str:

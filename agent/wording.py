@@ -35,6 +35,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
 }
 
 
+_PLACE = r"{(\w+)(?::label)?}"  # a value's place in a template; `:label` stands for its label
 _NAMED = 3  # values a headline names when no template fits
 
 
@@ -81,13 +82,14 @@ def _fill(template: str, values: dict[str, Value]) -> str:
     """A template with its values, or nothing when one outside brackets is absent."""
 
     def clause(match: re.Match[str]) -> str:
-        names = re.findall(r"{(\w+)}", match[1])
+        names = re.findall(_PLACE, match[1])
         return match[1] if all(name in values for name in names) else ""
 
     text = re.sub(r"\[([^\]]*)\]", clause, template)
-    if any(name not in values for name in re.findall(r"{(\w+)}", text)):
+    if any(name not in values for name in re.findall(_PLACE, text)):
         return ""
-    text = re.sub(r"{(\w+)}", lambda match: fmt.shown(values[match[1]]), text)
+    text = re.sub(r"{(\w+):label}", lambda match: _label(match[1], values[match[1]]), text)
+    text = re.sub(_PLACE, lambda match: fmt.shown(values[match[1]]), text)
     text = re.sub(r"\s+([.,:;])", r"\1", re.sub(r"\s{2,}", " ", text)).strip(" ,")
     text = re.sub(r"([.:])\.(?=\s|$)", r"\1", text)  # a value that is a sentence brings its own full stop
     return text[:1].upper() + text[1:] if len(text) > 1 else ""
@@ -97,17 +99,27 @@ def _label(key: str, value: Value) -> str:
     return value.label or key.replace("_", " ")
 
 
-def summary_section(results: list[Result]) -> Section:
-    """The headline values of every result in one table: value, interval, where from."""
+# The same quantity under the key of another tool.
+_SAME = {"train_usd": "cost_usd"}
+
+
+def summary_section(results: list[Result], asked: list[Result]) -> Section:
+    """The headline values of every result in one table: value, interval, where from. What follows from the answer does not say again
+    what the answer said: a quantity of one case has one row, that of the first result.
+    """
     rows: list[list[str]] = []
+    told: set[tuple[str, str]] = set()
     for result in results:
-        case = ", ".join(f"{key.replace('_', ' ')} {item}" for key, item in result.case.items())
+        case = ", ".join(f"{key.replace('_', ' ')} {case_text(item)}" for key, item in result.case.items())
         for key in result.headline:
-            if key in result.values:
-                value = result.values[key]
-                row = [_label(key, value) + (f" ({case})" if case else ""), fmt.shown(value), fmt.interval(value), _origin(value)]
-                if row not in rows:
-                    rows.append(row)
+            what = (_SAME.get(key, key), case)
+            if key not in result.values or (what in told and result not in asked):
+                continue
+            told.add(what)
+            value = result.values[key]
+            row = [_label(key, value) + (f" ({case})" if case else ""), fmt.shown(value), fmt.interval(value), _origin(value)]
+            if row not in rows:
+                rows.append(row)
     return Section(key="summary", title="The numbers", grid=Grid(header=["", "value", _interval_title(results), "from"], rows=rows))
 
 

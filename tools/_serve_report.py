@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
-from tools.convert import HOUR
+from tools.convert import HOUR, in_words
 from tools.result import Alternative, Assumption, Column, Notice, Number, Result, Table, Value
 from tools.systems.kv_cache import kv_bytes, kv_bytes_per_token, weight_bytes
 from tools.systems.power import POWER_SOURCE, watts
@@ -29,6 +29,8 @@ _HEADLINE = (
     "latency_ms_per_token",
     "price_per_million_tokens_usd",
     "max_concurrency",
+    "weight_bytes",
+    "kv_cache_bytes",
     "memory_bytes_needed",
 )
 
@@ -79,7 +81,7 @@ def answer(plan: Plan, served: Serving) -> Result:
     """The result for a deployment that fits."""
     level: dict[str, Any] = {"level": LEVEL, "interval_basis": f"{_BASIS} ({served.familiarity} hardware and software)", "source": SOURCE}
     values = {
-        "feasibility": Value(value=_verdict(plan, served), label="verdict"),
+        "feasibility": Value(value=_verdict(plan, served), label="deployment"),
         **_speed(plan, served, level),
         "n_accelerators": plan.values.pop("n_accelerators", Value(value=served.devices, label=plan.part.name, quantity="count")),
         "layout": Value(value=_layout(served), label="layout"),
@@ -218,7 +220,7 @@ def _money(plan: Plan, served: Serving, level: dict[str, Any]) -> dict[str, Valu
         found["inference_cost_usd"] = Value(
             value=price.usd * total / 1e6,
             unit="USD",
-            label=f"for {total:.3g} tokens at full load",
+            label=f"for {in_words(total, 'tokens')} tokens at full load",
             quantity="usd",
             low=low * total / 1e6,
             high=high * total / 1e6,
@@ -282,7 +284,7 @@ def add_needed(plan: Plan, target: float, found: tuple[int, Serving] | None) -> 
     if found is None:
         return
     count, unit = found
-    label = f"{plan.part.name} for {target:.4g} output tokens/s"
+    label = f"{plan.part.name} for {target:,.0f} output tokens/s"
     needed = Value(
         value=count,
         label=label,

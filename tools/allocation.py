@@ -15,6 +15,7 @@ from tools.budget import Budget, BudgetFields, budget_of
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.curves import frontier, valley
 from tools.forms import get_form
+from tools.law import far_outside
 from tools.other_laws import allocation_alternatives, named_allocation
 from tools.registry import tool
 from tools.result import Assumption, Notice, Result, Table, Value
@@ -39,8 +40,13 @@ _UNITS = {
     "total": ("lifetime_flops", "FLOP", "training and serving compute", "flops"),
     "excess": ("loss_above_optimum", "nats/token", "loss above the optimum", ""),
     "waste": ("compute_ratio_to_optimum", "", "compute against an optimal run of equal loss", "ratio"),
+    "best_N": ("params_at_this_compute", "params", "compute-optimal params at this compute", ""),
+    "best_D": ("tokens_at_this_compute", "tokens", "compute-optimal tokens at this compute", ""),
     "times_optimal": ("tokens_against_optimum", "", "tokens against the compute-optimal number", "ratio"),
 }
+
+
+_JUDGED = ("times_optimal", "excess", "waste", "best_N", "best_D")  # of a stated choice, told beside it
 
 
 class AllocateRequest(BudgetFields):
@@ -205,7 +211,7 @@ def _judge(law: Surface, N: float, D: float) -> Problem:
         n = law.best_params(C, c)
         best = law.loss(n, C / (K * n), c)
         here = _complete(law, N, D, c)
-        more = {"excess": here["L"] - best}
+        more = {"excess": here["L"] - best, "best_N": n, "best_D": C / (K * n)}
         if law.is_chinchilla:
             least = get_form("chinchilla_compute_for_loss").fn(here["L"], **law.chinchilla(c))["C"]
             more |= {"times_optimal": D / _for_fixed(law, N, None).solve(c)["D"], "waste": C / least}
@@ -215,7 +221,7 @@ def _judge(law: Surface, N: float, D: float) -> Problem:
         "L(N, D) against the least loss at C = 6 N D",
         "Both are given: this is how far they are from the optimum of their compute.",
         solve,
-        ("N", "D", "r", "C", "L", "excess", *(("times_optimal", "waste") if law.is_chinchilla else ())),
+        ("N", "D", "r", "C", "L", "excess", *(("times_optimal", "waste") if law.is_chinchilla else ()), "best_N", "best_D"),
     )
 
 
@@ -297,12 +303,18 @@ def _result(
     return Result(
         tool="allocate",
         task="allocate",
-        headline=[_named("N", law)[0], "tokens", "tokens_per_param", "loss"],
+        headline=[
+            _named("N", law)[0],
+            "tokens",
+            "tokens_per_param",
+            "loss",
+            *(_named(key, law)[0] for key in _JUDGED if key in problem.asks),
+        ],
         values=values,
         tables=_curves(law, values),
         alternatives=allocation_alternatives(laws, law.card.id, values["compute_flops"].number),
         assumptions=assumptions,
-        warnings=[*budget.notices, *_notices(request, outcome, values)],
+        warnings=[*budget.notices, *_notices(request, law, outcome, values)],
         reasons=[problem.why],
     )
 
@@ -322,7 +334,7 @@ def _curves(law: Surface, values: dict[str, Value]) -> list[Table]:
     return [valley(law, C, float(law.best_params(C))), frontier(law, C)]
 
 
-def _notices(request: AllocateRequest, outcome: Outcome, values: dict[str, Value]) -> list[Notice]:
+def _notices(request: AllocateRequest, law: Surface, outcome: Outcome, values: dict[str, Value]) -> list[Notice]:
     found: list[Notice] = []
     if request.inference_tokens and "total" in outcome and request.compute_flops and outcome["C"] > request.compute_flops * 1.001:
         found.append(
@@ -332,7 +344,9 @@ def _notices(request: AllocateRequest, outcome: Outcome, values: dict[str, Value
                 "With the training budget fixed, the compute-optimal size among the other laws below has the least loss.",
             )
         )
-    if any(value.outside for value in values.values()):
-        flags = next(value.outside for value in values.values() if value.outside)
-        found.append(Notice(level="caution", text="Extrapolated: " + "; ".join(flags) + "."))
+    flagged = next((value for value in values.values() if value.outside), None)
+    if flagged is not None:
+        found.append(Notice(level="caution", source=flagged.law, text="Extrapolated: " + "; ".join(flagged.outside) + "."))
+    if far := far_outside(law.card, "loss", law.variant, outcome):
+        found.append(Notice(level="warning", source=law.card.id, text=far))
     return found

@@ -11,9 +11,9 @@ from tools.conventions import ParamCounts, param_counts
 from tools.law import compute, evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Value
+from tools.systems.planning import CONTEXT_SOURCE, usual_context
 
 NEEDS = (("tokens",), ("params_total",), ("compute_flops",), ("target_loss",), ("observed_loss",))
-_SEQUENCE = 2048.0  # of the Step Law study
 TOKENS_PER_PARAM = 20.0  # Hoffmann et al. 2022, table A3
 
 # The first rule that has what it needs is the default; the others are shown beside it.
@@ -48,6 +48,7 @@ class BatchSizeRequest(ToolRequest):
 
     params_total: float | None = Field(default=None, gt=0, le=1e16)
     params_active: float | None = Field(default=None, gt=0)
+    params_nonembedding: float | None = Field(default=None, gt=0, description="of a designed shape, where there is one")
     tokens: float | None = Field(default=None, gt=0, le=1e19)
     tokens_per_param: float | None = Field(default=None, gt=0)
     compute_flops: float | None = Field(default=None, gt=0)
@@ -107,7 +108,9 @@ def run_facts(request: BatchSizeRequest, assumptions: list[Assumption]) -> dict[
     facts: dict[str, float] = {}
     counts: ParamCounts | None = None
     if request.params_total is not None or request.model is not None:
-        counts = param_counts(request.params_total or 0.0, request.vocab_size, request.model, request.params_active)
+        counts = param_counts(
+            request.params_total or 0.0, request.vocab_size, request.model, request.params_active, request.params_nonembedding
+        )
         facts |= counts.by_kind
     tokens, flops, total = request.tokens, request.compute_flops, facts.get("params_total")
     if tokens is None and total and request.tokens_per_param is not None:
@@ -149,7 +152,8 @@ def _rule(request: BatchSizeRequest, laws: LawBook, facts: dict[str, float]) -> 
                 f"the batch size by {named.law}",
             )
         return named
-    order = (ANCHORED, *BEST, ON_CHINCHILLA_LINE, *CRITICAL)
+    only_loss = facts.keys() <= {"nats_per_token", "batch_tokens_before"}  # a loss alone asks for the critical batch
+    order = (*CRITICAL,) if only_loss and facts else (ANCHORED, *BEST, ON_CHINCHILLA_LINE, *CRITICAL)
     ready = next((rule for rule in order if ask(rule, laws, facts) is not None), None)
     if ready is None:
         raise MissingInput(NEEDS, "the batch size")
@@ -165,11 +169,9 @@ def _counts(
     if own is not None and request.sequence_length is None:
         values["batch_sequences"] = own.model_copy(update={"label": "batch in sequences", "note": "of 512 tokens"})
     else:
-        length = request.sequence_length or _SEQUENCE
+        length = request.sequence_length or usual_context(facts.get("params_active", 0.0))
         if request.sequence_length is None:
-            assumptions.append(
-                Assumption(field="sequence_length", value=length, unit="tokens", source="context of the Step Law study; not stated")
-            )
+            assumptions.append(Assumption(field="sequence_length", value=length, unit="tokens", source=CONTEXT_SOURCE))
         values["batch_sequences"] = Value(
             value=batch.number / length,
             unit="sequences",
@@ -297,7 +299,7 @@ def _notices(rule: Rule, values: dict[str, Value]) -> list[Notice]:
             Notice(
                 level="caution",
                 source=rule.law,
-                text="This run lies outside the law's fitted range: " + "; ".join(values["batch_tokens"].outside) + ".",
+                text="Extrapolated: " + "; ".join(values["batch_tokens"].outside) + ".",
             )
         )
     if rule.law in ("kaplan2020_bcrit", "hu2024_minicpm"):

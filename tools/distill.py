@@ -11,6 +11,7 @@ from knowledge.errors import InputError, MissingInput
 from knowledge.library import LawBook
 from knowledge.shapes import model as known_model
 from tools._law_values import arithmetic, law_numbers, law_value, number, table
+from tools.convert import in_words
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
@@ -99,7 +100,7 @@ def _plan(request: DistillRequest, laws: LawBook) -> _Plan:
     if N_T is not None and N_T <= N:
         raise InputError(
             "teacher_params",
-            f"the teacher ({N_T:.3g} params) is not larger than the student ({N:.3g})",
+            f"the teacher ({in_words(N_T, 'params')} params) is not larger than the student ({in_words(N, 'params')})",
             "a teacher has to be the better model",
         )
     D, assumptions = _tokens(request, laws, N, N_T)

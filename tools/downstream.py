@@ -15,6 +15,7 @@ from knowledge.shapes import model as known_model
 from tools._law_values import arithmetic, law_numbers, law_value, number, table
 from tools.conventions import param_counts
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
+from tools.convert import in_words
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
@@ -85,14 +86,16 @@ def downstream(request: DownstreamRequest, laws: LawBook) -> Result:
     tables: list[Table] = []
     headline: list[str] = []
     if case.N is not None and case.D is not None:
-        values |= _ladder_values(laws, case)
+        values |= _ladder_values(laws, case, request.benchmark)
         headline = [_ladder_key(request.benchmark)] if request.benchmark is None or _ladder_key(request.benchmark) in values else []
         tables.append(_ladder_table(laws, case))
     if case.C is not None and _FAMILY_FLOPS[0] <= case.C <= _FAMILY_FLOPS[1]:
         tables.append(_profiles(laws, case.C))
         values |= _family_values(laws, case.C)
         headline += [
-            key for key in (_family_key(request.benchmark), "mmlu", "gsm8k", "humaneval") if key in values and key not in headline
+            key
+            for key in dict.fromkeys((_family_key(request.benchmark), "mmlu", "gsm8k", "humaneval"))
+            if key in values and key not in headline
         ][:3]
     errors = {
         "forecast_error_aggregate": law_value(
@@ -187,7 +190,7 @@ def _family_key(benchmark: str | None) -> str:
     return "".join(ch for ch in (benchmark or "").lower() if ch.isalnum())
 
 
-def _ladder_values(laws: LawBook, case: _Case) -> dict[str, Value]:
+def _ladder_values(laws: LawBook, case: _Case, benchmark: str | None) -> dict[str, Value]:
     values: dict[str, Value] = {}
     given = {"N": case.N, "D": case.D}
     for task, (label, error) in _TASKS.items():
@@ -197,9 +200,12 @@ def _ladder_values(laws: LawBook, case: _Case) -> dict[str, Value]:
         values[f"accuracy_{task}"] = value.model_copy(
             update={"low": max(0.0, accuracy - width), "high": min(1.0, accuracy + width), "interval_basis": _BASIS}
         )
-    values["task_loss_mmlu"] = law_value(
-        laws, LADDER, "accuracy", given, "task_loss", "mmlu", "MMLU task loss, bits per byte of the right answer"
-    )
+    asked = _ladder_key(benchmark).removeprefix("accuracy_")
+    for task in dict.fromkeys(("mmlu", asked if asked in _TASKS else "mmlu")):
+        label = f"{_TASKS[task][0]} task loss, bits per byte of the right answer"
+        values[f"task_loss_{task}"] = law_value(laws, LADDER, "accuracy", given, "task_loss", task, label)
+    if benchmark is not None and asked in _TASKS:  # the benchmark asked about, under names that do not depend on it
+        values |= {"accuracy": values[f"accuracy_{asked}"], "task_loss_bits_per_byte": values[f"task_loss_{asked}"]}
     return values
 
 
@@ -236,7 +242,9 @@ def _profiles(laws: LawBook, C: float) -> Table:
         profile = law_numbers(laws, FAMILIES, "scores", {"PC1": score})
         rows.append([_family_name(card, key), float(score), *(float(profile[name]) for name in _SCORES)])
     columns = {"family": ("family", ""), "PC1": ("capability", ""), **{name: (name, "") for name in _SCORES}}
-    return table("families", f"Score profile of public families at {C:.3g} FLOP", columns, rows, "one component only; clipped to 0..1")
+    return table(
+        "families", f"Score profile of public families at {in_words(C)} FLOP", columns, rows, "one component only; clipped to 0..1"
+    )
 
 
 def _family_values(laws: LawBook, C: float) -> dict[str, Value]:
@@ -246,7 +254,7 @@ def _family_values(laws: LawBook, C: float) -> dict[str, Value]:
     scores = np.array([float(law_numbers(laws, FAMILIES, "family", {"C": C}, key)["PC1"]) for key in keys])
     profile = law_numbers(laws, FAMILIES, "scores", {"PC1": scores})
     basis = "range over " + ", ".join(_family_name(card, key) for key in keys)
-    outside = [] if C <= 1e25 else [f"C = {C:.3g} is above the fitted 1e+25"]
+    outside = [] if C <= 1e25 else [f"C = {in_words(C)} is above the fitted 1e25"]
     return {
         key: arithmetic(
             float(np.median(profile[name])),

@@ -11,6 +11,7 @@ from knowledge.schema import LawCard, Range, Variant
 from tools.forms import get_form
 from tools.law import resolve_variant
 from tools.law_checks import CheckOutcome, run_checks
+from tools.other_laws import optimum_at
 from tools.registry import ToolRequest, tool
 from tools.result import Column, Notice, Number, Result, Table, Value
 from tools.surface import cite
@@ -57,7 +58,12 @@ def explain(request: ExplainRequest, laws: LawBook) -> Result:
         values=values,
         reasons=reasons,
         warnings=notices,
-        tables=[table for card in cards for table in (_relations(card), _region(card), _variants(card), _checks(card)) if table.rows],
+        tables=[
+            table
+            for card in cards
+            for table in (_in_numbers(card), _relations(card), _region(card), _variants(card), _checks(card))
+            if table.rows
+        ],
     )
 
 
@@ -78,6 +84,32 @@ def _account(card: LawCard) -> list[str]:
     if card.missing:
         said.append(f"Not in the base: {card.missing}")
     return said
+
+
+_BUDGETS = (1e20, 1e21, 1e22, 1e23, 1e24, 1e25)
+
+
+def _in_numbers(card: LawCard) -> Table:
+    """What an allocation law says at round budgets, those it was fitted on marked; no rows for other laws."""
+    rows: list[list[Number]] = []
+    relation = card.relations.get("optimum")
+    if relation is not None and [v.quantity for v in relation.inputs.values()] == ["flops"]:
+        for C in _BUDGETS:
+            found = optimum_at(card, C)
+            size = found.get("params_total") or found.get("params_nonembedding")
+            if size is None or "tokens" not in found:
+                rows = []
+                break
+            ratio, outside = found["tokens"].number / size.number, size.outside
+            rows.append([C, size.number, found["tokens"].number, ratio, "extrapolated" if outside else "within the fit"])
+    columns = [
+        Column(name="compute_flops", label="training compute", unit="FLOP"),
+        Column(name="params", label="best size", unit="params"),
+        Column(name="tokens", unit="tokens"),
+        Column(name="tokens_per_param", label="tokens per param", unit="tokens/param"),
+        Column(name="range"),
+    ]
+    return Table(name=f"{card.id}_in_numbers", title=f"What {card.id} says in numbers", columns=columns, rows=rows)
 
 
 def _bites(card: LawCard) -> list[Notice]:

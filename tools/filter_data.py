@@ -9,6 +9,7 @@ from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, law_numbers, law_value, table
 from tools._named_law import uses_laws
+from tools.convert import in_words
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
 from tools.repeat_data import NO_NOTABLE_LOSS
@@ -138,7 +139,7 @@ def _epoch_table(laws: LawBook, D: float) -> Table:
     rows = [[e, D / e, float(s), float(m)] for e, s, m in zip(_EPOCHS, worth["share"], worth["marginal_value"], strict=True)]
     return table(
         "unique_by_epochs",
-        f"Unique tokens a filter must leave for {D:.3g} training tokens",
+        f"Unique tokens a filter must leave for {in_words(D, 'tokens')} training tokens",
         {
             "epochs": ("epochs", ""),
             "unique_tokens": ("unique tokens left", "tokens"),
@@ -155,7 +156,7 @@ def _pool_table(laws: LawBook, D: float, pool: float) -> Table:
     rows = [[float(x) for x in row] for row in zip(kept, pool * kept, worth["epochs"], worth["share"], worth["D_eff"], strict=True)]
     return table(
         "by_share_kept",
-        f"What keeping a share of a pool of {pool:.3g} tokens means",
+        f"What keeping a share of a pool of {in_words(pool, 'tokens')} tokens means",
         {
             "share_kept": ("share kept", ""),
             "unique_tokens": ("unique tokens", "tokens"),

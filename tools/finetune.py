@@ -10,6 +10,7 @@ from pydantic import Field
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, coefficient, law_numbers, law_value, table
+from tools.convert import in_words
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
 
@@ -35,6 +36,7 @@ class FinetuneRequest(ToolRequest):
     tokens_per_example: float | None = Field(default=None, gt=0)
     model: str | None = None
     target_loss: float | None = Field(default=None, gt=0)
+    dataset: str | None = Field(default=None, description="finetuning set of the rectified law: flan, wmt19 or gigaword")
     law: str | None = None
 
 
@@ -47,6 +49,8 @@ def finetune(request: FinetuneRequest, laws: LawBook) -> Result:
     if (request.law is not None and "effective_data" in laws.get(request.law).relations) or request.characters is not None:
         return _transfer(request, laws)
     fits = rectified_fits(laws, request.model)
+    if request.dataset is not None:
+        fits = [key for key in fits if key.rsplit("_", 1)[1] == request.dataset.lower()] or fits
     if request.law == RECTIFIED or (fits and request.model is not None and request.tokens is None):
         return _rectified(request, laws, fits)
     return _method(request, laws)
@@ -226,7 +230,7 @@ def _method_table(laws: LawBook, N: float, examples: float | None) -> Table:
     }
     return table(
         "methods",
-        f"Loss by method at {N:.3g} params",
+        f"Loss by method at {in_words(N, 'params')} params",
         columns,
         rows,
         "compare within a row, not across tasks; two-digit coefficients, several per cent",
@@ -393,6 +397,8 @@ def _rectified(request: FinetuneRequest, laws: LawBook, fits: list[str]) -> Resu
     ]
     columns = {"fit": ("model and set", ""), **{f"at_{d:.0f}": (f"{d:,.0f} examples", "") for d in D}}
     headline = [key for key in values if key.startswith("examples_" if request.target_loss else "loss_")][:3]
+    if len(fits) == 1:  # the one set asked about, under a name that does not depend on it
+        values["loss"] = values[f"loss_{fits[0]}"]
     return Result(
         tool="finetune",
         task="finetune",

@@ -68,7 +68,9 @@ def _recipe(request: HyperparametersRequest, laws: LawBook) -> Result:
 def _facts(request: HyperparametersRequest, assumptions: list[Assumption]) -> dict[str, float]:
     facts: dict[str, float] = {}
     if request.params_total is not None or request.model is not None:
-        counts = param_counts(request.params_total or 0.0, request.vocab_size, request.model, request.params_active)
+        counts = param_counts(
+            request.params_total or 0.0, request.vocab_size, request.model, request.params_active, request.params_nonembedding
+        )
         facts |= counts.by_kind
         assumptions.append(counts.assumption)
     total, tokens, flops = facts.get("params_total"), request.tokens, request.compute_flops
@@ -176,7 +178,7 @@ def _notices(request: HyperparametersRequest, rate: Value, rule: Rule) -> list[N
             Notice(
                 level="caution",
                 source=rule.law,
-                text="This run lies outside the law's fitted range (" + "; ".join(rate.outside) + "); sweep the rate around it.",
+                text="Extrapolated: " + "; ".join(rate.outside) + ". Sweep the rate around the one given.",
             )
         )
     if rule.law == "li2025_steplaw" and request.architecture is not None and request.architecture.lower() == "moe":

@@ -14,6 +14,7 @@ import numpy as np
 
 from knowledge.errors import InputError
 from knowledge.schema import LawCard, Relation, Variant
+from tools.convert import in_words
 from tools.forms import Form, get_form
 from tools.result import Value
 
@@ -124,17 +125,52 @@ def complete_inputs(card: LawCard, relation: str, inputs: Mapping[str, Any]) -> 
 
 def region_flags(card: LawCard, relation: str, variant: str | None, values: Mapping[str, Any]) -> list[str]:
     """Which variables (inputs and outputs alike) lie outside the region the law was fitted on, in words."""
+    return [
+        f"{_spoken(card, relation, name, value)} is {side} the fitted {_spoken(card, relation, name, bound).partition(' = ')[2]}"
+        for name, value, bound, side in _outside(card, relation, variant, values)
+    ]
+
+
+_NAMES = {"N": "The size", "D": "The number of tokens", "C": "The compute"}
+
+
+def far_outside(card: LawCard, relation: str, variant: str | None, values: Mapping[str, Any], factor: float = 1e3) -> str:
+    """A sentence when a variable lies `factor` or more beyond the fitted region; empty otherwise."""
+    found = [
+        (max(value / bound, bound / value), name, side)
+        for name, value, bound, side in _outside(card, relation, variant, values)
+        if value > 0 and bound > 0
+    ]
+    if not found or max(found)[0] < factor:
+        return ""
+    times, name, side = max(found)
+    return (
+        f"{_NAMES.get(name, name)} lies {in_words(float(f'{times:.2g}'))} times {side} anything {card.id} was fitted on: "
+        "a small error of an exponent is a large one here, and no interval covers it."
+    )
+
+
+def _outside(card: LawCard, relation: str, variant: str | None, values: Mapping[str, Any]) -> list[tuple[str, float, float, str]]:
+    """(variable, value, bound passed, "below" or "above") for each variable outside the fit region."""
     region = {**card.region, **(card.variants[variant].region if variant else {}), **card.relations[relation].region}
-    flags: list[str] = []
+    found: list[tuple[str, float, float, str]] = []
     for name, (low, high) in region.items():
         if name not in values or not isinstance(values[name], (int, float)):
             continue
         value = float(values[name])
         if low is not None and value < low * (1 - 1e-9):
-            flags.append(f"{name} = {value:.3g} is below the fitted {low:.3g}")
+            found.append((name, value, low, "below"))
         elif high is not None and value > high * (1 + 1e-9):
-            flags.append(f"{name} = {value:.3g} is above the fitted {high:.3g}")
-    return flags
+            found.append((name, value, high, "above"))
+    return found
+
+
+def _spoken(card: LawCard, relation: str, name: str, value: float) -> str:
+    """`D = 184B`, `batch in sequences = 2,700`: a symbol as it is, a longer name by what it means."""
+    rel = card.relations[relation]
+    told = [v for r in (rel, *card.relations.values()) if (v := r.inputs.get(name) or r.outputs.get(name))]
+    meaning = next((v.note for v in told if v.note), name) if "_" in name else name
+    return f"{meaning} = {in_words(value, told[0].unit if told else '')}"
 
 
 @functools.cache
@@ -191,7 +227,7 @@ def evaluate(
             value=plain[name],
             unit=var.unit,
             quantity=var.quantity,
-            label=var.note or name,
+            label=var.note or card.symbols.get(name, name),
             law=card.id,
             relation=relation,
             variant=key or "",

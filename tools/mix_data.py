@@ -8,6 +8,7 @@ from pydantic import Field
 from knowledge.library import LawBook
 from tools._law_values import law_value, table
 from tools._named_law import uses_laws
+from tools.convert import in_words
 from tools.law import compute, evaluate, region_flags
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
@@ -193,7 +194,7 @@ def _ratio_table(laws: LawBook) -> Table:
     rows = [[T, *(float(max(s[i], 0.0)) for s in shares)] for i, T in enumerate(_TOKEN_GRID)]
     columns = {
         "tokens": ("tokens of continued pretraining", "tokens"),
-        **{key: (f"share, {size:.2g} parameters", "") for key, size in _SIZES.items()},
+        **{key: (f"share, {in_words(size, 'params')} parameters", "") for key, size in _SIZES.items()},
     }
     return table("critical_share", "Largest safe share of finance data", columns, rows)
 
@@ -212,7 +213,7 @@ def _ratio_warnings(laws: LawBook, T: float, variant: str | None, request: MixDa
             Notice(
                 level="caution",
                 source=CONTINUED_LAW,
-                text=f"No fitted size is near {request.params_total:.3g}; the coefficients "
+                text=f"No fitted size is near {in_words(request.params_total, 'params')}; the coefficients "
                 "change sign between sizes, so nothing is interpolated.",
             ),
         )

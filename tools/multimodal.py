@@ -15,6 +15,7 @@ from tools._autoregressive import autoregressive
 from tools._law_values import law_value, table
 from tools._modality import ModalityRequest, extrapolated, other, plain
 from tools.budget import Budget, budget_of
+from tools.convert import in_words
 from tools.registry import tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 
@@ -138,7 +139,7 @@ def _towers(request: MultimodalRequest, samples: float, laws: LawBook) -> Result
         task="multimodal",
         headline=[named] if named in values else list(values),
         values=values,
-        tables=[table("towers", f"After {samples:.3g} samples, by model", columns, rows)],
+        tables=[table("towers", f"After {in_words(samples, 'samples')} samples, by model", columns, rows)],
         warnings=extrapolated(next(iter(values.values())), CLIP),
         reasons=["The error follows the forward compute of both towers; a single run with many repeats lies above the line."],
     )

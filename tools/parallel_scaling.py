@@ -7,6 +7,7 @@ from pydantic import Field
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, table
 from tools._named_law import uses_laws
+from tools.convert import in_words
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
@@ -122,7 +123,7 @@ def _table(laws: LawBook, N: float) -> Table:
         "loss_code": ("loss, code", "nats/token"),
         "compute": ("compute per token, times", ""),
     }
-    return table("by_streams", f"What streams are worth for {N:.3g} parameters", columns, [list(row) for row in rows])
+    return table("by_streams", f"What streams are worth for {in_words(N, 'params')} parameters", columns, [list(row) for row in rows])
 
 
 def _warnings(request: ParallelScalingRequest) -> list[Notice]:
@@ -131,7 +132,7 @@ def _warnings(request: ParallelScalingRequest) -> list[Notice]:
             level="info",
             source=LAW,
             text="Streams cost about as many times the compute per token, in training and serving "
-                 "alike; at batch 1 decoding hides it, at batch 8 no longer.",
+            "alike; at batch 1 decoding hides it, at batch 8 no longer.",
         )
     ]
     if request.tokens is not None and request.tokens > 2 * _TOKENS:
@@ -141,7 +142,7 @@ def _warnings(request: ParallelScalingRequest) -> list[Notice]:
                 level="caution",
                 source=LAW,
                 text="The law has no term for data: all its runs saw 42B tokens, so at "
-                     f"{request.tokens:.3g} tokens it is a guess by analogy.",
+                f"{in_words(request.tokens, 'tokens')} tokens it is a guess by analogy.",
             ),
         )
     return notices

@@ -189,8 +189,9 @@ def _notices(request: PredictLossRequest, values: dict[str, Value]) -> list[Noti
             text="Losses hold for the law's own corpus and tokenizer; compare differences, not absolute values, with another data set.",
         )
     ]
-    if values["loss"].outside:
-        found.append(Notice(level="caution", text="Extrapolated: " + "; ".join(values["loss"].outside) + "."))
+    loss = values["loss"]
+    if loss.outside:
+        found.append(Notice(level="caution", source=loss.law, text="Extrapolated: " + "; ".join(loss.outside) + "."))
     if request.observed_loss is not None:
         gap = request.observed_loss - values["loss"].number
         found.append(

@@ -21,6 +21,9 @@ _KUMAR = Rule("kumar2024_precision", "ptq_degradation", "delta_PTQ", note="expon
 _OUYANG = Rule("ouyang2024_qid", "degradation", "dq_loss", note="power of the bits, fitted at 2 to 4 bits")
 _FILES = ("file_q8_0", "file_q6_k", "file_q5_k_m", "file_q4_k_m", "file_q4_k_s", "file_iq4_xs", "file_q3_k_m", "file_q2_k")
 
+_WIDEST = 16.0  # bits in which weights are trained
+_BROKEN = 1.0  # nats per token: perplexity nearly trebles
+
 
 class QuantizeRequest(ToolRequest):
     """Size, training tokens, widths to compare and the memory to fit; units of the brief."""
@@ -63,7 +66,7 @@ def quantize(request: QuantizeRequest, laws: LawBook) -> Result:
     if request.memory_bytes is not None:
         tables.append(_formats(laws, counts.by_kind["params_total"], request.memory_bytes))
     compared = [f"loss_increase_{bits:g}bit" for bits in asked] if len(asked) > 1 else []
-    headline = [*compared, "max_bits_per_weight", "weight_bits", *([] if compared else ["loss_increase"]), "weight_bytes"]
+    headline = ["verdict", *compared, "max_bits_per_weight", "weight_bits", *([] if compared else ["loss_increase"]), "weight_bytes"]
     return Result(
         tool="quantize",
         task="quantize",
@@ -83,8 +86,8 @@ def _asked(bits: list[float] | float | None) -> tuple[float, ...]:
     """The widths asked about, widest first; InputError for one that is no width."""
     stated = [] if bits is None else bits if isinstance(bits, list) else [bits]
     for value in stated:
-        if not 1 <= value <= 32:
-            raise InputError("weight_bits", f"{value:g} is not a width of weights", "give 1 to 32 bits")
+        if not 1 <= value <= _WIDEST:
+            raise InputError("weight_bits", f"{value:g} is not a width to quantize to", "give 1 to 16 bits")
     return tuple(sorted(set(stated), reverse=True))
 
 
@@ -126,11 +129,11 @@ def _width(laws: LawBook, rule: Rule, counts: ParamCounts, tokens: float, bits: 
     scales = 16.0 if bits < 8 else 0.0  # 8-bit formats scale per channel, which is lost in the rounding
     size = evaluate(laws.get("weight_format_bits"), "group_format", {"b": bits, "G": GROUP, "scale_bits": scales, "N": total}).values
     return {
-        "loss_increase": added.model_copy(update={"label": f"loss added at {bits:g} bits"}),
+        "loss_increase": added.model_copy(update={"label": f"loss added, {bits:g}-bit weights"}),
         "perplexity_increase": Value(
-            value=math.expm1(added.number), label=f"rise of perplexity at {bits:g} bits", quantity="ratio", formula="exp(loss added) - 1"
+            value=math.expm1(added.number), label=f"rise of perplexity, {bits:g}-bit weights", quantity="ratio", formula="exp(loss added) - 1"
         ),
-        "weight_bytes": size["weight_bytes"].model_copy(update={"label": f"weights at {bits:g} bits"}),
+        "weight_bytes": size["weight_bytes"].model_copy(update={"label": f"{bits:g}-bit weights"}),
         "bits_per_weight": size["bits_per_weight"].model_copy(update={"label": f"bits per weight with scales, at {bits:g} bits"}),
     }
 
@@ -157,6 +160,8 @@ def _values(
         )
     if chosen is not None:
         values |= rows[chosen]
+        if rows[chosen]["loss_increase"].number > _BROKEN:
+            values["verdict"] = Value(value=f"No: rounding to {chosen:g}-bit weights breaks the model.", label="afterwards")
         values["weight_bits"] = Value(value=chosen, unit="bits", label="width", quantity="bits")
     total, memory = counts.by_kind["params_total"], request.memory_bytes
     if memory is not None:
@@ -169,6 +174,7 @@ def _values(
             inputs={"M": memory, "N": total},
             note="weights alone; KV cache, activations and runtime come on top",
         )
+        values["verdict"] = Value(value=_verdict(rows, memory, chosen), label="in the memory")
         if chosen is not None:
             values["memory_left_bytes"] = Value(
                 value=memory - rows[chosen]["weight_bytes"].number,
@@ -177,6 +183,15 @@ def _values(
                 formula="M - weights",
             )
     return values
+
+
+def _verdict(rows: dict[float, dict[str, Value]], memory: float, chosen: float | None) -> str:
+    bits = min(rows) if chosen is None else chosen
+    size = rows[bits]["weight_bytes"].number
+    return (
+        f"{'No: at' if chosen is None else 'Yes: at'} {bits:g} bits the weights take {size / 1e9:.3g} GB of the {memory / 1e9:.3g} GB,"
+        " cache and activations not counted."
+    )
 
 
 def _table(rows: dict[float, dict[str, Value]], memory: float | None) -> Table:
@@ -253,6 +268,14 @@ def _notices(request: QuantizeRequest, rows: dict[float, dict[str, Value]], chos
             Notice(
                 level="caution",
                 text="Size or tokens lie beyond the law's fit; well-trained models with calibrated methods do better than it says.",
+            )
+        )
+    worst = max(row["loss_increase"].number for row in rows.values())
+    if worst > _BROKEN:
+        notices.append(
+            Notice(
+                level="warning",
+                text="More than a nat per token is lost at the narrowest width: rounding to it breaks the model, whatever the exact figure.",
             )
         )
     if ratio > 200 and min(rows) <= 4:

@@ -9,6 +9,7 @@ from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._law_values import arithmetic, law_numbers, law_value, table
 from tools._named_law import uses_laws
+from tools.convert import in_words
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table
@@ -200,7 +201,7 @@ def _hardware() -> Notice:
         level="caution",
         source=LAW,
         text="Fitted on unstructured sparsity from scratch (T5 up to 85M non-zero weights), which "
-             "rarely speeds up real hardware; n:m patterns gain less. "
+        "rarely speeds up real hardware; n:m patterns gain less. "
         "Pruning a model that is already trained is far cheaper than training sparse from scratch.",
     )
 
@@ -223,4 +224,4 @@ def _table(laws: LawBook, N: float, kind: str) -> Table:
     if N == 1:
         columns = {name: (label, "") for name, (label, _) in columns.items()}
         return table("by_sparsity", "What sparsity is worth, as shares of the dense parent", columns, rows)
-    return table("by_sparsity", f"What sparsity is worth at {N:.3g} {kind} weights", columns, rows)
+    return table("by_sparsity", f"What sparsity is worth at {in_words(N, 'params')} {kind} weights", columns, rows)

@@ -37,6 +37,7 @@ NEEDS = (
 )
 _TARGETS = (0.5, 0.8, 0.9, 0.95)
 _SOUNDNESS = (1.0, 0.99, 0.95, 0.9, 0.75)
+_MOST = 0.9
 _BEYOND = 1e6
 # "Far fewer" and "far more" inference than pretraining tokens: the paper's figures have 0.16, 0.79 and 22.
 _FEW, _MANY = 0.3, 3.0
@@ -180,20 +181,22 @@ def _coverage(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
     if request.samples is not None:
         _at_samples(curve, request.samples, laws, parts)
     elif targets:
-        share, (k, low, high) = next(iter(targets.items()))
-        label, formula = f"samples per problem until {share:.0%} are solved", "k = (log(c)/log(pass@1))^(1/b)"
-        parts.values["samples"] = curve.value(
-            k,
-            label,
-            "attempts",
-            formula,
-            quantity="attempts",
-            relation="samples_for_coverage",
-            inputs={"coverage": share},
-            low=low,
-            high=high,
-        )
-        parts.headline.append("samples")
+        for key, share in (("samples", next(iter(targets))), ("samples_for_most", _MOST)):
+            if share not in targets or (key != "samples" and share == next(iter(targets))):
+                continue
+            k, low, high = targets[share]
+            parts.values[key] = curve.value(
+                k,
+                f"samples per problem until {share:.0%} are solved",
+                "attempts",
+                "k = (log(c)/log(pass@1))^(1/b)",
+                quantity="attempts",
+                relation="samples_for_coverage",
+                inputs={"coverage": share},
+                low=low,
+                high=high,
+            )
+            parts.headline.append(key)
     if targets:
         columns = {"coverage": ("share solved", ""), "samples": ("samples", "attempts")}
         columns |= {"low": ("steepest fit", "attempts"), "high": ("flattest fit", "attempts")}

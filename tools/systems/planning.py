@@ -71,18 +71,30 @@ def cluster(name: str, devices: float, dtype: str = "bf16") -> Cluster:
     )
 
 
+CONTEXT_SOURCE = "usual pretraining context for the size"
+
+
 def usual_context(params_active: float) -> float:
     """Tokens of a usual pretraining context for a size, where none is stated."""
     return 4096.0 if params_active > 3e9 else 2048.0
 
 
-def shape_for(name: str | None, params_total: float | None, params_active: float | None = None, vocab: int | None = None) -> ModelShape:
-    """The known model of a name, else a designed shape of the size. Raises InputError when neither is given."""
+def shape_for(
+    name: str | None,
+    params_total: float | None,
+    params_active: float | None = None,
+    vocab: int | None = None,
+    n_experts: float | None = None,
+    experts_per_token: float | None = None,
+) -> ModelShape:
+    """The known model of a name, else a designed shape of the size; one expert is none. Raises InputError when neither is given."""
     if name:
         return model(name)
     if params_total is None:
         raise InputError("params_total", "no model is named and no size is given", "give params_total or a known model")
-    return design_shape(params_total, params_active=params_active, vocab=vocab)
+    experts = int(n_experts) if n_experts is not None and n_experts > 1 else None
+    chosen = int(experts_per_token) if experts and experts_per_token else None
+    return design_shape(params_total, params_active=params_active, vocab=vocab, n_experts=experts, experts_per_token=chosen)
 
 
 def model_fields(shape: ModelShape, seq: float) -> dict[str, float]:

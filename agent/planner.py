@@ -34,7 +34,7 @@ _DIRECT = ("params_total", "tokens", "tokens_per_param", "models", "laws")
 # A field the question leaves open is taken from the value of the same name in an earlier result.
 CHAINED = ("params_total", "params_active", "tokens", "compute_flops", "weight_bits", "batch_tokens", "accelerator_hours")
 # What a joint plan decides replaces what the question states as a limit, in the steps that follow: 2e23 FLOP spent of 3e23 allowed.
-DECIDED = (*CHAINED, "accelerator", "n_accelerators")
+DECIDED = (*CHAINED, "accelerator", "n_accelerators", "n_experts")
 # The run whose time was found is the one whose memory is told: the same devices, context and batch.
 _SAME_RUN = ("n_accelerators", "sequence_length")
 # Steps about one training run, which share the context length that the first of them assumes.

@@ -8,9 +8,11 @@ from pydantic import Field
 
 from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
-from tools.convert import HOUR, days_in_words
+from knowledge.shapes import ModelShape
+from tools.convert import HOUR, days_in_words, in_words
 from tools.registry import ToolRequest
 from tools.result import Assumption, Notice, Value
+from tools.systems.planning import shape_for
 
 DEFAULT_ACCELERATOR = "h100-sxm"
 _TRAINING_DTYPES = ("bf16", "fp16", "fp32")
@@ -25,17 +27,48 @@ class Budget:
     notices: list[Notice] = field(default_factory=list)
 
 
-class BudgetFields(ToolRequest):
-    """The fields by which a question may state what it can spend; names and units of the brief."""
+class ComputeFields(ToolRequest):
+    """The fields by which a question may state compute: FLOP, hours, or hardware and time; names and units of the brief."""
 
     compute_flops: float | None = Field(default=None, gt=0)
-    budget_usd: float | None = Field(default=None, gt=0)
     accelerator_hours: float | None = Field(default=None, gt=0)
     accelerator: str | None = None
-    n_accelerators: float | None = Field(default=None, gt=0)
+    n_accelerators: float | None = Field(default=None, ge=1, le=1e7)
     duration_seconds: float | None = Field(default=None, gt=0)
-    price_per_accelerator_hour_usd: float | None = Field(default=None, gt=0)
     mfu: float | None = Field(default=None, gt=0, le=1)
+
+
+class BudgetFields(ComputeFields):
+    """What a question can spend: compute, or money that buys it."""
+
+    budget_usd: float | None = Field(default=None, gt=0)
+    price_per_accelerator_hour_usd: float | None = Field(default=None, gt=0)
+
+
+class ModelFields(ToolRequest):
+    """A model by name, or by its size and experts."""
+
+    model: str | None = Field(default=None, description="known model; params_total then follows")
+    params_total: float | None = Field(default=None, gt=0, le=1e15)
+    params_active: float | None = Field(default=None, gt=0)
+    n_experts: float | None = Field(default=None, ge=1)
+    experts_per_token: float | None = Field(default=None, ge=1)
+
+    def shape(self, params: float | None = None) -> ModelShape:
+        """The named model, or one designed for the size told or given. Raises InputError when there is neither."""
+        size = params or self.params_total or self.params_active
+        return shape_for(self.model, size, self.params_active, n_experts=self.n_experts, experts_per_token=self.experts_per_token)
+
+
+class RunFields(ModelFields, ComputeFields):
+    """A training run: its model and data, and the compute it takes."""
+
+    tokens: float | None = Field(default=None, gt=0)
+    accelerator_hours_low: float | None = Field(
+        default=None, gt=0, description="low end of the 90% interval of accelerator_hours, where it has one"
+    )
+    accelerator_hours_high: float | None = Field(default=None, gt=0, description="high end of that interval")
+    dtype: str = Field(default="bf16", description="precision of the matmuls: bf16, fp16, fp8, fp4 or fp32")
 
 
 def training_peak(part: Accelerator) -> tuple[str, float]:
@@ -159,5 +192,6 @@ def _conflict(stated: float, way: Value, mfu: float | None) -> Notice | None:
     at = f"at MFU {mfu:g}" if mfu is not None else "even at full peak"
     return Notice(
         level="conflict",
-        text=f"The question asks for {stated:.3g} FLOP; {way.note}: at most {ceiling:.3g} FLOP {at}. That is {stated / ceiling:,.3g} times too little.",
+        text=f"The question asks for {in_words(stated)} FLOP; {way.note}: at most {in_words(ceiling)} FLOP {at}. "
+        f"That is {in_words(float(f'{stated / ceiling:.3g}'))} times too little.",
     )

@@ -11,15 +11,13 @@ from pydantic import Field
 from knowledge.errors import InputError, MissingInput
 from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
-from tools.budget import DEFAULT_ACCELERATOR, price_per_hour, training_peak
-from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR
+from tools.budget import DEFAULT_ACCELERATOR, BudgetFields, RunFields, price_per_hour, training_peak
+from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR, in_words
 from tools.energy import training_energy
-from tools.registry import ToolRequest, tool
+from tools.registry import tool
 from tools.result import Assumption, Column, Notice, Number, Result, Table, Value
-from tools.systems.batch import default_batch_tokens
 from tools.systems.flops import count_params
-from tools.systems.mfu import SOURCE, estimate, typical_mfu
-from tools.systems.planning import cluster, shape_for, usual_context
+from tools.systems.mfu import SOURCE, of_run, typical_mfu
 
 NEEDS = (
     ("compute_flops",),
@@ -35,24 +33,10 @@ NEEDS = (
 COMPARED = ("a100-80gb", "h100-sxm", "h200", "b200", "mi300x", "tpu-v5p")
 
 
-class CostRequest(ToolRequest):
+class CostRequest(RunFields, BudgetFields):
     """A run by its compute, its size and tokens, or its hours; fields and units of the brief, and the site's carbon factors."""
 
-    model: str | None = Field(default=None, description="known model; params_total then follows")
-    params_total: float | None = Field(default=None, gt=0, le=1e15)
-    params_active: float | None = Field(default=None, gt=0)
-    tokens: float | None = Field(default=None, gt=0)
     tokens_per_param: float | None = Field(default=None, gt=0)
-    compute_flops: float | None = Field(default=None, gt=0)
-    accelerator: str | None = None
-    n_accelerators: float | None = Field(default=None, ge=1, le=1e7)
-    accelerator_hours: float | None = Field(default=None, gt=0)
-    accelerator_hours_low: float | None = Field(default=None, gt=0, description="low end of the 90% interval of accelerator_hours, where it has one")
-    accelerator_hours_high: float | None = Field(default=None, gt=0, description="high end of that interval")
-    duration_seconds: float | None = Field(default=None, gt=0)
-    price_per_accelerator_hour_usd: float | None = Field(default=None, gt=0)
-    mfu: float | None = Field(default=None, gt=0, le=1)
-    budget_usd: float | None = Field(default=None, gt=0)
     inference_tokens: float | None = Field(default=None, gt=0)
     weight_bits: float | None = Field(default=None, ge=1, le=32)
     grid_grams_per_kwh: float | None = Field(default=None, ge=0, le=2000, description="grams of CO2 equivalent per kWh of the site's grid")
@@ -107,7 +91,7 @@ def cost(request: CostRequest, laws: LawBook) -> Result:
     headline = [
         key for key in ("verdict", "total_cost_usd", "cost_usd", "inference_cost_usd", "accelerator_hours", "energy_kwh") if key in values
     ]
-    tables = [_parts_table(bill)] if request.accelerator is None and bill.flops is not None else []
+    tables = [_parts_table(bill, laws)] if request.accelerator is None and bill.flops is not None else []
     return Result(
         tool="cost",
         task="cost",
@@ -124,7 +108,8 @@ def cost(request: CostRequest, laws: LawBook) -> Result:
 def _compute(bill: _Bill) -> None:
     """Training FLOP of the request, from what it states."""
     request = bill.request
-    shape = shape_for(request.model, request.params_total, request.params_active) if request.model else None
+    mixture = request.params_total is not None and (request.n_experts or 1.0) > 1.0
+    shape = request.shape() if request.model or mixture else None
     active = request.params_active or (count_params(shape).active if shape else request.params_total)
     bill.active = active
     if request.compute_flops is not None:
@@ -159,11 +144,11 @@ def _hours(bill: _Bill, laws: LawBook) -> Value | None:
             inputs={"n_accelerators": request.n_accelerators, "duration_seconds": request.duration_seconds},
             source="the question",
         )
-    dtype, peak = training_peak(part)
+    dtype, peak = _precision(request, part)
     if request.mfu is not None:
         share, low, high, source = request.mfu, request.mfu, request.mfu, "the question"
     else:
-        share, low, high, source = _predicted_mfu(bill, dtype, laws)
+        share, low, high, source = _predicted_mfu(bill, part, dtype, laws)
         bill.assumptions.append(Assumption(field="mfu", value=share, source=source))
     hours = bill.flops / (peak * share * HOUR)
     exact = low == high
@@ -181,18 +166,21 @@ def _hours(bill: _Bill, laws: LawBook) -> Value | None:
     )
 
 
-def _predicted_mfu(bill: _Bill, dtype: str, laws: LawBook) -> tuple[float, float, float, str]:
-    """MFU of the very run where its devices are known, as `wall_clock` predicts it; else the typical one of its size on the part."""
+def _precision(request: CostRequest, part: Accelerator) -> tuple[str, float]:
+    """Matmul precision of the run, the part's own where none but the default is told, and the 16-bit peak that MFU refers to."""
+    usual, peak = training_peak(part)
+    return (usual if request.dtype == "bf16" else request.dtype), peak
+
+
+def _predicted_mfu(bill: _Bill, part: Accelerator, dtype: str, laws: LawBook) -> tuple[float, float, float, str]:
+    """MFU of the very run where size and tokens are known, as `wall_clock` predicts it; else the typical one on the part."""
     request = bill.request
-    tokens = bill.tokens or request.tokens
-    if request.n_accelerators is not None and tokens is not None and bill.active is not None:
-        shape = shape_for(request.model, request.params_total or request.params_active, request.params_active)
-        seq = usual_context(bill.active)
-        batch = max(1.0, round(default_batch_tokens(tokens, laws)[0] / seq))
-        found = estimate(shape, cluster(bill.part.id, request.n_accelerators, dtype), seq, batch)
+    tokens = bill.tokens or request.tokens or (bill.flops / (FLOPS_PER_PARAM_TOKEN * bill.active) if bill.flops and bill.active else None)
+    if tokens is not None and bill.active is not None:
+        found = of_run(request.shape(), part, dtype, bill.active, tokens, request.n_accelerators, laws)
         if found is not None:
             return found.mfu, found.low, found.high, SOURCE
-    return typical_mfu(bill.part.id, dtype, bill.active, request.n_accelerators)
+    return typical_mfu(part.id, dtype, bill.active, request.n_accelerators)
 
 
 def _dollars(bill: _Bill, hours: Value) -> Value:
@@ -251,7 +239,7 @@ def _serving(bill: _Bill, training: Value | None) -> dict[str, Value]:
     from tools.systems.serving_case import precision_for
     from tools.systems.serving_price import INTERACTIVE, cheapest
 
-    shape = shape_for(request.model, request.params_total or request.params_active, request.params_active)
+    shape = request.shape()
     bits = request.weight_bits or 16.0
     if request.weight_bits is None:
         bill.assumptions.append(Assumption(field="weight_bits", value=bits, unit="bits", source="weights served as trained"))
@@ -268,7 +256,7 @@ def _serving(bill: _Bill, training: Value | None) -> dict[str, Value]:
     served = Value(
         value=price.usd * scale,
         unit="USD",
-        label=f"serving {request.inference_tokens:.3g} tokens at full load",
+        label=f"serving {in_words(request.inference_tokens, 'tokens')} tokens at full load",
         quantity="usd",
         low=low,
         high=high,
@@ -343,14 +331,14 @@ def _reasons(request: CostRequest) -> list[str]:
     ]
 
 
-def _parts_table(bill: _Bill) -> Table:
+def _parts_table(bill: _Bill, laws: LawBook) -> Table:
     """The same compute on other parts at the middle of their price ranges, cheapest first."""
     rows: list[list[Number]] = []
     for name in COMPARED:
         part = accelerator(name)
         price, _ = price_per_hour(part, None)
-        dtype, peak = training_peak(part)
-        share = bill.request.mfu or typical_mfu(part.id, dtype, bill.active, None)[0]
+        dtype, peak = _precision(bill.request, part)
+        share = bill.request.mfu or _predicted_mfu(bill, part, dtype, laws)[0]
         hours = (bill.flops or 0.0) / (peak * share * HOUR)
         rows.append([name, share, hours, price.number, hours * price.number, hours * (price.low or 0.0), hours * (price.high or 0.0)])
     rows.sort(key=lambda row: float(row[4] or 0.0))

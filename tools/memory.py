@@ -11,25 +11,23 @@ from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
 from tools._optimizer_states import states_result
-from tools.registry import ToolRequest, tool
+from tools.budget import ModelFields
+from tools.registry import tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 from tools.systems.efficiency import memory_interval
 from tools.systems.feasibility import refusal
 from tools.systems.flops import count_params
 from tools.systems.layout import USABLE, Layout, Search, search
 from tools.systems.memory import PARTS
-from tools.systems.planning import OPTIMIZER_BYTES, cluster, shape_for, usual_context
+from tools.systems.planning import CONTEXT_SOURCE, OPTIMIZER_BYTES, cluster, usual_context
 
 _SOURCE = "Korthikanti et al. 2022 (arXiv:2205.05198) for activations, ZeRO (arXiv:1910.02054) for states; margins fitted to measured peaks"
 _PINNED = ("tensor", "pipeline", "context", "data", "expert", "micro", "virtual", "shard")
 
 
-class MemoryRequest(ToolRequest):
+class MemoryRequest(ModelFields):
     """A model and the devices it should train on; fields and units of the brief, and parts of a layout that are given."""
 
-    model: str | None = Field(default=None, description="known model; params_total then follows")
-    params_total: float | None = Field(default=None, gt=0, le=1e15)
-    params_active: float | None = Field(default=None, gt=0)
     accelerator: str | None = None
     n_accelerators: float | None = Field(default=None, ge=1, le=1e7)
     memory_bytes: float | None = Field(default=None, gt=0, description="memory of one device, instead of the accelerator's")
@@ -69,7 +67,7 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
     Where only states are counted, their bytes by the law card `optimizer_memory`, on no device in particular.
     """
     assumed: list[Assumption] = []
-    shape = shape_for(request.model, request.params_total, request.params_active)
+    shape = request.shape()
     if request.counted != "all":
         stated = None if request.model else request.params_total
         return states_result(shape, stated, request.optimizer, request.counted, request.grad_bytes, laws)
@@ -82,7 +80,7 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
         "sequence_length",
         usual_context(count_params(shape).active),
         "tokens",
-        "usual pretraining context for the size",
+        CONTEXT_SOURCE,
     )
     batch = max(
         1.0,

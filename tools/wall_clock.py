@@ -12,8 +12,9 @@ from knowledge.errors import InputError
 from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
-from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR, days_in_words
-from tools.registry import ToolRequest, tool
+from tools.budget import DEFAULT_ACCELERATOR, RunFields
+from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR, days_in_words, in_words
+from tools.registry import tool
 from tools.result import Assumption, Column, Notice, Result, Table, Value
 from tools.systems.batch import critical_batch_tokens, default_batch_tokens, most_data_ranks
 from tools.systems.flops import count_params, flops_per_token
@@ -21,11 +22,10 @@ from tools.systems.frontier import frontier, plans
 from tools.systems.goodput import SOURCE as GOODPUT_SOURCE
 from tools.systems.goodput import goodput
 from tools.systems.layout import Layout, Search
-from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, estimate, on_known_cluster
-from tools.systems.planning import Cluster, cluster, shape_for, usual_context
+from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, estimate, on_known_cluster, usual_devices
+from tools.systems.planning import CONTEXT_SOURCE, Cluster, cluster, usual_context
 from tools.systems.profile import profile_from
 
-DEFAULT_ACCELERATOR = "h100-sxm"
 _SAME = 1.01  # times that differ by less than this are the same: rounding and checkpoints, far inside any interval
 NEEDS = (
     ("params_total", "tokens", "n_accelerators"),
@@ -42,24 +42,11 @@ NEEDS = (
 )
 
 
-class WallClockRequest(ToolRequest):
+class WallClockRequest(RunFields):
     """A training run and the cluster or the deadline it has; fields and units of the brief."""
 
-    model: str | None = Field(default=None, description="known model; params_total then follows")
-    params_total: float | None = Field(default=None, gt=0, le=1e15)
-    params_active: float | None = Field(default=None, gt=0)
-    tokens: float | None = Field(default=None, gt=0)
-    compute_flops: float | None = Field(default=None, gt=0)
-    accelerator: str | None = None
-    n_accelerators: float | None = Field(default=None, ge=1, le=1e7)
-    accelerator_hours: float | None = Field(default=None, gt=0)
-    accelerator_hours_low: float | None = Field(default=None, gt=0, description="low end of the 90% interval of accelerator_hours, where it has one")
-    accelerator_hours_high: float | None = Field(default=None, gt=0, description="high end of that interval")
-    duration_seconds: float | None = Field(default=None, gt=0)
-    mfu: float | None = Field(default=None, gt=0, le=1)
     sequence_length: float | None = Field(default=None, ge=1)
     batch_tokens: float | None = Field(default=None, gt=0)
-    dtype: str = "bf16"
     optimizer: str = "adamw"
     profile: dict[str, Any] | None = Field(default=None, description="profile of the user's cluster, as `flopwise calibrate` writes it")
 
@@ -96,7 +83,12 @@ def wall_clock(request: WallClockRequest, laws: LawBook) -> Result:
         if devices is None:
             return _too_tight(run, request)
     if devices is None:
-        devices = float(_fair_size(run, request))
+        hours = request.accelerator_hours
+        devices = (
+            usual_devices(run.part, run.flops, request.mfu)
+            if hours is None
+            else usual_devices(run.part, hours * HOUR * run.part.peak("bf16"), 1.0)
+        )
         front = _frontier_table(run, laws, devices)
         run.assumptions.append(
             Assumption(field="n_accelerators", value=devices, source="a cluster on which such a run takes about a month")
@@ -130,7 +122,7 @@ def _beyond_peak(run: _Run, request: WallClockRequest) -> None:
     fastest = run.flops / (request.n_accelerators * run.part.peak("bf16"))
     if fastest > request.duration_seconds:
         text = (
-            f"{run.flops:.3g} FLOP on {request.n_accelerators:g} {run.part.id} take {days_in_words(fastest)} even at full peak; "
+            f"{in_words(run.flops)} FLOP on {request.n_accelerators:g} {run.part.id} take {days_in_words(fastest)} even at full peak; "
             f"the question gives {days_in_words(request.duration_seconds)}."
         )
         run.notices.append(Notice(level="conflict", text=text))
@@ -157,7 +149,7 @@ def _run(request: WallClockRequest, laws: LawBook) -> _Run:
                 source="compute / (6 tokens)" if request.tokens else "20 tokens per parameter (Hoffmann et al. 2022), to predict the speed",
             )
         )
-    shape = shape_for(request.model, params, request.params_active)
+    shape = request.shape(params)
     active = request.params_active or (
         count_params(shape).active if request.model or shape.n_experts else params or count_params(shape).total
     )
@@ -171,11 +163,11 @@ def _run(request: WallClockRequest, laws: LawBook) -> _Run:
     flops = request.compute_flops or FLOPS_PER_PARAM_TOKEN * active * tokens
     seq = request.sequence_length or usual_context(active)
     if request.sequence_length is None:
-        assumed.append(Assumption(field="sequence_length", value=seq, unit="tokens", source="usual pretraining context for the size"))
+        assumed.append(Assumption(field="sequence_length", value=seq, unit="tokens", source=CONTEXT_SOURCE))
     batch_tokens = request.batch_tokens
     if batch_tokens is not None and batch_tokens > 2.0 * critical_batch_tokens(tokens, laws):
         text = (
-            f"A batch of {batch_tokens:.3g} tokens is far above the critical one of {critical_batch_tokens(tokens, laws):.3g}: "
+            f"A batch of {in_words(batch_tokens, 'tokens')} tokens is far above the critical one of {in_words(critical_batch_tokens(tokens, laws), 'tokens')}: "
             "it saves few steps for the tokens it costs."
         )
         notices.append(Notice(level="caution", text=text, source="zhang2024_cbs"))
@@ -218,7 +210,7 @@ def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
         run.notices.append(Notice(level="warning", text=_misfit(run, request, devices)))
     feasible = _deadline_notices(run, request, devices, seconds / good, values)
     tables = [_layout_table(found.layouts.fitting)] if found else []
-    headline = [key for key in ("feasibility", "days", "n_accelerators", "accelerator_hours", "mfu") if key in values]
+    headline = [key for key in ("feasibility", "duration_seconds", "n_accelerators", "accelerator_hours", "mfu") if key in values]
     return Result(
         tool="wall_clock",
         task="wall_clock",
@@ -234,21 +226,29 @@ def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
 
 @dataclass(frozen=True)
 class _Speed:
-    """MFU of the run with its bounds, and where it comes from: the question, the stated hours or the prediction."""
+    """MFU of the run with its bounds, and where it comes from: the question, the stated hours or the prediction (for a known cluster)."""
 
     mfu: float
     low: float
     high: float
     origin: Literal["stated", "hours", "predicted"]
+    cluster: str = ""
 
     @property
     def source(self) -> str:
-        return {"stated": "MFU of the question", "hours": "the accelerator-hours given", "predicted": SOURCE}[self.origin]
+        predicted = f"profile of {self.cluster} on the {SOURCE}" if self.cluster else SOURCE
+        return {"stated": "MFU of the question", "hours": "the accelerator-hours given", "predicted": predicted}[self.origin]
 
 
 def _speed(run: _Run, request: WallClockRequest, found: Estimate | None) -> _Speed:
     """The stated MFU; else the one that the given hours imply; else the predicted one."""
     if request.mfu is not None:
+        if found is not None and request.mfu > found.high:
+            text = (
+                f"The stated MFU of {request.mfu:.0%} is above what published runs of this kind reach: {found.mfu:.0%} is predicted, "
+                f"{found.low:.0%} to {found.high:.0%} with 90% confidence. Time and cost are too low if it is not met."
+            )
+            run.notices.append(Notice(level="warning", text=text))
         return _Speed(request.mfu, request.mfu, request.mfu, "stated")
     given = request.accelerator_hours
     if given is not None:
@@ -257,10 +257,12 @@ def _speed(run: _Run, request: WallClockRequest, found: Estimate | None) -> _Spe
             low, high = at_peak / (request.accelerator_hours_high or given), at_peak / (request.accelerator_hours_low or given)
             return _Speed(at_peak / given, low, min(high, 1.0), "hours")
         text = (
-            f"{run.flops:.3g} FLOP take {at_peak:,.3g} hours of {run.part.id} even at full peak, but {given:,.3g} accelerator-hours are stated."
+            f"{in_words(run.flops)} FLOP take {in_words(at_peak)} hours of {run.part.id} even at full peak, "
+            f"but {in_words(given)} accelerator-hours are stated."
         )
         run.notices.append(Notice(level="conflict", text=text))
-    return _Speed(found.mfu, found.low, found.high, "predicted") if found else _Speed(0.3, 0.3, 0.3, "predicted")
+    known = profile_from(request.profile).name if request.profile else ""
+    return _Speed(found.mfu, found.low, found.high, "predicted", known) if found else _Speed(0.3, 0.3, 0.3, "predicted")
 
 
 def _values(
@@ -370,6 +372,7 @@ def _reasons(speed: _Speed, found: Estimate | None) -> list[str]:
         [
             "Utilisation is predicted: every layout that fits in memory was priced, the fastest kept, "
             "and what whole runs lose beyond a tuned step taken off."
+            + (f" The measured rows in the profile of {speed.cluster} correct it." if speed.cluster else "")
         ]
         if found
         else []
@@ -401,13 +404,6 @@ def _layout_table(layouts: tuple[Layout, ...]) -> Table:
     return Table(name="layouts", title="Layouts that fit, fastest first", columns=columns, rows=rows)
 
 
-def _fair_size(run: _Run, request: WallClockRequest) -> int:
-    share = request.mfu or 0.3  # about what whole runs reach, failures and evaluation included
-    hours = request.accelerator_hours or run.flops / (run.part.peak("bf16") * share * HOUR)
-    ideal = hours * HOUR / (30 * DAY)
-    return max(8, 8 * round(ideal / 8))
-
-
 def _fewest(run: _Run, request: WallClockRequest) -> float | None:
     """Fewest accelerators whose calendar time meets the deadline, whole nodes; None when the batch cannot feed enough of them."""
     deadline = request.duration_seconds or 0.0
@@ -434,8 +430,8 @@ def _fewest(run: _Run, request: WallClockRequest) -> float | None:
 
 def _too_tight(run: _Run, request: WallClockRequest) -> Result:
     text = (
-        f"No number of {run.part.id} finishes {run.flops:.3g} FLOP in {(request.duration_seconds or 0) / DAY:.3g} days "
-        f"at a batch of {run.batch * run.seq:.3g} tokens: data parallelism ends at one sequence a rank."
+        f"No number of {run.part.id} finishes {in_words(run.flops)} FLOP in {days_in_words(request.duration_seconds or 0)} "
+        f"at a batch of {in_words(run.batch * run.seq, 'tokens')} tokens: data parallelism ends at one sequence a rank."
     )
     return Result(
         tool="wall_clock",

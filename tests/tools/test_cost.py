@@ -30,8 +30,8 @@ def test_hours_stated_are_multiplied() -> None:
 
 
 def test_deepseek_v3_within_the_interval() -> None:
-    """The report's own bill: 2.788e6 H800 hours at $2, $5.576e6 (DeepSeek-V3 report, table 1)."""
-    result = call("cost", {"model": "deepseek-v3", "accelerator": "h800", "price_per_accelerator_hour_usd": 2.0})
+    """The report's own bill: 2.788e6 H800 hours at $2, $5.576e6 (DeepSeek-V3 report, table 1), trained in FP8."""
+    result = call("cost", {"model": "deepseek-v3", "accelerator": "h800", "price_per_accelerator_hour_usd": 2.0, "dtype": "fp8"})
     bill = result.values["cost_usd"]
     assert bill.low < 5.576e6 < bill.high
 

@@ -1,5 +1,7 @@
 """The joint planner: against brute force, its limits, its intervals, and published joint results."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -157,3 +159,45 @@ def test_bad_problems_name_their_field(fields, field):
 def test_a_law_in_another_unit_of_loss_is_refused_by_a_joint_plan() -> None:
     with pytest.raises(InputError, match="bits/char"):
         plan(PlanRequest(compute_flops=1e22, accelerator="h100-sxm", n_accelerators=64, law="farseer2025"), BOOK)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"compute_flops": 1e22, "n_accelerators": 8, "price_per_million_tokens_usd": 0.2},
+        {"budget_usd": 1e5},
+        {"n_accelerators": 512, "duration_seconds": 30 * 86400.0, "accelerator": "a100-80gb"},
+        {"target_loss": 2.1, "duration_seconds": 14 * 86400.0},
+        {"compute_flops": 3e22, "architecture": "moe", "n_accelerators": 64},
+    ],
+)
+def test_a_plan_and_the_tools_asked_about_it_tell_the_same_hours(fields) -> None:
+    found = plan(PlanRequest(draws=0, around=False, **fields), BOOK).values
+    run = {
+        name: found[name].value
+        for name in ("params_total", "params_active", "n_experts", "tokens", "accelerator", "n_accelerators")
+        if name in found
+    }
+    timed = call("wall_clock", run).values
+    billed = call("cost", run).values
+    assert timed["mfu"].number == pytest.approx(found["mfu"].number, rel=1e-6)
+    assert timed["mfu"].low == pytest.approx(found["mfu"].low, rel=1e-6)
+    assert timed["accelerator_hours"].number == pytest.approx(found["accelerator_hours"].number, rel=1e-6)
+    assert billed["cost_usd"].number == pytest.approx(found["train_usd"].number, rel=1e-6)
+
+
+def test_a_plan_fits_its_cluster_and_says_when_no_size_does() -> None:
+    found = plan(PlanRequest(compute_flops=1e25, n_accelerators=8, accelerator="h100-sxm", draws=0, around=False), BOOK).values
+    run = {"params_total": found["params_total"].value, "tokens": 1e12, "accelerator": "h100-sxm", "n_accelerators": 8}
+    assert call("wall_clock", run).feasible
+    refused = plan(PlanRequest(params_total=70e9, tokens=1e12, n_accelerators=8, accelerator="h100-sxm"), BOOK)
+    assert not refused.feasible
+    assert "32 x h100-sxm would do" in refused.warnings[0].text
+
+
+def test_tokens_for_a_loss_are_not_shared_between_problems() -> None:
+    model = model_of(target_loss=2.2)
+    branch = branches_of(model)[0]
+    sizes = np.geomspace(1e9, 1e11, 5)
+    looser = replace(model, problem=replace(model.problem, limits=replace(model.problem.limits, target_loss=2.4)))
+    assert (model.tokens(branch, sizes) > looser.tokens(branch, sizes)).all()

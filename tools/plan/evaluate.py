@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,13 @@ from tools.forms import get_form
 from tools.forms._solve import bisect
 from tools.law import compute
 from tools.plan.bits import added_loss, qat_share
-from tools.plan.options import Option
+from tools.plan.options import Option, mixture_params
 from tools.plan.problem import Limits, Problem
 from tools.surface import Coefficients, Surface, repetition_scales
 
 Columns = dict[str, Any]
 MOE_LAW = "ludziejewski2025_joint_moe"
 MEMORY_MARGIN = 1.1  # weights and a tenth for buffers and a short cache
-
-
-def mixture_params(active: Any, experts: int) -> Any:
-    """Total params of a mixture by its active params, in the proportions of Ludziejewski et al. 2025."""
-    return get_form("joint_moe_params").fn(active, experts, 50257)["N_total"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,9 @@ class Model:
     surface: Surface
     laws: LawBook
     problem: Problem
+    reached: dict[tuple[float, int, bytes], Any] = field(
+        default_factory=dict[tuple[float, int, bytes], Any], init=False, compare=False, repr=False
+    )
 
     @property
     def routed(self) -> bool:
@@ -136,17 +134,23 @@ class Model:
     def _tokens_for_loss(self, branch: Branch, N: Any, target: float, draw: Draw) -> Any:
         """Least tokens that bring a size to a loss; infinite where none do. Bisection in log tokens: width and repetition bend the surface."""
         N = np.asarray(N, float)
+        key = (branch.bits, branch.experts, N.tobytes())  # hardware does not move the loss: options of one width share the answer
+        if draw is CENTRE and key in self.reached:
+            return self.reached[key]
         low, high = np.log(np.full(N.shape, 1e6)), np.log(np.full(N.shape, 1e17))
         log_tokens = bisect(lambda x: target - self.loss(branch, N, np.exp(x), draw), low, high)
         reached = self.loss(branch, N, np.exp(log_tokens), draw) <= target * (1 + 1e-9)
-        return np.where(reached, np.exp(log_tokens), np.inf)
+        tokens = np.where(reached, np.exp(log_tokens), np.inf)
+        if draw is CENTRE:
+            self.reached[key] = tokens
+        return tokens
 
     def columns(self, branch: Branch, N: Any, draw: Draw = CENTRE, D: Any = None) -> Columns:
         """Everything a plan reports of sizes N on one branch, as arrays. Training tokens follow from the limits unless given."""
         N = np.asarray(N, float)
         D = self.tokens(branch, N, draw) if D is None else D
         flops = K * N * D
-        hours = branch.option.hours(flops, N) / draw.mfu
+        hours = np.where(branch.option.largest < N, np.nan, branch.option.hours(flops, N) / draw.mfu)  # too large to train there
         train = hours * branch.option.price.number * draw.price
         served, total = self.serving_usd(branch, N, draw), self.total_params(branch, N)
         found: Columns = {
@@ -190,8 +194,9 @@ def violations(columns: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
 
 
 def feasible(columns: Mapping[str, Any], limits: Limits) -> Any:
-    """Which candidates keep every limit and have tokens and loss that are finite."""
+    """Which candidates keep every limit, have tokens and loss that are finite, and train on their devices."""
     kept = np.isfinite(columns["loss"]) & np.isfinite(columns["tokens"]) & (np.asarray(columns["tokens"]) >= 1.0)
+    kept &= np.isfinite(columns["accelerator_hours"])
     for ratio in violations(columns, limits).values():
         kept &= np.nan_to_num(ratio, nan=np.inf) <= 1 + _SLACK
     return kept

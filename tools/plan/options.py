@@ -12,8 +12,10 @@ import numpy as np
 from knowledge.hardware import Accelerator, accelerator
 from tools.budget import price_per_hour, training_peak
 from tools.convert import HOUR
+from tools.forms import get_form
 from tools.result import Assumption, Value
-from tools.systems.mfu import typical_mfu
+from tools.systems.mfu import typical, typical_mfu
+from tools.systems.runs import run_interval
 
 _SIZES = np.geomspace(1e7, 1e13, 13)  # sizes at which speed and price are computed; between them a smooth curve in logs
 
@@ -29,19 +31,33 @@ class Option:
     price: Value
     price_assumptions: tuple[Assumption, ...]
     stated_mfu: float | None
+    experts: int = 1
+    settled: float = 1.0  # MFU of the very run a plan chose over the curve's (tools/plan/settle.py)
+
+    @property
+    def key(self) -> tuple[str, int | None, int]:
+        """What the training speed depends on: part, count and experts."""
+        return self.part.id, self.count, self.experts
 
     def mfu(self, N: Any) -> Any:
-        """Expected MFU of a dense model of N params on this option, 0..1."""
+        """Expected MFU of a model of N (active) params on this option, 0..1."""
         if self.stated_mfu is not None:
             return self.stated_mfu + 0.0 * np.asarray(N, float)
-        return _mfu_curve(self.part.id, self.dtype, self.count)(N)
+        return self.settled * _speed(self.part.id, self.dtype, self.count, self.experts)[0](N)
+
+    @property
+    def largest(self) -> float:
+        """Largest (active) params that train on the option's devices; unlimited where their number is open or the MFU is stated."""
+        return (
+            np.inf if self.count is None or self.stated_mfu is not None else _speed(self.part.id, self.dtype, self.count, self.experts)[1]
+        )
 
     def mfu_log_spread(self) -> float:
-        """Standard deviation of log MFU, from its 90% interval at a typical size; zero when MFU is stated."""
+        """Standard deviation of log MFU, from the 90% interval of whole runs; zero when MFU is stated."""
         if self.stated_mfu is not None:
             return 0.0
-        _, low, high = _mfu_table(self.part.id, self.dtype, self.count)
-        return float(np.log(np.median(high / low)) / (2 * 1.6449))
+        low, high = run_interval()
+        return (high - low) / (2 * 1.6449)
 
     def hours(self, flops: Any, N: Any) -> Any:
         """Accelerator-hours of so many training FLOP."""
@@ -54,28 +70,44 @@ class Option:
         return float(np.log(self.price.high / self.price.low) / (2 * 1.6449))
 
 
-def option(name: str, count: int | None, price: float | None, mfu: float | None) -> Option:
+def mixture_params(active: Any, experts: int) -> Any:
+    """Total params of a mixture by its active params, in the proportions of Ludziejewski et al. 2025."""
+    return get_form("joint_moe_params").fn(active, experts, 50257)["N_total"]
+
+
+def option(name: str, count: int | None, price: float | None, mfu: float | None, experts: int = 1) -> Option:
     """An option by accelerator name; raises InputError for an unknown one or one without a price."""
     part = accelerator(name)
     dtype, peak = training_peak(part)
     per_hour, assumed = price_per_hour(part, price)
-    return Option(part, count, peak, dtype, per_hour, tuple(assumed), mfu)
+    return Option(part, count, peak, dtype, per_hour, tuple(assumed), mfu, experts)
 
 
 @functools.lru_cache(256)
-def _mfu_table(part: str, dtype: str, count: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rows = np.array([typical_mfu(part, dtype, float(size), count)[:3] for size in _SIZES])
-    return rows[:, 0], rows[:, 1], rows[:, 2]
+def _speed(part: str, dtype: str, count: int | None, experts: int) -> tuple[Callable[[Any], Any], float]:
+    """MFU over (active) params, and the largest size a layout of which fits the devices."""
 
+    def at(size: float) -> float | None:
+        total = None if experts == 1 else min(float(mixture_params(size, experts)), 1e14)
+        found = typical(part, dtype, size, count, total, experts)
+        return found.mfu if found else None
 
-@functools.lru_cache(256)
-def _mfu_curve(part: str, dtype: str, count: int | None) -> Callable[[Any], Any]:
-    return _curve(_SIZES, _mfu_table(part, dtype, count)[0])
-
-
-def mfu_source(part: str, dtype: str) -> str:
-    """Where the MFU of an option comes from."""
-    return typical_mfu(part, dtype, None)[3]
+    table = {float(size): share for size in _SIZES if (share := at(float(size))) is not None}
+    if not table:
+        return (lambda N: np.full(np.shape(N), typical_mfu(part, dtype)[0])), 0.0
+    largest = max(table)
+    above = [float(size) for size in _SIZES if size > largest]
+    if above:
+        low, high = largest, above[0]
+        for _ in range(6):
+            middle = (low * high) ** 0.5
+            share = at(middle)
+            if share is None:
+                high = middle
+            else:
+                low, largest, table[middle] = middle, middle, share
+    sizes = np.array(sorted(table))
+    return _curve(sizes, np.array([table[size] for size in sizes])), largest if above else np.inf
 
 
 def _curve(sizes: np.ndarray, values: np.ndarray) -> Callable[[Any], Any]:

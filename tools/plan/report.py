@@ -8,7 +8,7 @@ import numpy as np
 
 from knowledge.errors import InputError
 from tools.curves import frontier, valley
-from tools.law import region_flags
+from tools.law import far_outside, region_flags
 from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
 from tools.plan.evaluate import Branch, Model
 from tools.plan.neighbours import changes, near_shapes
@@ -18,6 +18,25 @@ from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Alternative, Assumption, Column, Notice, Number, Table
 from tools.surface import DEFAULT_LAW, REPETITION_LAW
 
+# Unit and label of each column of a plan.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "params_total": ("params", "params"),
+    "params_active": ("params", "active params"),
+    "tokens": ("tokens", "tokens"),
+    "tokens_per_param": ("tokens/param", "tokens per param"),
+    "epochs": ("", "epochs over the unique tokens"),
+    "loss": ("nats/token", "expected loss as deployed"),
+    "compute_flops": ("FLOP", "training compute"),
+    "qat_fraction": ("", "share of tokens in QAT"),
+    "accelerator_hours": ("h", "accelerator-hours"),
+    "duration_seconds": ("s", "training time"),
+    "train_usd": ("USD", "training cost"),
+    "serving_usd": ("USD", "serving cost over the demand"),
+    "budget_usd": ("USD", "total cost"),
+    "price_per_million_tokens_usd": ("USD", "serving price per million tokens"),
+    "latency_ms_per_token": ("ms/token", "latency"),
+    "weight_bytes": ("bytes", "weights as deployed"),
+}
 # Limits of a plan in words.
 LIMITS: dict[str, str] = {
     "compute_flops": "the compute",
@@ -29,6 +48,7 @@ LIMITS: dict[str, str] = {
     "memory_bytes": "the memory of the deployment",
     "target_loss": "the target loss",
 }
+_SURE = 0.9  # a limit kept with less than this chance is a warning
 _SHOWN = (
     ("params_total", "params", "params"),
     ("tokens", "tokens", "tokens"),
@@ -47,7 +67,7 @@ def _columns(first: str) -> list[Column]:
     return [
         Column(name=first),
         *(Column(name=key, label=label, unit=unit) for key, label, unit in _SHOWN),
-        Column(name="weight_bits", label="width", unit="bits"),
+        Column(name="weight_bits", label="weights", unit="bits"),
         Column(name="note"),
     ]
 
@@ -149,7 +169,11 @@ def shape_table(model: Model, best: Point) -> list[Table]:
 def dominance_table(around: Spread, others: list[Alternative]) -> list[Table]:
     """Which factor makes most of each outcome's spread, and what measuring it is worth: with its share v of the log variance gone, an
     interval keeps (1 - v)^(1/2) of its width."""
-    rows: list[list[Number]] = [_dominated(column, shares) for column, shares in around.shares.items() if shares]
+    rows: list[list[Number]] = [
+        _dominated(column, shares)
+        for column, shares in around.shares.items()
+        if shares and (column != "budget_usd" or "serving_usd" in around.shares)
+    ]
     if "params_total" in around.bounds and (laws := _law_share(around.bounds["params_total"], others)) is not None:
         rows.insert(0, _dominated("params_total", laws))
     columns = [
@@ -165,7 +189,13 @@ def dominance_table(around: Spread, others: list[Alternative]) -> list[Table]:
 def _dominated(column: str, shares: Mapping[str, float]) -> list[Number]:
     factor = dominant(shares)
     gain = 1 - (1 - min(shares[factor], 1.0)) ** 0.5
-    return [column.replace("_", " "), factor, f"{shares[factor]:.0%}", MEASUREMENTS[factor], f"{gain:.0%}"]
+    return [
+        COLUMNS[column][1] if column in COLUMNS else column.replace("_", " "),
+        factor,
+        f"{shares[factor]:.0%}",
+        MEASUREMENTS[factor],
+        f"{gain:.0%}",
+    ]
 
 
 def _law_share(own: tuple[float, float], others: list[Alternative]) -> dict[str, float] | None:
@@ -228,13 +258,13 @@ def assumptions(request: PlanRequest, model: Model, best: Point) -> list[Assumpt
     return made
 
 
+def _fitted_variables(best: Point) -> dict[str, float]:
+    return {"N": best.columns["params_total"], "D": best.columns["tokens"], "C": best.columns["compute_flops"]}
+
+
 def extrapolated(model: Model, best: Point) -> list[str]:
     """Which of size, tokens and compute lie outside the fit region of the plan's loss law."""
-    names = (
-        {"N_act": size_of(best), "D": best.columns["tokens"], "E": best.branch.experts}
-        if model.routed
-        else {"N": best.columns["params_total"], "D": best.columns["tokens"], "C": best.columns["compute_flops"]}
-    )
+    names = {"N_act": size_of(best), "D": best.columns["tokens"], "E": best.branch.experts} if model.routed else _fitted_variables(best)
     return region_flags(model.loss_law, "loss", None if model.routed else model.surface.variant, names)
 
 
@@ -249,10 +279,21 @@ def unspent(request: PlanRequest, model: Model, best: Point) -> list[Notice]:
     return [Notice(level="warning", text=text)]
 
 
+def _doubt(name: str, chance: float) -> str:
+    what = LIMITS.get(name, name)
+    return (
+        f"{what[0].upper()}{what[1:]} is kept in {chance:.0%} of the joint draws only: the best estimate keeps the limit, its interval does not."
+        " The tables show what a tighter limit costs."
+    )
+
+
 def notices(model: Model, best: Point, around: Spread) -> list[Notice]:
     """Extrapolation, and what no measurement of the factors can narrow."""
     flags = extrapolated(model, best)
-    found = [Notice(level="caution", text="Extrapolated: " + "; ".join(flags) + ".")] if flags else []
+    found = [Notice(level="caution", source=model.loss_law.id, text="Extrapolated: " + "; ".join(flags) + ".")] if flags else []
+    if not model.routed and (far := far_outside(model.loss_law, "loss", model.surface.variant, _fitted_variables(best))):
+        found.append(Notice(level="warning", source=model.loss_law.id, text=far))
+    found += [Notice(level="warning", text=_doubt(name, chance)) for name, chance in around.chances.items() if chance < _SURE]
     if around.bounds.get("tokens", (1.0, 1.0))[0] <= 1.0:
         text = "In some of the joint draws nothing is left for training: lower ends of zero mean that serving alone takes the whole budget."
         found.append(Notice(level="caution", text=text))

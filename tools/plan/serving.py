@@ -8,8 +8,8 @@ from typing import Any
 
 from knowledge.errors import InputError
 from knowledge.hardware import accelerator
-from tools.plan.evaluate import Serving, mixture_params
-from tools.plan.options import Option, over_sizes
+from tools.plan.evaluate import Serving
+from tools.plan.options import Option, mixture_params, over_sizes
 from tools.systems.design import design_shape
 from tools.systems.serving import Load
 from tools.systems.serving_case import precision_for

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy as np
+from math import exp
 
 from knowledge.errors import InputError
 from knowledge.library import LawBook
@@ -13,14 +12,17 @@ from tools.other_laws import allocation_alternatives
 from tools.plan import report
 from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
 from tools.plan.evaluate import Branch, Model
-from tools.plan.options import Option, mfu_source, option
+from tools.plan.options import option
 from tools.plan.problem import PlanRequest, Problem, resolve
 from tools.plan.serving import serving_for
-from tools.plan.solve import Point, binding_limits, flat_region, relaxations, size_of, solve
+from tools.plan.settle import Corrections, run_estimate, settle, settle_roughly
+from tools.plan.solve import Point, binding_limits, flat_region, relaxations, size_of, sizes_of
 from tools.plan.uncertainty import Spread, spread
 from tools.registry import tool
 from tools.result import Column, Notice, Number, Result, Table, Value
 from tools.surface import cite, surface
+from tools.systems.mfu import SOURCE
+from tools.systems.runs import run_interval
 
 NEEDS = (
     ("compute_flops",),
@@ -32,24 +34,6 @@ NEEDS = (
 )
 FLAT_TOLERANCE = 0.005
 # column -> (unit, label); the order is the order of the answer's table
-COLUMNS: dict[str, tuple[str, str]] = {
-    "params_total": ("params", "params"),
-    "params_active": ("params", "active params"),
-    "tokens": ("tokens", "tokens"),
-    "tokens_per_param": ("tokens/param", "tokens per param"),
-    "epochs": ("", "epochs over the unique tokens"),
-    "loss": ("nats/token", "expected loss as deployed"),
-    "compute_flops": ("FLOP", "training compute"),
-    "qat_fraction": ("", "share of tokens in QAT"),
-    "accelerator_hours": ("h", "accelerator-hours"),
-    "duration_seconds": ("s", "training time"),
-    "train_usd": ("USD", "training cost"),
-    "serving_usd": ("USD", "serving cost over the demand"),
-    "budget_usd": ("USD", "total cost"),
-    "price_per_million_tokens_usd": ("USD", "serving price per million tokens"),
-    "latency_ms_per_token": ("ms/token", "latency"),
-    "weight_bytes": ("bytes", "weights as deployed"),
-}
 HEADLINE = (
     "params_total",
     "params_active",
@@ -86,15 +70,17 @@ def plan(request: PlanRequest, laws: LawBook) -> Result:
     law = surface(laws, request.law)
     if law.loss_unit != "nats/token":
         raise InputError(
-            "law", f"{law.card.id} gives its loss in {law.loss_unit}; a joint plan adds losses in nats/token", "use besiroglu2024 or hoffmann2022"
+            "law",
+            f"{law.card.id} gives its loss in {law.loss_unit}; a joint plan adds losses in nats/token",
+            "use besiroglu2024 or hoffmann2022",
         )
     model = Model(law, laws, resolve(request))
     branches = branches_of(model)
-    best = solve(model, branches)
+    best, branches, corrections = settle(model, branches)
     if best is None:
         return _infeasible(model, branches)
     around = spread(model, best, request.draws, request.seed) if request.draws else Spread({}, {}, {}, 0)
-    found = _result(request, model, branches, best, around)
+    found = _result(request, model, branches, best, around, corrections)
     return found.model_copy(update={"warnings": [*_conflicts(request), *found.warnings]})
 
 
@@ -110,15 +96,16 @@ def _conflicts(request: PlanRequest) -> list[Notice]:
 def branches_of(model: Model) -> list[Branch]:
     """Every discrete choice of a problem: accelerator, count and width. A free count is decided by the deadline alone."""
     problem = model.problem
-    options = [option(name, count, problem.price, problem.mfu) for name in problem.accelerators for count in _counts(problem)]
     needs_serving = (
         problem.served > 0 or problem.limits.price_per_million_tokens_usd is not None or problem.limits.latency_ms_per_token is not None
     )
     return [
         Branch(item, bits, serving_for(item, bits, problem.limits.latency_ms_per_token, experts) if needs_serving else None, experts)
-        for item in options
-        for bits in problem.bits
+        for name in problem.accelerators
+        for count in _counts(problem)
         for experts in problem.experts
+        for item in [option(name, count, problem.price, problem.mfu, experts)]
+        for bits in problem.bits
     ]
 
 
@@ -130,7 +117,7 @@ def _counts(problem: Problem) -> tuple[int | None, ...]:
 
 
 def _value(name: str, point: Point, model: Model, around: Spread) -> Value:
-    unit, label = COLUMNS[name]
+    unit, label = report.COLUMNS[name]
     low, high = around.bounds.get(name, (None, None))
     from_law = name in ("params_total", "params_active", "tokens", "tokens_per_param", "loss", "epochs")
     card = model.loss_law
@@ -153,7 +140,7 @@ def _value(name: str, point: Point, model: Model, around: Spread) -> Value:
 def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
     values = {
         name: _value(name, point, model, around)
-        for name in COLUMNS
+        for name in report.COLUMNS
         if name in point.columns and (name != "qat_fraction" or point.branch.bits < 8)
     }
     values["weight_bits"] = Value(
@@ -164,7 +151,7 @@ def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
         values["n_experts"] = Value(value=point.branch.experts, unit="experts", label="experts, one used per token", law=model.loss_law.id)
     if point.branch.option.count is not None:
         values["n_accelerators"] = Value(value=point.branch.option.count, label="accelerators")
-    values["mfu"] = _mfu(point.branch.option, size_of(point))
+    values["mfu"] = _mfu(model, point)
     if "serving_usd" not in values:
         del values["budget_usd"]
     for name, chance in around.chances.items():
@@ -183,25 +170,20 @@ def _values(point: Point, model: Model, around: Spread) -> dict[str, Value]:
     return values
 
 
-def _mfu(item: Option, size: float) -> Value:
-    centre, spread_log = float(item.mfu(size)), item.mfu_log_spread()
-    if item.stated_mfu is not None:
+def _mfu(model: Model, point: Point) -> Value:
+    option = point.branch.option
+    centre, run = float(option.mfu(size_of(point))), run_estimate(model, point)
+    if option.stated_mfu is not None:
         return Value(value=centre, label="MFU", source="the question")
-    return Value(
-        value=centre,
-        label="MFU",
-        low=centre * float(np.exp(-1.6449 * spread_log)),
-        high=min(0.95, centre * float(np.exp(1.6449 * spread_log))),
-        level=0.9,
-        interval_basis="step-time model",
-        source=mfu_source(item.part.id, item.dtype),
-    )
+    low, high = (run.low, run.high) if run else (centre / exp(run_interval()[1]), min(centre / exp(run_interval()[0]), 1.0))
+    basis = "published runs left out of the calibration"
+    return Value(value=centre, label="MFU", low=low, high=high, level=0.9, interval_basis=basis, source=SOURCE)
 
 
-def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Point, around: Spread) -> Result:
+def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Point, around: Spread, corrections: Corrections) -> Result:
     headline = [name for name in HEADLINE if name in best.columns or name == "weight_bits"]
     headline = [name for name in headline if name != "qat_fraction" or best.branch.bits < 8]
-    outcome = _runner(model.laws)
+    outcome = _runner(model.laws, corrections)
     others = allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"])
     return Result(
         tool="plan",
@@ -223,12 +205,12 @@ def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Po
     )
 
 
-def _runner(laws: LawBook) -> Callable[[PlanRequest], Point | None]:
-    """Solve an altered request; None where it has no plan."""
+def _runner(laws: LawBook, corrections: Corrections) -> Callable[[PlanRequest], Point | None]:
+    """Solve an altered request, its options at the speeds this plan found for them; None where it has no plan."""
 
     def run(request: PlanRequest) -> Point | None:
         model = Model(surface(laws, request.law), laws, resolve(request))
-        return solve(model, branches_of(model), refine=False)
+        return settle_roughly(model, branches_of(model), corrections)
 
     return run
 
@@ -249,6 +231,7 @@ def _reasons(model: Model, best: Point) -> list[str]:
 
 def _infeasible(model: Model, branches: list[Branch]) -> Result:
     found = relaxations(model, branches)
+    too_large = [branch for branch in branches if branch.option.largest < float(sizes_of(model).min())]
     rows: list[list[Number]] = [[report.LIMITS.get(item.limit, item.limit), item.bound, item.needed, item.factor] for item in found]
     columns = [Column(name="limit"), Column(name="stated"), Column(name="needed"), Column(name="factor")]
     text = (
@@ -256,6 +239,8 @@ def _infeasible(model: Model, branches: list[Branch]) -> Result:
         if found
         else "No plan keeps every limit, and loosening a single one does not help."
     )
+    if len(too_large) == len(branches):
+        text = _too_large(model, too_large)
     return Result(
         tool="plan",
         task="allocate",
@@ -265,3 +250,14 @@ def _infeasible(model: Model, branches: list[Branch]) -> Result:
         warnings=[Notice(level="conflict", text=text)],
         tables=[Table(name="relaxations", title="The least each limit must move", columns=columns, rows=rows)] if rows else [],
     )
+
+
+def _too_large(model: Model, branches: list[Branch]) -> str:
+    """That the model cannot be trained on any offered cluster, the most that each trains, and the fewest devices that would do."""
+    size, best = float(sizes_of(model).min()), max(branches, key=lambda branch: branch.option.largest)
+    item = best.option
+    count = item.count or 1
+    while count < 131072 and option(item.part.id, count, model.problem.price, None, item.experts).largest < size:
+        count *= 2
+    most = f"at most about {item.largest:.2g} params train on {item.count} x {item.part.id}" if item.largest else "none does on fewer"
+    return f"{size:.3g} params cannot be trained on the accelerators given: {most}; {count} x {item.part.id} would do."

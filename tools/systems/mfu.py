@@ -10,12 +10,14 @@ import functools
 import math
 from dataclasses import dataclass, replace
 
-from knowledge.hardware import accelerator
+from knowledge.hardware import Accelerator, accelerator
+from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
-from tools.systems.design import design_shape
+from tools.convert import HOUR
+from tools.systems.batch import default_batch_tokens
 from tools.systems.flops import count_params
 from tools.systems.layout import Layout, Search, as_job, search
-from tools.systems.planning import Cluster, cluster
+from tools.systems.planning import Cluster, cluster, shape_for, usual_context
 from tools.systems.profile import Profile, point_of
 from tools.systems.rows import RowJob
 from tools.systems.runs import overhead, overhead_flags, run_interval
@@ -63,6 +65,27 @@ def of_search(found: Search, shape: ModelShape, on: Cluster, seq: float, batch: 
     return Estimate(share, share / math.exp(high), min(share / math.exp(low), 1.0), tuned, step, batch * seq / step, found)
 
 
+def usual_devices(part: Accelerator, flops: float, mfu: float | None = None) -> float:
+    """Devices on which a training run of so many FLOP takes about a month, whole nodes of 8: the cluster where none is told."""
+    share = mfu or 0.3  # about what whole runs reach, failures and evaluation included
+    return float(max(8, 8 * round(flops / (part.peak("bf16") * share * HOUR) / 720.0 / 8)))
+
+
+def of_run(
+    shape: ModelShape, part: Accelerator, dtype: str, active: float, tokens: float, devices: float | None, laws: LawBook
+) -> Estimate | None:
+    """Speed of a run of which size, tokens and part are told, at the usual context and batch; on a month's cluster where no count is."""
+    seq = usual_context(active)
+    batch = max(1.0, round(default_batch_tokens(tokens, laws)[0] / seq))
+    size = devices or usual_devices(part, 6.0 * active * tokens)
+    return _of_run(shape, part.id, dtype, size, seq, batch)  # pyright: ignore[reportArgumentType]  (frozen pydantic models hash)
+
+
+@functools.lru_cache(1024)
+def _of_run(shape: ModelShape, part: str, dtype: str, devices: float, seq: float, batch: float) -> Estimate | None:
+    return estimate(shape, cluster(part, devices, dtype), seq, batch)
+
+
 def on_known_cluster(found: Estimate, profile: Profile, shape: ModelShape, on: Cluster, seq: float, batch: float) -> Estimate:
     """An estimate corrected by what measured rows of the cluster say of such a configuration (tools/systems/profile.py)."""
     row = RowJob(
@@ -85,22 +108,32 @@ def on_known_cluster(found: Estimate, profile: Profile, shape: ModelShape, on: C
     )
 
 
-@functools.lru_cache(512)
+@functools.lru_cache(1024)
+def typical(
+    part_id: str, dtype: str, params: float, n_accelerators: float | None, params_total: float | None, experts: int
+) -> Estimate | None:
+    """Speed of a designed model of a size at a usual batch: on the devices told, None where no layout fits them; else on 256 or as many as
+    it needs. `params` count what a token uses; a mixture tells `params_total` and its experts beside them.
+    """
+    part = accelerator(part_id)
+    devices = n_accelerators or (256.0 if part.fast_domain_size > 1 else 1.0)
+    shape = shape_for(None, params_total or params, params if params_total else None, n_experts=experts)
+    seq = usual_context(params)
+    batch = max(devices * 2.0, 1e6 / seq)
+    found = estimate(shape, cluster(part.id, devices, dtype), seq, round(batch))
+    if found is None and n_accelerators is None:
+        on = cluster(part.id, max(devices, 2.0 ** math.ceil(math.log2((params_total or params) * 24.0 / part.memory_bytes))), dtype)
+        found = estimate(shape, on, seq, round(max(batch, on.devices)))
+    return found
+
+
 def typical_mfu(
     accelerator_id: str, dtype: str = "bf16", params: float | None = None, n_accelerators: float | None = None
 ) -> tuple[float, float, float, str]:
     """(MFU, low, high, source) to expect on a part for a size, 90% interval; without a size, a model that suits the devices."""
     part = accelerator(accelerator_id)
-    devices = n_accelerators or (256.0 if part.fast_domain_size > 1 else 1.0)
-    size = params or min(7e9, devices * part.memory_bytes / 24.0)
-    shape = design_shape(size)
-    seq = 4096.0 if size > 3e9 else 2048.0
-    on = cluster(part.id, devices, dtype)
-    batch = max(devices * 2.0, 1e6 / seq)
-    found = estimate(shape, on, seq, round(batch))
-    if found is None and n_accelerators is None:
-        on = cluster(part.id, max(devices, 2.0 ** math.ceil(math.log2(size * 24.0 / part.memory_bytes))), dtype)
-        found = estimate(shape, on, seq, round(max(batch, on.devices)))
+    suits = min(7e9, (n_accelerators or (256.0 if part.fast_domain_size > 1 else 1.0)) * part.memory_bytes / 24.0)
+    found = typical(part.id, dtype, params or suits, n_accelerators, None, 1)
     if found is None:
         low, high = run_interval()
         return 0.3, 0.3 / math.exp(high), 0.3 / math.exp(low), "no layout of this size fits these devices; a common value"

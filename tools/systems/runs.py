@@ -18,7 +18,8 @@ from tools.systems.parts import generation_of
 from tools.systems.planning import cluster
 from tools.systems.rows import number, strip_answers, text
 
-OVERHEADS: tuple[str, ...] = ("always", "single_node", "recent", "recent_small")
+OVERHEADS: tuple[str, ...] = ("always", "small_cluster", "recent", "recent_small")
+_NODE, _CLUSTER = 8.0, 32.0  # devices up to which a run is one node, and from which it is a cluster; between them in logs
 _PIVOT, _SMALLEST, _LARGEST = 1e10, 1e8, 5e11  # active parameters: where `recent_small` is 0, and between which sizes runs were seen
 _TYPICAL_MFU = 0.4  # where no layout can be priced
 _MAX_BATCH, _MIN_BATCH = 2.0**24, 2.0**19
@@ -36,13 +37,13 @@ class RunPrediction:
 
 
 def overhead_flags(part: Accelerator, devices: float, params_active: float) -> dict[str, float]:
-    """What decides how far whole runs fall behind the tuned step: one node (no failures, tuned for a record), a recent part,
+    """What decides how far whole runs fall behind the tuned step: few devices (no failures, tuned by hand), a recent part,
     and the size on it: small models seldom get near its peak while the largest runs are tuned by hand (log of 1e10 over the active parameters).
     """
-    single = float(devices <= 8)
+    few = min(max(1.0 - math.log(max(devices, 1.0) / _NODE) / math.log(_CLUSTER / _NODE), 0.0), 1.0)
     recent = float(generation_of(part.id) in ("hopper", "blackwell", "cdna4"))
     size = min(max(params_active, _SMALLEST), _LARGEST)
-    return {"always": 1.0, "single_node": single, "recent": recent, "recent_small": recent * (1.0 - single) * math.log(_PIVOT / size)}
+    return {"always": 1.0, "small_cluster": few, "recent": recent, "recent_small": recent * (1.0 - few) * math.log(_PIVOT / size)}
 
 
 def overhead(flags: Mapping[str, float]) -> float:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +22,35 @@ from agent.graph import build
 from agent.state import Context
 from knowledge import InputError
 
+ROOT = Path(__file__).parents[2]
 BEFORE = Brief.read({"task": "allocate", "compute_flops": 1e22})
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def threads_url(postgres_url: Callable[[str], str]) -> str:
+    pytest.importorskip("langgraph.checkpoint.postgres", reason="langgraph-checkpoint-postgres is not installed (extra `postgres`)")
+    return postgres_url("threads")
+
+
+@contextmanager
+def on_postgres(url: str) -> Iterator[Any]:
+    from langgraph.checkpoint.postgres import PostgresSaver
+
+    with PostgresSaver.from_conn_string(url) as saver:
+        saver.setup()
+        yield saver
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def checkpointer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     if request.param == "memory":
         yield InMemorySaver()
+        return
+    if request.param == "postgresql":
+        with on_postgres(request.getfixturevalue("threads_url")) as saver:
+            for thread in "tu":
+                saver.delete_thread(thread)
+            yield saver
         return
     sqlite = pytest.importorskip("langgraph.checkpoint.sqlite")
     with sqlite.SqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
@@ -52,6 +78,36 @@ def test_what_is_missing_is_a_typed_form(checkpointer: Any, reply: Any) -> None:
     assert form["additionalProperties"] is False
     done = graph.invoke(Command(resume=reply), thread, context=context)
     assert done["answer"].results[0].values["tokens"].value == pytest.approx(1.843e11, rel=1e-3)
+
+
+ELSEWHERE = """
+import sys
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.types import Command
+from agent.graph import build
+from agent.state import Context
+thread, context = {"configurable": {"thread_id": "far"}}, Context(interactive=True)
+with PostgresSaver.from_conn_string(sys.argv[1]) as saver:
+    graph = build(saver)
+    first = graph.invoke(Command(resume={"compute_flops": 1e22}), thread, context=context)["answer"]
+    second = graph.invoke({"question": "and with half the compute?"}, thread, context=context)["answer"]
+print(first.brief.compute_flops, second.brief.compute_flops)
+"""
+
+
+def test_another_process_answers_what_was_asked_back_and_goes_on(threads_url: str) -> None:
+    thread, context = {"configurable": {"thread_id": "far"}}, Context(interactive=True)
+    with on_postgres(threads_url) as saver:
+        graph = build.__wrapped__(saver)
+        paused = graph.invoke({"question": "what size should my model be?"}, thread, context=context)
+        assert paused["__interrupt__"]
+        strict = {**os.environ, "LANGGRAPH_STRICT_MSGPACK": "true"}
+        done = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE, threads_url], capture_output=True, text=True, cwd=ROOT, env=strict, check=True
+        )
+        assert done.stdout.split() == ["1e+22", "5e+21"]
+        assert "Blocked" not in done.stderr
+        assert graph.invoke({"question": "why?"}, thread, context=context)["answer"].brief.compute_flops == 5e21
 
 
 def test_a_form_filled_in_wrongly_is_refused() -> None:

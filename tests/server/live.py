@@ -38,8 +38,8 @@ def need_browser() -> str:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a server whose data is in a folder of its own."""
+def served(folder: Path, **settings: str) -> Iterator[str]:
+    """The address of a server whose data is in a folder of its own; further FLOPWISE_* variables by name."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,7 +49,7 @@ def served(folder: Path) -> Iterator[str]:
         [sys.executable, "-m", "server.cli", "serve", "--port", str(port)],
         stdout=log,
         stderr=log,
-        env={**variables, "FLOPWISE_DATA_DIR": str(folder)},
+        env={**variables, "FLOPWISE_DATA_DIR": str(folder), **{f"FLOPWISE_{name.upper()}": text for name, text in settings.items()}},
         cwd=Path(__file__).parents[2],
     )
     address = f"http://127.0.0.1:{port}"

@@ -87,8 +87,8 @@ def test_money_gives_compute_at_the_stated_price():
 def test_contradiction_names_both_numbers():
     result = call("allocate", {"compute_flops": 1e24, "n_accelerators": 1, "accelerator": "h100-sxm", "duration_seconds": 86400})
     conflict = next(notice for notice in result.warnings if notice.level == "conflict")
-    assert "1e+24" in conflict.text
-    assert "8.55e+19" in conflict.text
+    assert "1e24" in conflict.text
+    assert "8.55e19" in conflict.text
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,18 @@ def _begin(queue: Any) -> None:
     """In a new worker: where steps are told, and the libraries loaded before the first question."""
     global _queue
     _queue = queue
+    threading.Thread(target=_end_with_parent, name="slack-parent", daemon=True).start()
     with contextlib.suppress(AttributeError, OSError):  # not on every system
         os.nice(5)  # acknowledging goes first where processors are scarce
     with contextlib.suppress(InputError):
         answer_plan("warm", PlanIn.model_validate({"question": "best model for 1e22 FLOPs"}), Context())
+
+
+def _end_with_parent() -> None:
+    # A worker waits at a pipe that it holds both ends of: it would outlive a parent that was killed.
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _answer(ident: str, asked: PlanIn, cards: list[LawCard], choices: dict[str, Any]) -> Made | tuple[str, str, str]:

@@ -5,77 +5,37 @@ python -m tests.server.slack_load [plans] [events] [events a second]
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from tests.server.slack_fake import SECRET, TOKEN, FakeSlack, Sender, mention
-from tests.server.slack_world import until
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-def _up(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz", timeout=1).status_code == 200
-    except httpx.HTTPError:
-        return False
+from tests.server.slack_fake import FakeSlack, mention
+from tests.server.slack_world import Process, until
 
 
 def measure(folder: Path, plans: int = 50, events: int = 200, rate: float = 20.0, processes: int = 2) -> dict[str, Any]:
     """Acknowledgement times in ms of events, each a question of its own, that arrive while `plans` distinct plans are under way."""
-    port = _free_port()
-    with FakeSlack() as fake:
-        given = {
-            "FLOPWISE_DATA_DIR": str(folder),
-            "FLOPWISE_JOBS_HERE": "false",
-            "FLOPWISE_SLACK_SIGNING_SECRET": SECRET,
-            "FLOPWISE_SLACK_BOT_TOKEN": TOKEN,
-            "FLOPWISE_SLACK_API_URL": fake.url,
-            "FLOPWISE_SLACK_USER_PER_MINUTE": "100000",
-            "FLOPWISE_SLACK_TEAM_PER_MINUTE": "100000",
-            "FLOPWISE_SLACK_PLAN_PROCESSES": str(processes),
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "server.cli", "slack", "--port", str(port)], env={**os.environ, **given}, stderr=subprocess.DEVNULL
-        )
-        sender = Sender(f"http://127.0.0.1:{port}")
-        try:
-            until(lambda: _up(sender.url), 60)
-            sender.event(mention("what loss will a 7B model reach on 2T tokens?", fake.ts(), channel="CWARM"), "EvWarm")
-            until(lambda: fake.answers("CWARM"), 90)
-            for i in range(plans):
-                sender.event(mention(f"best model for {1 + i / 100:.2f}e23 FLOPs on 64 H100s", fake.ts(), channel=f"CP{i}"), f"EvPlan{i}")
-            waiting = [plans - sum(bool(fake.answers(f"CP{i}")) for i in range(plans))]
-            times: list[float] = []
-            for i in range(events):
-                began = time.perf_counter()
-                reply = sender.event(
-                    mention("what loss will a 7B model reach on 2T tokens?", f"18{i:08d}.1", channel=f"CE{i}"), f"EvLoad{i}"
-                )
-                times.append(1000 * (time.perf_counter() - began))
-                assert reply.status_code == 200
-                time.sleep(max(0.0, 1 / rate - times[-1] / 1000))
-            waiting.append(plans - sum(bool(fake.answers(f"CP{i}")) for i in range(plans)))
-            until(lambda: sum(bool(message.get("blocks")) for message in list(fake.messages.values())) == plans + events + 1, 300)
-            time.sleep(0.5)
-            answers = sum(bool(message.get("blocks")) for message in fake.messages.values()) - 1
-            assert fake.violations == []
-        finally:
-            sender.close()
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    with FakeSlack() as fake, Process(fake, folder, FLOPWISE_SLACK_PLAN_PROCESSES=processes) as process:
+        sender = process.up().sender
+        sender.event(mention("what loss will a 7B model reach on 2T tokens?", fake.ts(), channel="CWARM"), "EvWarm")
+        until(lambda: fake.answers("CWARM"), 90)
+        for i in range(plans):
+            sender.event(mention(f"best model for {1 + i / 100:.2f}e23 FLOPs on 64 H100s", fake.ts(), channel=f"CP{i}"), f"EvPlan{i}")
+        waiting = [plans - sum(bool(fake.answers(f"CP{i}")) for i in range(plans))]
+        times: list[float] = []
+        for i in range(events):
+            began = time.perf_counter()
+            reply = sender.event(mention("what loss will a 7B model reach on 2T tokens?", f"18{i:08d}.1", channel=f"CE{i}"), f"EvLoad{i}")
+            times.append(1000 * (time.perf_counter() - began))
+            assert reply.status_code == 200
+            time.sleep(max(0.0, 1 / rate - times[-1] / 1000))
+        waiting.append(plans - sum(bool(fake.answers(f"CP{i}")) for i in range(plans)))
+        until(lambda: sum(bool(message.get("blocks")) for message in list(fake.messages.values())) == plans + events + 1, 300)
+        time.sleep(0.5)
+        answers = sum(bool(message.get("blocks")) for message in fake.messages.values()) - 1
+        assert fake.violations == []
     times.sort()
     return {
         "plans under way at the start": waiting[0],

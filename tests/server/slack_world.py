@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import uvicorn
 
 from server.settings import Settings
@@ -58,6 +63,62 @@ def slack_settings(fake: FakeSlack, **given: Any) -> SlackSettings:
 def service_of(folder: Path, **given: Any) -> Settings:
     """Settings of the service beneath, in a folder or on a database."""
     return Settings(**{"data_dir": folder, "jobs_here": False, "shutdown_seconds": 5, "parallel_backend": "threading", **given})
+
+
+class Process:
+    """`flopwise slack` as an operating-system process of its own, against the fake Slack."""
+
+    def __init__(self, fake: FakeSlack, folder: Path, log: Path | None = None, **env: object) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        given = {
+            "FLOPWISE_DATA_DIR": folder,
+            "FLOPWISE_JOBS_HERE": "false",
+            "FLOPWISE_SLACK_SIGNING_SECRET": SECRET,
+            "FLOPWISE_SLACK_BOT_TOKEN": TOKEN,
+            "FLOPWISE_SLACK_API_URL": fake.url,
+            "FLOPWISE_SLACK_USER_PER_MINUTE": 100_000,
+            "FLOPWISE_SLACK_TEAM_PER_MINUTE": 100_000,
+            **env,
+        }
+        command = [sys.executable, "-m", "server.cli", "slack", "--port", str(port)]
+        self.popen = subprocess.Popen(
+            command,
+            env={**os.environ, **{name: str(value) for name, value in given.items()}},
+            cwd=Path(__file__).parents[2],
+            stderr=log.open("ab") if log else subprocess.DEVNULL,
+        )
+        self.sender = Sender(f"http://127.0.0.1:{port}")
+
+    def __enter__(self) -> Process:
+        return self
+
+    def up(self, seconds: float = 60) -> Process:
+        """Itself, once it answers."""
+        until(self._answers, seconds)
+        return self
+
+    def _answers(self) -> bool:
+        assert self.popen.poll() is None, "ended by itself"
+        try:
+            return httpx.get(f"{self.sender.url}/healthz", timeout=1).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def children(self) -> list[int]:
+        """Its worker processes."""
+        threads = Path(f"/proc/{self.popen.pid}/task").iterdir()
+        return [int(pid) for thread in threads for pid in (thread / "children").read_text().split()]
+
+    def kill(self) -> None:
+        """As the system does it to a process that takes too much memory: at once, nothing is tidied."""
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        self.sender.close()
+        self.popen.send_signal(signal.SIGTERM)
+        self.popen.wait(30)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from agent import ask
@@ -29,7 +28,8 @@ from server.models import PlanIn, PlanOut
 from server.paging import own
 from server.settings import Settings
 from server.store.engine import Store, note
-from server.store.tables import Fit, Plan, Runs, Share
+from server.store.plan_rows import PlanRows
+from server.store.tables import Fit, Plan, Runs, Share, now
 from tools.systems.profile import profile_from
 
 Tell = Callable[[dict[str, Any]], None]
@@ -67,21 +67,21 @@ class _Running:
     def listen(self, tell: Tell) -> None:
         with self._lock:
             for event in self._told:
-                tell(event)
+                tell(plain(event))
             self._listeners.append(tell)
 
     def tell(self, event: dict[str, Any]) -> None:
         with self._lock:
             self._told.append(event)
             for listener in self._listeners:
-                listener(event)
+                listener(plain(event))
 
 
 class Plans:
     """Every plan of the service. Equal questions under equal laws and versions are answered once."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
-        self.store, self.settings = store, settings
+        self.store, self.settings, self.rows = store, settings, PlanRows(store)
         self.pool = ThreadPoolExecutor(settings.plan_threads, thread_name_prefix="plan")
         self._lock = threading.Lock()
         # Plans made here are shared by all who ask the same; those read from the store are their owner's alone (they may have been imported).
@@ -115,8 +115,7 @@ class Plans:
         if made is not None:
             self._keep(owner, made)
             return made
-        with self.store.read() as session:
-            row = session.get(Plan, (owner, ident))
+        row = self.rows.read(owner, ident)
         if row is None:
             return None
         made = Made(row.id, row.question, row.headline, row.body, row.events)
@@ -216,14 +215,8 @@ class Plans:
     def _keep(self, owner: str, made: Made) -> None:
         if (owner, made.id) in self._kept:
             return
-        try:
-            with self.store.write() as session:
-                if session.get(Plan, (owner, made.id)) is None:
-                    session.add(
-                        Plan(owner=owner, id=made.id, question=made.question, headline=made.headline, body=made.body, events=made.events)
-                    )
-        except IntegrityError:  # another server kept the same plan between the look and the write
-            pass
+        columns = {"id": made.id, "question": made.question, "headline": made.headline, "body": made.body, "events": made.events}
+        self.rows.add({"owner": owner, **columns, "created": now()})
         self._mark(owner, made.id)
 
     def _mark(self, owner: str, ident: str) -> None:
@@ -255,7 +248,7 @@ def answer_plan(ident: str, asked: PlanIn, context: Context, tell: Tell | None =
         # Kept without the result, which the answer holds already.
         events.append({**{k: v for k, v in event.items() if k != "result"}, **({"result": done} if "result" in event else {})})
         if tell is not None:
-            tell(plain(event))
+            tell(event)
 
     brief = Brief.read(asked.brief) if asked.brief is not None else None
     previous = Brief.read(asked.previous) if asked.previous is not None else None

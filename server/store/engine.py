@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ class Store:
         self.url = url
         self.engine = make_engine(url)
         self.writer = self.engine.execution_options(writes=True)
+        # SQLite has one writer at a time. Who finds it busy sleeps for up to 100 ms and may find it so again; here one wakes at once.
+        self._turn = threading.RLock() if self.is_sqlite else nullcontext()
         if migrate:
             upgrade(self.engine)
 
@@ -70,7 +73,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session whose changes are committed at the end of the block, or not at all."""
-        with Session(self.writer, expire_on_commit=False) as session, session.begin():
+        with self._turn, Session(self.writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     def check(self) -> str:

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import inspect
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from server.store.engine import Store, alembic_config, downgrade, make_engine, upgrade
-from server.store.tables import Thread
+from server.store.plan_rows import PlanRows
+from server.store.tables import Plan, Thread, now
 
 WRITER = """
 import sys
@@ -150,4 +152,39 @@ def test_a_damaged_database_does_not_pass_the_check(tmp_path: Path) -> None:
     path.write_bytes(content)
     store = Store(f"sqlite:///{path}", migrate=False)
     assert store.check() != "ok"
+    store.close()
+
+
+def test_plans_kept_at_the_same_time_share_commits_and_faults_stay_their_own(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    store = Store(url)
+    rows, commits, real = PlanRows(store), 0, store.write
+
+    def counted() -> Any:
+        nonlocal commits
+        commits += 1
+        time.sleep(0.05)  # so that writers meet
+        return real()
+
+    monkeypatch.setattr(store, "write", counted)
+
+    def keep(number: int) -> str:
+        row = {"owner": "ann", "id": f"plan_{number}", "question": "q", "headline": "h", "body": b"{}", "events": [], "created": now()}
+        try:
+            rows.add(row | ({"body": None} if number == 7 else {}))
+        except IntegrityError:
+            return "refused"
+        with store.engine.connect() as connection:
+            held = connection.execute(select(Plan.id).where(Plan.id == row["id"])).first()
+        return "kept" if held is not None else "lost"
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(keep, range(8, 24))) == {"kept"}
+        assert commits < 16
+        said = list(pool.map(keep, [*range(16), 3, 5]))
+    assert said == ["refused" if number == 7 else "kept" for number in [*range(16), 3, 5]]
+    kept = rows.read("ann", "plan_1")
+    assert kept is not None and kept.body == b"{}" and kept.events == []
+    assert rows.read("bob", "plan_1") is None
     store.close()

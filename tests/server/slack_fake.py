@@ -192,7 +192,7 @@ class FakeSlack:
             await asyncio.sleep(fault.hang)
         if fault.status == 429:
             return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": str(fault.retry_after)})
-        if fault.status >= 500:
+        if fault.status >= 400:
             return web.Response(status=fault.status, text="<html>oops</html>", content_type="text/html")
         return web.json_response({"ok": False, "error": fault.code or "internal_error"})
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.slack_fake import FakeSlack, Fault, mention
+from tests.server.slack_fake import FakeSlack, Fault, mention, press
 from tests.server.slack_world import World, served, service_of, slack_settings, until
 
 QUESTION = "what loss will a 7B model reach on 2T tokens?"
@@ -81,6 +81,7 @@ def test_one_answer_for_five_deliveries_to_two_processes_across_a_restart(
         ([Fault("chat.stopStream", code="message_not_in_streaming_state")], 0.0),
         ([Fault("chat.startStream", code="method_not_supported_for_channel_type")], 0.0),
         ([Fault("chat.startStream", hang=3)], 0.0),
+        ([Fault("chat.startStream", hang=3, done=True)], 0.0),
         ([Fault("chat.startStream", code="unknown_method"), Fault("chat.postMessage", hang=3, done=True)], 0.0),
         (
             [
@@ -109,6 +110,7 @@ def test_one_answer_for_five_deliveries_to_two_processes_across_a_restart(
         "stream expired",
         "no streams",
         "stream hangs",
+        "stream hangs after",
         "post hangs after",
         "post broken after",
         "answer hangs after",
@@ -124,18 +126,168 @@ def test_the_answer_arrives_late_and_once(world: World, faults: list[Fault], few
     assert not message.get("streaming")
 
 
-def test_a_private_answer_waits_for_the_limit_and_is_not_repeated(world: World) -> None:
-    world.fake.faults.extend([Fault("chat.postEphemeral", status=429), Fault("chat.postEphemeral", hang=3, done=True)])
+def everywhere(fake: FakeSlack) -> list[str]:
+    """Where answers were given, one entry for each: channels of messages, `ephemeral`, `response_url`."""
+    open_to_see = [where for (where, _), message in fake.messages.items() if message.get("blocks") and not message.get("deleted")]
+    return sorted(
+        [*open_to_see, *["ephemeral" for item in fake.ephemeral if item.get("blocks")], *["response_url" for _ in fake.responses]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("faults", "where"),
+    [
+        ([Fault("chat.postEphemeral", status=429)], ["ephemeral"]),
+        ([Fault("chat.postEphemeral", code="request_timeout"), Fault("chat.postEphemeral", code="service_unavailable")], ["ephemeral"]),
+        ([Fault("chat.postEphemeral", status=500)], ["DU1"]),
+        ([Fault("chat.postEphemeral", hang=3)], ["DU1"]),
+        ([Fault("chat.postEphemeral", hang=3, done=True)], ["DU1", "ephemeral"]),
+        ([Fault("chat.postEphemeral", code="internal_error"), Fault("chat.postMessage", hang=3, done=True)], ["DU1"]),
+        (
+            [Fault("chat.postEphemeral", status=500), Fault("conversations.open", status=500), Fault("conversations.history", status=429)],
+            ["DU1"],
+        ),
+        ([Fault("chat.postEphemeral", code="msg_blocks_too_long")], ["ephemeral"]),
+    ],
+    ids=["limited", "not done", "broken", "hangs", "hangs after", "direct hangs after", "direct broken", "too long"],
+)
+def test_a_private_answer_arrives_and_in_no_place_twice(world: World, faults: list[Fault], where: list[str]) -> None:
+    world.fake.faults.extend(faults)
     world.sender.event(mention(f"{QUESTION} only for me", world.fake.ts()), "Ev1")
-    until(lambda: world.fake.ephemeral)
+    until(lambda: everywhere(world.fake) == where)
     world.settle()
-    assert len(world.fake.ephemeral) == 1
+    assert everywhere(world.fake) == where
 
 
-def test_a_figure_that_cannot_be_uploaded_is_left_out(world: World) -> None:
-    world.fake.faults.append(Fault("files.getUploadURLExternal", code="missing_scope"))
+@pytest.mark.parametrize(
+    ("faults", "where"),
+    [
+        ([], ["response_url"]),
+        ([Fault("response_url", status=429)], ["response_url"]),
+        ([Fault("response_url", status=500)], ["DU1"]),
+        ([Fault("response_url", status=404)], ["DU1"]),
+    ],
+    ids=["well", "limited", "broken", "expired"],
+)
+@pytest.mark.parametrize("private", ["", " only for me"])
+def test_a_command_where_the_app_is_no_member(world: World, faults: list[Fault], where: list[str], private: str) -> None:
+    world.fake.closed.add("CCLOSED")
+    world.fake.faults.extend(faults)
+    world.sender.command(QUESTION + private, channel="CCLOSED", response_url=world.fake.response_url)
+    until(lambda: everywhere(world.fake) == where)
+    world.settle()
+    assert everywhere(world.fake) == where
+    assert all(said["response_type"] == ("ephemeral" if private else "in_channel") for said in world.fake.responses)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [],
+        [Fault("chat.postMessage", status=429)],
+        [Fault("chat.postMessage", hang=3, done=True)],
+        [Fault("chat.update", hang=3, done=True), Fault("chat.update", status=500)],
+    ],
+    ids=["well", "limited", "note hangs after", "answer hangs after"],
+)
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_command_is_answered_once_though_the_channel_may_not_be_readable(world: World, faults: list[Fault], readable: bool) -> None:
+    if not readable:
+        world.fake.open_to_all.add("COPEN")
+    world.fake.faults.extend(faults)
+    world.sender.command(QUESTION, channel="COPEN")
+    until(lambda: everywhere(world.fake))
+    world.settle()
+    assert everywhere(world.fake) in (["COPEN"], ["DU1"])
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("views.open", status=429)],
+        [Fault("views.open", status=500, done=True)],
+        [Fault("views.open", hang=1.5, done=True)],
+        [Fault("views.open", status=500)],
+    ],
+    ids=["limited", "broken after", "hangs after", "broken"],
+)
+def test_a_form_opens_once(world: World, faults: list[Fault]) -> None:
+    world.sender.event(mention(QUESTION, world.fake.ts()), "Ev1")
+    message = answered(world)
+    plan = message["blocks"][-1]["elements"][-1]["value"]
+    world.fake.faults.extend(faults)
+    world.sender.interaction(press("what_if", plan, message["ts"], message["thread_ts"]))
+    until(lambda: world.fake.views)
+    time.sleep(2.0 if faults[0].hang else 0.8)
+    assert [view["callback_id"] for view in world.fake.views] == ["what_if"]
+    assert not world.fake.ephemeral
+
+
+def test_a_form_that_does_not_open_is_told_and_a_plan_to_read_comes_as_a_message(world: World) -> None:
+    world.sender.event(mention(QUESTION, world.fake.ts()), "Ev1")
+    message = answered(world)
+    plan = message["blocks"][-1]["elements"][-1]["value"]
+    world.fake.faults.extend(Fault("views.open", code="expired_trigger_id") for _ in range(2))
+    world.sender.interaction(press("what_if", plan, message["ts"], message["thread_ts"]))
+    until(lambda: world.fake.ephemeral)
+    assert "press the button again" in world.fake.ephemeral[0]["text"]
+    home = {**press("show", plan, "", ""), "container": {"type": "view"}, "channel": None}
+    world.sender.interaction(home)
+    until(lambda: everywhere(world.fake) == ["C0CHAN", "U1"])
+    world.settle()
+    assert not world.fake.views
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("files.getUploadURLExternal", status=429)],
+        [Fault("files.getUploadURLExternal", hang=3)],
+        [Fault("upload", status=500)],
+        [Fault("upload", status=429)],
+        [Fault("files.completeUploadExternal", status=500, done=True)],
+        [Fault("files.completeUploadExternal", hang=3)],
+        [Fault("files.info", status=500)],
+    ],
+    ids=["place limited", "place hangs", "bytes broken", "bytes limited", "completed and broken", "completing hangs", "look broken"],
+)
+def test_a_figure_arrives_late_and_once(world: World, faults: list[Fault]) -> None:
+    world.fake.looks = 3  # Slack takes its time before a file may be shown
+    world.fake.faults.extend(faults)
     world.sender.event(mention("best model for 1e22 FLOPs", world.fake.ts()), "Ev1")
-    assert "image" not in [block["type"] for block in answered(world)["blocks"]]
+    assert [block["type"] for block in answered(world)["blocks"]].count("image") == 1
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("files.getUploadURLExternal", code="missing_scope")],
+        [Fault("upload", status=500) for _ in range(3)],
+        [Fault("chat.stopStream", code="invalid_blocks"), Fault("chat.update", code="message_not_found")],
+    ],
+    ids=["no scope", "never uploaded", "refused"],
+)
+def test_a_figure_that_cannot_be_shown_is_left_out(world: World, faults: list[Fault], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.slack.uploads._PAUSES", (0.05, 0.05, 0.05))
+    world.fake.faults.extend(faults)
+    world.sender.event(mention("best model for 1e22 FLOPs", world.fake.ts()), "Ev1")
+    shown = [block["type"] for block in answered(world)["blocks"]]
+    assert "image" not in shown
+    assert "table" in shown
+
+
+def test_at_the_least_the_headline_arrives(world: World) -> None:
+    world.fake.faults.append(Fault("chat.stopStream", code="msg_blocks_too_long"))
+    world.sender.event(mention(QUESTION, world.fake.ts()), "Ev1")
+    message = answered(world)
+    assert [block["type"] for block in message["blocks"]] == ["section", "actions"]
+    assert "nats" in message["blocks"][0]["text"]["text"]
+
+
+def test_a_home_tab_arrives_late(world: World) -> None:
+    world.fake.faults.extend([Fault("views.publish", status=429), Fault("views.publish", status=500)])
+    world.sender.event({"type": "app_home_opened", "user": "U5", "channel": "D1", "tab": "home"}, "EvHome")
+    until(lambda: world.fake.homes.get("U5"))
 
 
 def test_a_turn_of_a_process_that_went_is_taken_over_once(fake: FakeSlack, tmp_path: Path) -> None:

@@ -65,8 +65,9 @@ def quantity(number: Number | list[Number], unit: str) -> str:
         return f"{_scientific(value)} {unit}"
     if unit in _COUNTED:
         return f"{_scaled(value, _SCALES, '')} {unit}"
-    if unit == "h":
-        return f"{significant(value)} accelerator-hours"
+    if unit in ("h", "kWh"):
+        name = "accelerator-hours" if unit == "h" else unit
+        return f"{_scaled(value, _SCALES, '') if value >= 1e6 else significant(value)} {name}"
     if unit == "s":
         return _scaled(value, _TIMES, " ") if value >= 1e-3 else f"{significant(value)} s"
     if unit == "bytes":

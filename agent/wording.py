@@ -100,7 +100,7 @@ def _label(key: str, value: Value) -> str:
 
 
 # The same quantity under the key of another tool.
-_SAME = {"train_usd": "cost_usd"}
+_SAME = {"train_usd": "cost_usd", "serving_usd": "inference_cost_usd", "budget_usd": "total_cost_usd"}
 
 
 def summary_section(results: list[Result], asked: list[Result]) -> Section:

@@ -46,6 +46,7 @@ _UNITS = {
 }
 
 
+_LEAST_FLOPS = 1e12  # a few thousand params for a few million tokens; the smallest runs of any published law
 _JUDGED = ("times_optimal", "excess", "waste", "best_N", "best_D")  # of a stated choice, told beside it
 
 
@@ -90,6 +91,8 @@ def allocate(request: AllocateRequest, laws: LawBook) -> Result:
 def _problem(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBook) -> Problem:
     """Which of the ways of asking this is; the most specific statement wins."""
     C = budget.flops.number if budget.flops else None
+    if C is not None and C < _LEAST_FLOPS:
+        raise InputError("compute_flops", f"{C:g} FLOP train no language model", f"give at least {_LEAST_FLOPS:g} FLOP; check the unit")
     N, D, ratio = request.params_total, request.tokens, request.tokens_per_param
     if N is not None and D is None and ratio is not None:
         D = N * ratio
@@ -97,6 +100,8 @@ def _problem(request: AllocateRequest, budget: Budget, law: Surface, laws: LawBo
         return _judge(law, N, D)
     if C is not None:
         return _for_budget(request, law, laws, C, N, D, ratio)
+    if request.target_loss is not None and (N is not None or D is not None):
+        return _for_loss_at(law, request.target_loss, N, D)
     if request.target_loss is not None:
         return _for_loss(law, request.target_loss, request.inference_tokens)
     if N is not None or D is not None:
@@ -185,6 +190,24 @@ def _for_loss(law: Surface, loss: float, served: float | None) -> Problem:
         solve,
         ("N", "D", "r", "C", "L", *(("total",) if served is not None else ())),
     )
+
+
+def _for_loss_at(law: Surface, loss: float, N: float | None, D: float | None) -> Problem:
+    """Tokens with which a stated size reaches a loss, or the size that reaches it on stated tokens."""
+    form = get_form("chinchilla_tokens_for_loss" if N is not None else "chinchilla_params_for_loss").fn
+
+    def solve(c: Coefficients | None) -> Outcome:
+        found = form(loss, D if N is None else N, **law.chinchilla(c))
+        return _complete(law, found if N is None else N, D if N is None else found, c)
+
+    if not np.isfinite(float(solve(None)["C"])):
+        floor = float(law.loss(N, np.inf) if N is not None else law.loss(np.inf, D))
+        what, remedy = ("this size on endless tokens", "a larger model") if N is not None else ("a model of any size", "more tokens")
+        raise InputError(
+            "target_loss", f"{loss:g} is out of reach: by {law.card.id} {what} stays above {floor:.4g}", f"give {remedy} or a higher loss"
+        )
+    missing, given = ("tokens", "size") if N is not None else ("size", "number of tokens")
+    return Problem("L(N, D) = target", f"The {missing} with which the stated {given} reaches the loss.", solve, ("N", "D", "r", "C", "L"))
 
 
 def _for_fixed(law: Surface, N: float | None, D: float | None) -> Problem:

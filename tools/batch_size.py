@@ -175,8 +175,7 @@ def _counts(
         values["batch_sequences"] = Value(
             value=batch.number / length,
             unit="sequences",
-            label="batch in sequences",
-            note=f"of {length:g} tokens",
+            label=f"batch in sequences of {length:,.0f} tokens",
             formula="B/sequence_length",
             inputs={"B": batch.number, "sequence_length": length},
         )

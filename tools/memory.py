@@ -110,9 +110,26 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
         memory_bytes=request.memory_bytes,
     )
     limit = request.memory_bytes or part.memory_bytes
-    if found.best is not None:
-        return _fits(request, shape, part, devices, limit, found, assumed)
-    return _misfit(request, shape, part, devices, (seq, batch), limit, found, assumed, refused)
+    result = (
+        _fits(request, shape, part, devices, limit, found, assumed)
+        if found.best is not None
+        else _misfit(request, shape, part, devices, (seq, batch), limit, found, assumed, refused)
+    )
+    return result if request.accelerator or request.memory_bytes or request.n_accelerators else _with_states(result, request, shape, laws)
+
+
+def _with_states(result: Result, request: MemoryRequest, shape: ModelShape, laws: LawBook) -> Result:
+    """Where no device is told, the bytes of all training states come first: they are what can be said without one."""
+    stated = None if request.model else request.params_total
+    states = states_result(shape, stated, request.optimizer, "training_states", request.grad_bytes, laws)
+    value = states.values["memory_bytes"].model_copy(update={"label": "weights, gradients and optimizer states, all devices together"})
+    return result.model_copy(
+        update={
+            "headline": ["states_bytes", *result.headline],
+            "values": {"states_bytes": value, **result.values},
+            "assumptions": [*states.assumptions, *result.assumptions],
+        }
+    )
 
 
 def _assume(assumed: list[Assumption], name: str, value: float, unit: str, source: str) -> float:
@@ -260,7 +277,7 @@ def _misfit(
     values = {"verdict": Value(value=text, label="verdict"), **values}
     for key, label, value in plans:
         values[key] = Value(value=value, label=label)
-    notices = [Notice(level="warning", text=f"{label}: {value}.") for _, label, value in plans]
+    notices = [Notice(level="info", text=f"{label}: {value}.") for _, label, value in plans[1:]]
     return Result(
         tool="memory",
         task="memory",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Laws with an `optimum` relation of compute that planners quote, oldest first; (law, variant or None for its default, note).
 ALLOCATION_LAWS: tuple[tuple[str, str | None, str], ...] = (
     ("kaplan2020", None, "historical; superseded by Hoffmann et al."),
-    ("hoffmann2022", None, ""),
+    ("hoffmann2022", None, "approach 3, the parametric fit"),
     ("besiroglu2024", None, ""),
     ("deepseek2024_alloc", None, ""),
     ("porian2024", None, ""),
@@ -26,6 +26,7 @@ ALLOCATION_LAWS: tuple[tuple[str, str | None, str], ...] = (
     ("gemstones2025", None, ""),
 )
 # What bounds an allocation beside its budget.
+_CHINCHILLA = "hoffmann2022"
 _STATED = ("params_total", "tokens", "tokens_per_param", "unique_tokens", "inference_tokens", "target_loss")
 _KEYS = {"N": "params_total", "D": "tokens", "tokens_per_param": "tokens_per_param", "L": "loss"}
 _PARAM_KEYS = {
@@ -79,7 +80,17 @@ def allocation_alternatives(laws: LawBook, chosen: str, flops: float) -> list[Al
         values = {key: value for key, value in optimum_at(laws.get(law), flops, variant).items() if key != "loss"}
         counted = "N without embeddings" if "params_nonembedding" in values else ""
         found.append(Alternative(name=law, values=values, note="; ".join(part for part in (note, counted) if part)))
+        if law == _CHINCHILLA:
+            found.append(_first_approach(laws, flops))
+    if chosen == _CHINCHILLA and _CHINCHILLA in laws:
+        found.insert(0, _first_approach(laws, flops))
     return found
+
+
+def _first_approach(laws: LawBook, flops: float) -> Alternative:
+    """Chinchilla's approach 1, where the rule of about 20 tokens per param comes from; the parametric fit asks for more tokens."""
+    values = {key: value for key, value in optimum_at(laws.get(_CHINCHILLA), flops, relation="optimum_power").items() if key != "loss"}
+    return Alternative(name=f"{_CHINCHILLA}, approach 1", values=values, note="the usual rule of tokens per param")
 
 
 def named_allocation(laws: LawBook, law: str, request: Any, budget: Budget) -> Result | None:

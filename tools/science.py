@@ -31,6 +31,14 @@ _FINDINGS: dict[Topic, tuple[str, ...]] = {
     "recommenders": ("embedding_scaling_cf2025",),
     "thrusters": ("het_scaling",),
 }
+_FIELDS: dict[Topic, str] = {
+    "atoms": "interatomic potentials",
+    "molecules": "molecular graphs",
+    "cells": "single-cell transcriptomics",
+    "materials": "crystal generation",
+    "recommenders": "recommenders",
+    "thrusters": "thrusters",
+}
 _WORDS: dict[str, Topic] = {
     "molec": "molecules",
     "potential": "atoms",
@@ -94,9 +102,13 @@ def science(request: ScienceRequest, laws: LawBook) -> Result:
         ),
     ]
     values["topic"] = Value(value=topic, label="field")
+    if any(item.field == "topic" for item in assumptions):
+        text = f"none in the base for the field asked about; what follows is from {_FIELDS[topic]}"
+        values["published_law"] = Value(value=text, label="published law")
     headline = [
         key
         for key in (
+            "published_law",
             "samples_for_budget",
             "gain_from_size_percent",
             "gain_from_data_percent",

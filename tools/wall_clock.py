@@ -342,14 +342,17 @@ def _values(
 
 
 def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, calendar: float, values: dict[str, Value]) -> bool:
-    deadline = request.duration_seconds
+    deadline, low, high = request.duration_seconds, values["days"].low, values["days"].high
+    late = deadline is not None and high is not None and high * DAY > deadline * _SAME
+    if deadline is not None and late and calendar <= deadline * _SAME:
+        text = f"The deadline is met by the best estimate; the 90% interval of the time reaches {days_in_words((high or 0.0) * DAY)}, so leave a reserve."
+        run.notices.append(Notice(level="caution", text=text))
     if deadline is None or request.n_accelerators is None:
         return True
     if calendar <= deadline * _SAME:
-        values["feasibility"] = Value(value="Yes, in time", label="verdict")
+        values["feasibility"] = Value(value="In time by the best estimate" if late else "Yes, in time", label="deadline")
         return True
-    values["feasibility"] = Value(value="Not in time", label="verdict")
-    low = values["days"].low
+    values["feasibility"] = Value(value="Not in time", label="deadline")
     level = "conflict" if low is None or low * DAY > deadline else "warning"
     run.notices.append(
         Notice(

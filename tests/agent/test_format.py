@@ -37,3 +37,19 @@ def test_quantity(number, unit, text):
 def test_interval_needs_both_ends():
     assert interval(Value(value=1.0, unit="params")) == ""
     assert interval(Value(value=2e9, unit="params", low=1e9, high=3e9)) == "1.00B to 3.00B params"
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "text"),
+    [
+        (27480.31, "USD", "$27,500"),
+        (68508.2, "tokens/s", "68,500 tokens/s"),
+        (10487119.3, "h", "10.5M accelerator-hours"),
+        (99.976, "ms", "100 ms"),
+        (1, "bits", "1 bit"),
+        (4096, "tokens", "4,096 tokens"),
+        (3.94e15, "params", "3.94e15 params"),
+    ],
+)
+def test_no_more_digits_than_are_known(number, unit, text):
+    assert quantity(number, unit) == text

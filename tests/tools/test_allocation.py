@@ -145,3 +145,34 @@ def test_laws_that_cannot_be_compared_at_a_budget_are_left_out_with_the_reason()
     result = call("compare_laws", {"laws": ["hoffmann2022", "muennighoff2023", "li2025_steplaw"], "compute_flops": 1e22})
     assert result.values["muennighoff2023_params_total"].number == pytest.approx(9.2183e9, rel=1e-3)
     assert any("li2025_steplaw optimum needs D" in notice.text for notice in result.warnings)
+
+
+def test_a_size_reaches_a_loss_on_as_many_tokens_as_the_surface_says():
+    result = call("allocate", {"params_total": 3e9, "target_loss": 2.2})
+    # D = (B/(L - E - A/N^alpha))^(1/beta) with Besiroglu et al. 2024
+    expected = (2085.43 / (2.2 - 1.8172 - 482.01 / 3e9**0.3478)) ** (1 / 0.3658)
+    assert result.values["params_total"].number == 3e9
+    assert result.values["tokens"].number == pytest.approx(expected, rel=2e-3)
+
+
+def test_a_loss_no_data_gives_a_size_is_refused_with_the_floor():
+    with pytest.raises(InputError, match=r"2 is out of reach.*stays above 2\.61"):
+        call("allocate", {"params_total": 1e8, "target_loss": 2.0})
+
+
+def test_a_stated_choice_is_judged_against_the_best_use_of_its_compute():
+    values = call("allocate", {"params_total": 7e9, "tokens": 15e12}).values
+    compute = values["params_at_this_compute"].number * values["tokens_at_this_compute"].number * 6
+    assert compute == pytest.approx(6 * 7e9 * 15e12, rel=1e-6)
+    assert values["tokens_against_optimum"].number > 50
+
+
+def test_far_from_every_run_the_answer_warns_and_near_them_it_does_not():
+    far, near = (call("allocate", {"compute_flops": C}).warnings for C in (1e27, 1e21))
+    assert any(notice.level == "warning" and "times above" in notice.text for notice in far)
+    assert not any(notice.level == "warning" for notice in near)
+
+
+def test_the_rule_of_twenty_tokens_stands_beside_the_parametric_fit():
+    found = {item.name: item for item in call("allocate", {"compute_flops": 5.76e23, "law": "hoffmann2022"}).alternatives}
+    assert found["hoffmann2022, approach 1"].values["tokens_per_param"].number == pytest.approx(20, rel=0.15)

@@ -8,6 +8,8 @@ from math import exp
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from tools.budget import BudgetFields, budget_of
+from tools.convert import in_words
+from tools.forms import get_form
 from tools.other_laws import allocation_alternatives
 from tools.plan import report
 from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
@@ -19,7 +21,7 @@ from tools.plan.settle import Corrections, run_estimate, settle, settle_roughly
 from tools.plan.solve import Point, binding_limits, flat_region, relaxations, size_of, sizes_of
 from tools.plan.uncertainty import Spread, spread
 from tools.registry import tool
-from tools.result import Column, Notice, Number, Result, Table, Value
+from tools.result import Alternative, Column, Notice, Number, Result, Table, Value
 from tools.surface import cite, surface
 from tools.systems.mfu import SOURCE
 from tools.systems.runs import run_interval
@@ -47,6 +49,7 @@ HEADLINE = (
     "accelerator_hours",
     "train_usd",
     "serving_usd",
+    "budget_usd",
     "price_per_million_tokens_usd",
 )
 _FORMULAS = {
@@ -183,6 +186,7 @@ def _mfu(model: Model, point: Point) -> Value:
 def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Point, around: Spread, corrections: Corrections) -> Result:
     headline = [name for name in HEADLINE if name in best.columns or name == "weight_bits"]
     headline = [name for name in headline if name != "qat_fraction" or best.branch.bits < 8]
+    headline = [name for name in headline if name != "budget_usd" or "serving_usd" in best.columns]
     outcome = _runner(model.laws, corrections)
     others = allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"])
     return Result(
@@ -198,11 +202,26 @@ def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Po
             *report.dominance_table(around, others),
             *(report.curves(model, best) if request.around else []),
         ],
-        alternatives=others,
+        alternatives=[*_for_its_life(request, model, best), *others],
         assumptions=report.assumptions(request, model, best),
         warnings=[*report.unspent(request, model, best), *report.notices(model, best, around)],
         reasons=_reasons(model, best),
     )
+
+
+def _for_its_life(request: PlanRequest, model: Model, best: Point) -> list[Alternative]:
+    """Where compute and demand are stated but no money joins them: the least training plus serving compute at the plan's loss."""
+    if request.compute_flops is None or not request.inference_tokens or request.budget_usd is not None or not model.surface.is_chinchilla:
+        return []
+    loss = float(model.surface.loss(best.columns["params_total"], best.columns["tokens"]))
+    found = get_form("inference_optimum").fn(loss, request.inference_tokens, **model.surface.chinchilla())
+    kinds = (("params_total", "N", "params"), ("tokens", "D", "tokens"), ("tokens_per_param", "tokens_per_param", "tokens/param"))
+    values = {
+        key: Value(value=float(found[name]), unit=unit, law=model.loss_law.id, formula="min 6 N D + 2 N D_inf at the loss")
+        for key, name, unit in kinds
+    }
+    spent = in_words(float(found["train_flops"]))
+    return [Alternative(name="least compute over its life", values=values, note=f"the same loss, serving counted; trains on {spent} FLOP")]
 
 
 def _runner(laws: LawBook, corrections: Corrections) -> Callable[[PlanRequest], Point | None]:

@@ -21,6 +21,7 @@ PREFIX = "fw_"
 SHOWN = 11  # characters of a key that may be shown: fw_ and eight more
 SCOPES = ("read", "write", "admin")
 LOCAL = "local"
+MAX_DAYS = 36_500
 _COLUMNS: tuple[Any, ...] = (ApiKey.id, ApiKey.owner, ApiKey.scopes, ApiKey.revoked, ApiKey.expires)
 _KEY = select(*_COLUMNS).where(ApiKey.digest == bindparam("digest"))
 
@@ -61,7 +62,7 @@ def create_key(
         raise InputError("scopes", f"{', '.join(sorted(unknown)) or 'none given'}", f"any of {', '.join(SCOPES)}")
     if not owner or len(owner) > 64:
         raise InputError("owner", "must have 1 to 64 characters")
-    if days is not None and not 0 < days <= 36_500:
+    if days is not None and not 0 < days <= MAX_DAYS:
         raise InputError("days", f"{days:g} is out of range", "more than 0, at most 36,500")
     secret = PREFIX + secrets.token_urlsafe(32)
     key = ApiKey(
@@ -98,7 +99,9 @@ def revoke_key(store: Store, key_id: str) -> ApiKey:
 
 
 def rotate_key(store: Store, key_id: str, *, grace_days: float = 1.0) -> tuple[ApiKey, str]:
-    """A new key with the old one's owner, name and scopes; the old one closes after the grace."""
+    """A new key with the old one's owner, name and scopes; the old one closes after the grace. Raises NotThere, InputError."""
+    if not 0 <= grace_days <= MAX_DAYS:
+        raise InputError("grace-days", f"{grace_days:g} is out of range", "0 to 36,500")
     with store.write() as session:
         old = session.exec(select(ApiKey).where((ApiKey.id == key_id) | (ApiKey.prefix == key_id))).first()
         if old is None or old.revoked:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from knowledge.errors import InputError
 
@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     job_concurrency: int = Field(default=2, ge=1, description="jobs a process runs at the same time")
     job_attempts: int = Field(default=50, ge=1, description="how often a job is started again after a crash before it counts as failed")
     takeover_seconds: float = Field(default=15.0, gt=0, description="a worker silent for this long has its jobs taken over")
-    parallel_backend: Literal["loky", "dask", "ray", "threading", "sequential"] = Field(default="loky", description="joblib backend of fits")
+    parallel_backend: Literal["loky", "dask", "ray", "threading", "sequential"] = Field(
+        default="loky", description="joblib backend of fits"
+    )
     parallel_address: str = Field(default="", description="address of a dask scheduler or ray head; empty starts one on this machine")
     model: str | None = Field(default=None, description="provider:name of a language model; none is needed")
     base_url: str | None = Field(default=None, description="base URL of an OpenAI-compatible server")
@@ -53,7 +55,7 @@ class Settings(BaseSettings):
     model_timeout_seconds: float = Field(default=20.0, gt=0)
     cors_origins: list[str] = []
     shutdown_seconds: int = Field(default=20, ge=1, description="how long requests may take to end when the server stops")
-    log_level: str = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(lambda text: str(text).upper())] = "INFO"
     log_format: Literal["json", "console"] = "json"
     otel: bool = Field(default=False, description="send traces by OpenTelemetry (extra `otel`), configured by the OTEL_* variables")
 
@@ -62,6 +64,9 @@ class Settings(BaseSettings):
         """Settings from the environment and `given` (None values are left out); raises InputError naming the variable."""
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
+        except SettingsError as error:
+            field = str(error).split('"')[1]
+            raise InputError(f"FLOPWISE_{field.upper()}", "is not a JSON list", 'such as ["one", "two"]') from None
         except ValidationError as error:
             first = error.errors()[0]
             raise InputError(f"FLOPWISE_{'_'.join(map(str, first['loc'])).upper()}", first["msg"]) from None
@@ -81,7 +86,10 @@ class Settings(BaseSettings):
         """The database URL, the default one's folder made."""
         if self.database_url:
             return self.database_url
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError("FLOPWISE_DATA_DIR", f"cannot make the folder {self.data_dir}", error.strerror or "") from None
         return f"sqlite:///{self.data_dir / 'flopwise.sqlite'}"
 
     @property

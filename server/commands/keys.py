@@ -26,9 +26,8 @@ def add(subparsers: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one action. Exit status 1 when there is no such key."""
-    import sys
-
+    """Run one action. Raises InputError when there is no such key."""
+    from knowledge.errors import InputError
     from server.errors import NotThere
     from server.settings import Settings
     from server.store.engine import Store
@@ -37,8 +36,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         return _ACTIONS[options.action](options, store)
     except NotThere as error:
-        print(f"flopwise: {error}", file=sys.stderr)
-        return 1
+        raise InputError("key", str(error), "`flopwise keys list` shows them") from None
     finally:
         store.close()
 

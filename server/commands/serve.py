@@ -21,6 +21,7 @@ def add(subparsers: Any) -> None:
 
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until told to stop. Refuses to bind beyond loopback while no key exists."""
+    import structlog
     import uvicorn
 
     from server import logs
@@ -30,32 +31,44 @@ def run_serve(options: argparse.Namespace) -> int:
     settings = Settings.load(host=options.host, port=options.port)
     logs.configure(settings.log_level, settings.log_format)
     refuse_open(settings)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
+    bound = bind(settings.host, settings.port)
+    config = uvicorn.Config(
+        create_app(settings), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=settings.shutdown_seconds
     )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    structlog.get_logger("serve").info("serving", url=f"http://{host}:{bound.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[bound])
     return 0
 
 
+def bind(host: str, port: int) -> Any:
+    """A socket that listens there. Raises InputError."""
+    import errno
+    import socket
+
+    from knowledge.errors import InputError
+
+    try:
+        return socket.create_server((host.strip("[]"), port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
+    except OSError as error:
+        text = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        raise InputError("port", f"cannot listen on {host}:{port}", text) from None
+
+
 def refuse_open(settings: Any) -> None:
-    """Raise InputError when the server would be open to others and nobody has a key."""
+    """Raise InputError when the store cannot be opened, or the server would be open to others and nobody has a key."""
     from knowledge.errors import InputError
     from server.auth import list_keys
     from server.store.engine import Store
     from server.store.tables import now
 
-    if settings.on_loopback:
-        return
-    if not settings.keys_required:
+    if not (settings.on_loopback or settings.keys_required):
         raise InputError("host", f"{settings.host} is reachable by others and keys are switched off", "leave FLOPWISE_REQUIRE_KEYS unset")
     store = Store(settings.store_url)
     try:
-        if not any(key.revoked is None and (key.expires is None or key.expires > now()) for key in list_keys(store)):
+        if not settings.on_loopback and not any(
+            key.revoked is None and (key.expires is None or key.expires > now()) for key in list_keys(store)
+        ):
             raise InputError(
                 "host", f"{settings.host} is reachable by others and no key exists", "first: flopwise keys create --owner NAME"
             )

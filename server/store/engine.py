@@ -10,13 +10,16 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
+from knowledge.errors import InputError
 from server.store.tables import Audit
 
 BUSY_MILLISECONDS = 15_000
+_REMEDY = "sqlite:////path/to/file, or postgresql://user:password@host/name with the extra `postgres`"
 _TABLES = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 _MIGRATION_LOCK = 7_346_512  # any constant: one advisory lock that all servers of one database take while migrating
 
@@ -48,16 +51,26 @@ def _begin(connection: Connection) -> None:
 
 
 class Store:
-    """The database. `read()` and `write()` give sessions; a write is durable when its block has ended."""
+    """The database. `read()` and `write()` give sessions; a write is durable when its block has ended. Raises InputError where it cannot be opened."""
 
     def __init__(self, url: str, *, migrate: bool = True) -> None:
         self.url = url
-        self.engine = make_engine(url)
-        self.writer = self.engine.execution_options(writes=True)
-        # SQLite has one writer at a time. Who finds it busy sleeps for up to 100 ms and may find it so again; here one wakes at once.
-        self._turn = threading.RLock() if self.is_sqlite else nullcontext()
-        if migrate:
-            upgrade(self.engine)
+        try:
+            self.engine = make_engine(url)
+            self.writer = self.engine.execution_options(writes=True)
+            # SQLite has one writer at a time. Who finds it busy sleeps for up to 100 ms and may find it so again; here one wakes at once.
+            self._turn = threading.RLock() if self.is_sqlite else nullcontext()
+            if migrate:
+                upgrade(self.engine)
+            else:
+                self.ping()
+        except (ArgumentError, NoSuchModuleError, ValueError):
+            raise InputError("FLOPWISE_DATABASE_URL", "is not the URL of a database", _REMEDY) from None
+        except ModuleNotFoundError as error:
+            raise InputError("FLOPWISE_DATABASE_URL", f"needs the package {error.name}", _REMEDY) from None
+        except (OperationalError, DatabaseError) as error:
+            why = str(error.orig).strip().splitlines()[0]
+            raise InputError("FLOPWISE_DATABASE_URL", f"cannot open {self.engine.url.render_as_string()}", why) from None
 
     @property
     def is_sqlite(self) -> bool:
@@ -125,4 +138,7 @@ def _migrate(engine: Engine, action: Any, revision: str) -> None:
     with engine.execution_options(writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        action(alembic_config(connection), revision)
+        try:
+            action(alembic_config(connection), revision)
+        except CommandError as error:
+            raise InputError("revision", str(error), "see server/store/migrations/versions") from None

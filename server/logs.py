@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-SECRET = re.compile(r"(fw_|sk-|xoxb-|xapp-)[A-Za-z0-9_-]{6,}|(?<=://)[^/@\s:]+:[^@\s]+(?=@)|(?i:(?<=bearer )\S+)")
+SECRET = re.compile(r"(fw_|sk-|xox[a-z]?[-.]|xapp-)[A-Za-z0-9_-]{6,}|(?<=://)[^/@\s:]+:[^@\s]+(?=@)|(?i:(?<=bearer )\S+)")
 _SECRET_NAMES = re.compile(r"(?i)authorization|secret|password|api_?key|token$")
 
 

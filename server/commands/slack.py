@@ -15,13 +15,19 @@ def add(subparsers: Any) -> None:
     slack.add_argument(
         "--manifest", metavar="URL", nargs="?", const="", help="print the app manifest for the public URL of this server and exit"
     )
+    slack.add_argument("--new-key", action="store_true", help="print a key for FLOPWISE_SLACK_TOKEN_KEYS and exit")
     slack.set_defaults(run=run_slack)
 
 
 def run_slack(options: argparse.Namespace) -> int:
-    """Serve until told to stop, or print the manifest."""
+    """Serve until told to stop, or print the manifest or a key."""
     if options.manifest is not None:
         print(manifest(options.manifest, socket=options.socket))
+        return 0
+    if options.new_key:
+        from server.slack.sealing import new_key
+
+        print(new_key())
         return 0
     import sys
 

@@ -26,6 +26,7 @@ from server.slack import events, interactions
 from server.slack.desk import Desk
 from server.slack.memory import Memory
 from server.slack.oauth import Installations, Speakers, oauth_flow
+from server.slack.sealing import Seal
 from server.slack.settings import SlackSettings
 from server.slack.workers import Workers
 from server.store.engine import Store
@@ -64,7 +65,10 @@ class SlackFace:
             runner = Runner(store, plans, self.service, f"slack-{worker_name()}")
             runner.start()
             self._stack.callback(runner.stop)
-        self.installations = Installations(store)
+        keys = self.settings.token_keys
+        self.installations = Installations(store, Seal(keys.get_secret_value()) if keys else None)
+        if renewed := self.installations.renew_seals():
+            log.info("tokens sealed with the first key", workspaces=renewed)
         self.speakers = Speakers(self.settings, self.installations)
         self.desk = Desk(self.settings, self.memory, plans, jobs, self.speakers, workers)
         self.flow = oauth_flow(self.settings, self.installations, store)

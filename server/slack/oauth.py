@@ -17,9 +17,10 @@ from slack_sdk.oauth.installation_store import Bot, Installation
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 
 from server.slack.memory import moment
+from server.slack.sealing import Seal
 from server.slack.settings import BOT_SCOPES, SlackSettings
 from server.slack.tables import SlackInstallation, SlackState
 from server.store.engine import Store
@@ -30,10 +31,21 @@ _CACHE_SECONDS = 60.0
 
 
 class Installations(AsyncInstallationStore):
-    """Installations by enterprise and team. Tokens stay in the store; nothing here logs."""
+    """Installations by enterprise and team, their tokens sealed; nothing here logs."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, seal: Seal | None) -> None:
+        self._store, self._seal = store, seal
+
+    def renew_seals(self) -> int:
+        """Seal what was kept open or under an older key with the first key; how many. Raises InputError under keys that do not fit."""
+        if self._seal is None:
+            return 0
+        with self._store.write() as session:
+            stale = [row for row in session.exec(select(SlackInstallation)) if self._seal.stale(row.data)]
+            for row in stale:
+                row.data = self._seal.close(self._seal.open(row.data))
+                session.add(row)
+        return len(stale)
 
     @property
     def logger(self) -> Logger:
@@ -51,7 +63,7 @@ class Installations(AsyncInstallationStore):
                 SlackInstallation(
                     enterprise=installation.enterprise_id or "",
                     team=_team(installation.team_id, installation.is_enterprise_install),
-                    data=data,
+                    data=self._seal.close(data) if self._seal else data,
                     updated=now(),
                 )
             )
@@ -69,7 +81,7 @@ class Installations(AsyncInstallationStore):
             row = session.get(SlackInstallation, (enterprise, team)) or session.get(SlackInstallation, (enterprise, ""))
             row = row or session.get(SlackInstallation, ("", team))
             # installed_at is written as text by the SDK and read back by it
-            return dict(row.data) if row else None
+            return dict(self._seal.open(row.data) if self._seal else row.data) if row else None
 
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False

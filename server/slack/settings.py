@@ -18,6 +18,7 @@ BOT_SCOPES = (
     "files:write",
     "groups:history",
     "im:history",
+    "im:write",
     "mpim:history",
 )
 
@@ -32,6 +33,9 @@ class SlackSettings(BaseSettings):
     app_token: SecretStr | None = Field(default=None, description="xapp-... with connections:write; needed for socket mode")
     client_id: str | None = Field(default=None, description="for installation in several workspaces by OAuth")
     client_secret: SecretStr | None = None
+    token_keys: SecretStr | None = Field(
+        default=None, description="keys that seal the workspaces' tokens, by commas: the first seals, all open; needed with OAuth"
+    )
     redirect_url: str | None = Field(default=None, description="https://HOST/slack/oauth_redirect, as in the manifest")
     api_url: str = Field(default="https://slack.com/api/", description="base of the Web API")
     public_url: str = Field(default="", description="where people reach the chat page; empty leaves the button `Open in browser` out")
@@ -64,6 +68,14 @@ class SlackSettings(BaseSettings):
             raise InputError("FLOPWISE_SLACK_SIGNING_SECRET", "is not set", "take it from Basic Information of the Slack app")
         if self.bot_token is None and not self.by_oauth:
             raise InputError("FLOPWISE_SLACK_BOT_TOKEN", "is not set", "or set CLIENT_ID and CLIENT_SECRET for installation by OAuth")
+        if self.token_keys is not None:
+            from server.slack.sealing import Seal
+
+            Seal(self.token_keys.get_secret_value())
+        elif self.by_oauth:
+            raise InputError(
+                "FLOPWISE_SLACK_TOKEN_KEYS", "is not set", "tokens of workspaces are kept sealed: `flopwise slack --new-key` prints a key"
+            )
 
     @property
     def by_oauth(self) -> bool:

@@ -14,13 +14,19 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from slack_sdk.oauth.installation_store import Installation
+from sqlmodel import select
 
 from knowledge.errors import InputError
 from server import logs
 from server.commands.slack import manifest
+from server.slack.oauth import Installations
+from server.slack.sealing import Seal, new_key
 from server.slack.settings import BOT_SCOPES, SlackSettings
+from server.slack.tables import SlackInstallation
 from server.slack.turn import asked_privately, words
 from server.slack.uploads import _of_slack
+from server.store.engine import Store
 from tests.server.slack_fake import TOKEN, FakeSlack, Sender, mention
 from tests.server.slack_world import World, served, service_of, slack_settings, until
 
@@ -103,7 +109,12 @@ def test_two_workspaces_by_oauth_and_one_that_leaves(tmp_path: Path) -> None:
     with FakeSlack() as fake:
         fake.tokens.clear()
         settings = slack_settings(
-            fake, bot_token=None, client_id="1.2", client_secret="shh", redirect_url="https://x.test/slack/oauth_redirect"
+            fake,
+            bot_token=None,
+            client_id="1.2",
+            client_secret="shh",
+            redirect_url="https://x.test/slack/oauth_redirect",
+            token_keys=new_key(),
         )
         with served(fake, settings, service_of(tmp_path)) as world:
             for team in ("T1", "T2"):
@@ -116,6 +127,10 @@ def test_two_workspaces_by_oauth_and_one_that_leaves(tmp_path: Path) -> None:
                 assert done.status_code == 200
                 again = world.sender.get(f"/slack/oauth_redirect?code=code-{team}&state={state}", headers=cookie)
                 assert again.status_code == 401
+            with world.face.store.read() as session:
+                kept = json.dumps([row.data for row in session.exec(select(SlackInstallation))])
+            assert "xoxb" not in kept
+            assert kept.count("sealed") == 2
             for team in ("T1", "T2"):
                 world.sender.event(mention("best model for 1e22 FLOPs", "17.5", channel=f"C{team}"), f"Ev{team}", team=team)
             until(lambda: fake.answers("CT1") and fake.answers("CT2"))
@@ -128,7 +143,42 @@ def test_two_workspaces_by_oauth_and_one_that_leaves(tmp_path: Path) -> None:
         assert fake.violations == []
 
 
+def test_tokens_are_sealed_and_keys_can_be_changed(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/slack.sqlite")
+    old, new = new_key(), new_key()
+
+    def token(installations: Installations) -> str | None:
+        found = installations._find("", "T1")  # pyright: ignore[reportPrivateUsage]
+        return found and found["bot_token"]
+
+    def kept() -> str:
+        with store.read() as session:
+            return json.dumps(session.exec(select(SlackInstallation)).one().data)
+
+    open_yet = Installations(store, None)  # as tokens were kept before there were keys
+    open_yet._save(Installation(user_id="U1", team_id="T1", bot_token="xoxb-1-secret"))  # pyright: ignore[reportPrivateUsage]
+    assert "xoxb-1-secret" in kept()
+    assert token(Installations(store, Seal(old))) == "xoxb-1-secret"
+    assert [Installations(store, Seal(old)).renew_seals() for _ in range(2)] == [1, 0]
+    assert "xoxb" not in kept()
+    assert token(Installations(store, Seal(f"{new}, {old}"))) == "xoxb-1-secret"
+    with pytest.raises(InputError, match="FLOPWISE_SLACK_TOKEN_KEYS"):
+        Installations(store, Seal(new)).renew_seals()
+    assert Installations(store, Seal(f"{new},{old}")).renew_seals() == 1
+    assert token(Installations(store, Seal(new))) == "xoxb-1-secret"
+    store.close()
+    for wrong in ("", "short", ","):
+        with pytest.raises(InputError, match="FLOPWISE_SLACK_TOKEN_KEYS") as told:
+            Seal(wrong)
+        assert "short" not in str(told.value)
+
+
 def test_missing_settings_are_named() -> None:
+    with pytest.raises(InputError, match="FLOPWISE_SLACK_TOKEN_KEYS"):
+        SlackSettings(signing_secret="s", client_id="1", client_secret="c").require(socket=False)
+    with pytest.raises(InputError, match="FLOPWISE_SLACK_TOKEN_KEYS"):
+        SlackSettings(signing_secret="s", client_id="1", client_secret="c", token_keys="no key").require(socket=False)
+    SlackSettings(signing_secret="s", client_id="1", client_secret="c", token_keys=new_key()).require(socket=False)
     with pytest.raises(InputError, match="FLOPWISE_SLACK_APP_TOKEN"):
         SlackSettings(bot_token="xoxb-1").require(socket=True)
     with pytest.raises(InputError, match="FLOPWISE_SLACK_SIGNING_SECRET"):

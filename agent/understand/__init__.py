@@ -1,5 +1,5 @@
 """Understanding: a question in words becomes a brief, with no language model and no network."""
 
-from agent.understand.parser import LIMIT, Span, Understanding, check_length, observed, parse
+from agent.understand.parser import LIMIT, Span, Understanding, check_length, observed, parse, warm
 
-__all__ = ["LIMIT", "Span", "Understanding", "check_length", "observed", "parse"]
+__all__ = ["LIMIT", "Span", "Understanding", "check_length", "observed", "parse", "warm"]

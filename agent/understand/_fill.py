@@ -38,7 +38,9 @@ _INTEGER = frozenset(
         "weight_bits",
     }
 )
-_PASS_AT = re.compile(r"(?:pass|maj|cons|avg|best|bo)\s?(?:@|at|-?of-?|n=)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])")
+_PASS_AT = re.compile(
+    r"(?:pass|maj|cons|avg|best|bo|vot(?:e|es|ing)|majority|consensus|consistency)\s?(?:@|at|-?of-?|n=|over|among|with|from)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])"
+)
 _RATIO = re.compile(
     r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))"
     r"|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
@@ -47,6 +49,11 @@ _TRAINS = re.compile(
     r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to"
 )
 _GPU_BEHIND = re.compile(r"(?:-| de | d'| )(?:gpus?|tpus?|cartes?|tarjetas?|accélérateurs?|aceleradores)(?!\w)(?! ?[\d])")
+# Who gets the tokens of a rate, named before it: "every user gets 30 tokens per second".
+_EACH_USER = re.compile(r"\b(?:each|every|per|a single|one|any) (?:\w+ )?(?:users?|customers?|clients?|streams?|requests?|sessions?|people|person|reader)\b[^.?!;,]{0,40}$")
+_PRICED = re.compile(r"\b(?:pay\w*|cost\w*|price\w*|rate|rent\w*|charge\w*|bill\w*|dollars?|usd|at|@)\b|[$@]")
+_HOURS = re.compile(r"\bh(?:r|rs|our|ours)?\b|stunde|heure|hora")
+_RACK_OF = re.compile(r"\bnvl ?(?P<gpus>\d+)\b")
 _HOUR_BEFORE = re.compile(
     r"(?:每|1|一)\s*(?:个)?(?:小时|時間|时)(?:あたり|につき)?[ :]*$|(?:pro stunde|por hora|par heure|per hour|hourly|stündlich)[ :]*$"
 )
@@ -91,6 +98,7 @@ _NO_BITS = frozenset(
 _TRAINING_FORMATS = re.compile(
     r"(?:gradients?|grads?|master|optimi[sz]er|adam\w*|activations?|accumulat\w+|mixed precision|momentum|states?)"
 )
+_ARTICLES = frozenset({"ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "a", "an"})
 _RATES = ("tflop", "teraflop", "pflop", "petaflop", "tera flop", "peta flop")  # of one chip or cluster: nobody has a budget that small
 _MOE = re.compile(r"\b(?:moes?|mixtures?[ -]of[ -]experts|混合专家)\b|(?<![a-z])moe(?![a-z])|混合专家")
 _DENSE = re.compile(r"(?<![a-z-])(?:dense|dichtes?|denso|稠密|密な)(?![a-z])")
@@ -170,7 +178,7 @@ def _whole(value: float) -> float | int:
 
 def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: str) -> Filled:
     """Fields of the question's quantities and names."""
-    found = _with_memory(found)
+    found = _with_memory([one for one in found if not _article(place, one)])
     inherit(place, found)
     _derive(place, found, text)
     take_shares(found, text)
@@ -203,6 +211,16 @@ def _leave_out(filled: Filled) -> None:
             kind = {"accelerator": "accelerator", "unknown": "accelerator", "model": "params_total"}.get(name.kind)
             if start <= name.start < end and kind in fields:
                 filled.dropped_names.add(name.start)
+
+
+def _article(place: Scene, measure: Measure) -> bool:
+    """Whether a bare one is an article ("ein", "un", "una") and counts nothing."""
+    return (
+        measure.dim == "plain"
+        and measure.value == 1.0
+        and measure.after - measure.first == 1
+        and place.atoms[measure.first].text in _ARTICLES
+    )
 
 
 def _with_memory(found: list[Measure]) -> list[Measure]:
@@ -246,6 +264,12 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
                 nodes_of.dim = "used"
         elif measure.dim == "time" and _GPU_BEHIND.match(text, measure.end):
             measure.dim, measure.value = "acc_hours", measure.value / 3600.0
+        elif measure.dim == "bare_rate":
+            _settle_rate(place, measure, text)
+        elif measure.dim == "token_rate" and measure.value > 0 and _EACH_USER.search(text, 0, measure.start):
+            measure.dim, measure.value = "latency", 1000.0 / measure.value
+        elif measure.dim == "acc" and (racks := _racks(place, measure, text)):
+            measure.value, measure.after = measure.value * racks, measure.after + 1
         elif measure.value < 100 and (measure.dim == "usd_per_item" or (measure.dim == "usd" and _hourly(place, measure, text))):
             measure.dim = "usd_per_hour"
         elif measure.dim in ("tokens", "plain") and _reference_amount(place, measure):
@@ -261,6 +285,23 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim, measure.value = "latency", measure.value * 1000.0
 
 
+def _settle_rate(place: Scene, measure: Measure, text: str) -> None:
+    """A bare "2.3 an hour" is the price of an accelerator where one is named and money is the talk; else it counts something."""
+    hardware = any(atom.entity and atom.entity[0] == "accelerator" for atom in place.atoms) or "gpu" in text
+    hourly = measure.value < 100 and _HOURS.search(text[measure.start : measure.end])
+    if hardware and hourly and (_PRICED.search(text, max(0, measure.start - 40), measure.end + 30) or "." in text[measure.start : measure.end]):
+        measure.dim = "usd_per_hour"
+    else:
+        measure.dim, measure.value, measure.after = "plain", place.atoms[measure.first].value, measure.first + 1
+
+
+def _racks(place: Scene, measure: Measure, text: str) -> float:
+    """Accelerators in each of the racks counted ("two GB200 NVL72 racks"), 0 where no racks are."""
+    behind = place.atoms[measure.after].text if measure.after < len(place.atoms) else ""
+    named = _RACK_OF.search(text[measure.start : measure.end])
+    return float(named["gpus"]) if named and behind in ("rack", "racks", "systems", "system", "cabinets", "cabinet") else 0.0
+
+
 def _reference_amount(place: Scene, measure: Measure) -> bool:
     """The million of "cost per 1M tokens" and the k of "pass@k" are no quantities of their own."""
     before = place.atoms[measure.first - 1].text if measure.first else ""
@@ -269,6 +310,8 @@ def _reference_amount(place: Scene, measure: Measure) -> bool:
     priced = any(
         atom.text in ("cost", "costs", "price", "cents", "bill") for atom in place.atoms[max(0, measure.first - 5) : measure.after + 4]
     )
+    if any(cue.first == measure.after for cue in place.hits.get("batch", ())):  # "1B / 200B tokens / 1M token batch"
+        return False
     return measure.value in (1e6, 1e3) and (before in ("per", "/", "every", "each") or priced)
 
 
@@ -443,7 +486,8 @@ def _accelerators(filled: Filled) -> None:
         compared = [live[0][0].id]
         for (_, place), (name, where) in itertools.pairwise(live):
             words = {atom.text for atom in filled.place.atoms[place + 1 : where]}
-            if where - place <= 6 and words & {
+            told = sum(min(m.after, where) - m.first for m in filled.measures if place < m.first < where)  # "H100 at $2.5/h or B200"
+            if where - place - told <= 6 and words & {
                 "vs",
                 "versus",
                 "or",

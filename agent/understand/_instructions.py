@@ -20,8 +20,10 @@ NOTICE = "an instruction to the assistant in the message was left unread; only w
 
 
 @functools.cache
-def _orders() -> list[tuple[tuple[str, ...], str]]:
-    return [(tuple(entry["when"]), entry["says"]) for entries in read("instructions")["orders"].values() for entry in entries]
+def _orders() -> tuple[list[str], list[tuple[frozenset[str], str]]]:
+    """All trigger words, and the patterns each with its own."""
+    orders = [(frozenset(entry["when"]), entry["says"]) for entries in read("instructions")["orders"].values() for entry in entries]
+    return sorted({word for when, _ in orders for word in when}), orders
 
 
 @functools.cache
@@ -37,12 +39,9 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 def _found(text: str) -> list[tuple[int, int]]:
     """Where orders stand: (start, end) of the words of each."""
-    return [
-        (match.start(), match.end())
-        for when, says in _orders()
-        if any(word in text for word in when)
-        for match in _compiled(says).finditer(text)
-    ]
+    triggers, orders = _orders()
+    there = {word for word in triggers if word in text}
+    return [match.span() for when, says in orders if not when.isdisjoint(there) for match in _compiled(says).finditer(text)]
 
 
 def _blocks(text: str, kind: str) -> Iterable[tuple[int, int]]:

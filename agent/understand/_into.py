@@ -16,7 +16,10 @@ from knowledge.shapes import model
 _INTO = re.compile(
     r"^(?:'s)?(?: (?:param\w*|model|checkpoint|teacher|base|instruct|chat|lm|llm|one))* ?,? ?(?:down )?(?P<word>into|to|in|->|→|auf|in ein|vers|a) (?:an? |our |the |its |my |ein |un )*(?:smaller |small |tiny |new )*$"
 )
+# "teach a 1B from a 13B", "a 1B student of a 70B", "train a 1B with a 13B teacher": the student first.
+_TAUGHT = re.compile(r"^(?:'s)?(?: (?:param\w*|model|student|one|lm|llm))* ?,? ?(?:from|with|by|using|of|under) (?:an? |our |the |its |my )*(?:larger |big |bigger |large )*$")
 _DISTILS = re.compile(r"distil|compress|destill")
+_TEACHES = re.compile(r"\bteach(?:es|ing|er)?\b|\bstudent\b|distil")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|m)\b")
 
 
@@ -40,7 +43,7 @@ def params_of(name: str) -> float | None:
 
 def pair(text: str, slots: Iterable[Slot], named: Iterable[Name]) -> Pair | None:
     """The two models of "X into Y"; "to" and "in" count only beside a word for distillation."""
-    if " into " not in text and not _DISTILS.search(text):
+    if " into " not in text and not _DISTILS.search(text) and not _TEACHES.search(text):
         return None
     found = [
         (slot.measure.start, slot.measure.end, slot.measure.value, None)
@@ -52,6 +55,9 @@ def pair(text: str, slots: Iterable[Slot], named: Iterable[Name]) -> Pair | None
     for (_, end, teacher, name), (start, after, student, _) in itertools.pairwise(found):
         link = _INTO.match(text[end:start])
         if link and (link["word"] == "into" or _DISTILS.search(text)) and not re.match(r" ?(?:tok|param\w* tok)", text[after:]):
+            return Pair(teacher, student, name)
+    for (_, end, student, _), (start, after, teacher, name) in itertools.pairwise(found):
+        if _TEACHES.search(text) and student < teacher and _TAUGHT.match(text[end:start]) and not re.match(r" ?tok", text[after:]):
             return Pair(teacher, student, name)
     return None
 

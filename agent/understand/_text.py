@@ -29,7 +29,7 @@ _GROUPED = (
 )
 _PLAIN = r"\d+(?:\.\d+|,\d{1,2}(?!\d))?|(?<![\w)])\.\d+"
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺"
-_POWER = rf"(?:\^\s*\(?\{{?|\*\*\s*)(?P<exp>[+-]?\d+)|(?P<sup>[{_SUPERSCRIPT}]+)"
+_POWER = rf"(?:\^\s*\(?\{{?|\*\*\s*)(?P<exp>[+-]?\d+(?:\.\d+)?)|(?P<sup>[{_SUPERSCRIPT}]+)"
 _MANTISSA = rf"(?:(?P<mant>{_PLAIN})\s*(?:[×x*·]|times)\s*(?=10\s*[\^*{_SUPERSCRIPT}]))?"
 _NUMBER = rf"{_MANTISSA}(?P<num>{_GROUPED}|{_PLAIN})(?:e(?P<e>[+-]?\d+))?(?:\s*(?:{_POWER}))?"
 _ATOM = re.compile(
@@ -79,9 +79,9 @@ def _number(match: re.Match[str], european: bool) -> float:
             value *= 10.0 ** float(match["e"]) if abs(float(match["e"])) > 22 else 1.0
             value = float(f"{literal.replace(',', '')}e{match['e']}")
         elif exponent:
-            value = (
-                float(f"{match['mant'].replace(',', '.') if match['mant'] else 1}e{exponent}") if value == 10 else value ** float(exponent)
-            )
+            mantissa = match["mant"].replace(",", ".") if match["mant"] else "1"
+            whole = value == 10 and "." not in exponent  # "10^22" is 1e22 exactly, as typed
+            value = float(f"{mantissa}e{exponent}") if whole else float(mantissa) * value ** float(exponent)
     except (OverflowError, ValueError):
         return float("inf")
     return value

@@ -12,10 +12,11 @@ from typing import Any
 import yaml
 
 from agent.understand._lexicon import read
+from agent.understand._text import CJK
 
 _Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _TABLE = re.compile(r"(?<![\w/.])[\w-]+(?:\.[\w-]+)*\.(?:csv|tsv|jsonl?|parquet|xlsx?|feather)\b", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]+|\d+")
+_WORD = re.compile(rf"[^\W\d_{CJK}]+|[{CJK}]+|\d+")
 # A link, an address, or a code nobody reads (a key, base64): the digits inside are no amounts.
 _LINK = re.compile(
     r"https?://\S+|(?<!\S)[\w.+-]{1,64}@[\w-]{1,64}\.\w+|(?<![\w/+=-])(?=[a-z+/=_]*\d[a-z]*[a-z_+/=])[a-z0-9_+/]{20,}={0,2}(?![\w/+=-])"
@@ -47,6 +48,12 @@ _OTHER_HARDWARE = re.compile(
 )
 
 
+# Between a part and its memory: "A100 40GB", "A100s (40 GB)", "A100 de 40 Go".
+_HAVING = r"(?:[\s_-]?|s? (?:with |mit |avec |con |de |à |of |having )?\(?)"
+# Where a name begins and ends: Chinese and Japanese letters may stand right beside it.
+_OPEN, _CLOSE = rf"(?<![^\W{CJK}])", rf"(?![^\W{CJK}])"
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A name found in the text: `kind` is accelerator, law, model, bits, runs or link."""
@@ -60,7 +67,12 @@ class Name:
 
 def _spelling(phrase: str) -> str:
     words = re.split(r"[\s-]+", phrase.strip().lower())
-    pattern = r"[\s_-]?".join(re.escape(word).replace(r"\{gb\}", r"[\s-]?g(?:b|ib|ig)?") for word in words)
+    pattern = ""
+    for number, word in enumerate(words):
+        size = word.endswith("{gb}")
+        pattern += ("" if not number else _HAVING if size else r"[\s_-]?") + re.escape(word).replace(
+            r"\{gb\}", r"[\s-]?g(?:b|ib|ig|o)?\b\)?"
+        )
     return pattern.replace("'", "'?")
 
 
@@ -131,7 +143,7 @@ def _laws() -> dict[str, list[tuple[str, str]]]:
 
 @functools.cache
 def _law_pattern(phrase: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){_spelling(phrase)}(?:'?s)?(?!\w)")
+    return re.compile(rf"{_OPEN}{_spelling(phrase)}(?:'?s)?{_CLOSE}")
 
 
 def _law_phrases(text: str) -> list[Name]:
@@ -161,7 +173,7 @@ def _authors() -> tuple[re.Pattern[str], dict[str, list[str]]]:
         r"(?P<mark>\s*(?:,\s*)?(?:et\.? al\.?|and others|& co\b\.?|and co\b\.?|und kollegen|等人|等|ら)"
         r"|(?:'s?)?\s+(?:[\w-]+\s+){0,3}?(?:law|rule|formula|fit|paper|scaling|exponent|curve|equation)s?)?"
     )
-    return re.compile(rf"(?<!\w)(?P<author>{names})(?![\w-]){marks}(?:\s*\(?(?P<year>20[12]\d)\)?)?"), by
+    return re.compile(rf"{_OPEN}(?P<author>{names})(?!-){_CLOSE}{marks}(?:\s*\(?(?P<year>20[12]\d)\)?)?"), by
 
 
 def law_id(text: str, task: str | None = None) -> str | None:

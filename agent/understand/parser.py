@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent.brief import Brief
 from agent.understand import names, tasks
+from agent.understand._condense import NOTICE as LONG
+from agent.understand._condense import Condensed, condense
 from agent.understand._fill import Filled, fill
 from agent.understand._instructions import NOTICE, leave_unread, sentences
 from agent.understand._lexicon import guess_language, language
@@ -92,7 +95,7 @@ def asked_parts(text: str) -> list[tuple[int, int]]:
     return asking if asking and len(asking) < len(parts) else []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reading:
     """A message read once: its text without orders to the assistant, what was found in it and what is asked."""
 
@@ -101,6 +104,7 @@ class _Reading:
     words: str
     language: str
     decided: tasks.Decision
+    part: Condensed = field(default_factory=lambda: Condensed(""))
 
 
 def _found(text: str) -> tuple[Filled, str, str]:
@@ -122,15 +126,20 @@ def _decided(text: str) -> _Reading:
 
 def _read(question: str) -> _Reading:
     """The planning question of a message: neither orders to the assistant nor talk beside it decide what is asked."""
-    folded = fold(question)
+    whole = fold(question)
+    part = condense(whole)
+    folded = part.text
     text = leave_unread(folded, tasks.asks_for_plan)
     reading = _decided(text)
     if reading.decided.task == "out_of_scope" and (rest := _planning_only(text)):
         other = _decided(rest)
         if other.decided.task != "out_of_scope":
             reading = other
+    reading.part = part
     if text != folded:
         reading.filled.notices.append(NOTICE)
+    if len(folded) < len(whole):
+        reading.filled.notices.append(LONG)
     return reading
 
 
@@ -147,8 +156,22 @@ def _planning_only(text: str) -> str:
 
 def observed(question: str) -> tasks.Observed:
     """The evidence and features of a question: what the weights of task detection are learned from."""
-    filled, words, lang = _found(leave_unread(fold(question), tasks.asks_for_plan))
+    filled, words, lang = _found(leave_unread(condense(fold(question)).text, tasks.asks_for_plan))
     return tasks.observe(words, asked_parts(words), filled, lang)
+
+
+def warm() -> None:
+    """Read every lexicon and compile every pattern, about half a second, so that no later question pays for it: for services, at their start."""
+    tasks.compile_phrases()
+    for text in (
+        "Warm up: 7B on 2T tokens with 8 H100s, how long by Chinchilla?",
+        "7Bを2Tトークンで学習",
+        "训练 7B",
+        "wie lange?",
+        "combien ?",
+        "¿cuánto?",
+    ):
+        _read(text)
 
 
 def parse(question: str, context: Brief | None = None) -> Understanding:
@@ -165,7 +188,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
         if merged is not None:
             before = context.details or {} if merged["task"] == context.task else {}
             merged["details"] = {**before, **details(text, merged["task"])} or None
-            return _understanding(merged, filled, {"task": 0.9}, [], reading.language, question)
+            return _understanding(merged, reading, {"task": 0.9}, [], question)
     values: dict[str, Any] = {"task": decided.task}
     if decided.also:
         values["also"] = decided.also
@@ -175,12 +198,13 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
         values |= {"details": told} if (told := {**details(text, decided.task), **filled.told}) else {}
     confidence = {"task": decided.confidence}
     readings = [{**values, "task": other, "also": None} for other in decided.others]
-    return _understanding(values, filled, confidence, readings, reading.language, question)
+    return _understanding(values, reading, confidence, readings, question)
 
 
 def _understanding(
-    values: dict[str, Any], filled: Filled, confidence: dict[str, float], others: list[dict[str, Any]], lang: str, text: str
+    values: dict[str, Any], reading: _Reading, confidence: dict[str, float], others: list[dict[str, Any]], question: str
 ) -> Understanding:
+    filled, lang, part = reading.filled, reading.language, reading.part
     if lang != "en":
         values = {**values, "language": lang}
     brief = Brief.read(values)
@@ -190,16 +214,20 @@ def _understanding(
     for name, value in filled.alternatives():
         if name in stated and confidence.get(name, 1.0) < 0.62:
             readings.append(Brief.read({**{k: v for k, v in stated.items() if k != name}, value: stated[name]}))
-    notices = filled.notices if brief.task == "out_of_scope" else [*filled.notices, *_untold(filled, stated, text)]
-    spans = [Span(start, end, name, stated[name]) for start, end, name in filled.spans if name in stated]
+    notices = (
+        filled.notices
+        if brief.task == "out_of_scope"
+        else [*filled.notices, *_untold(filled, stated, lambda start, end: question[part.origin(start) : part.origin(end - 1) + 1])]
+    )
+    spans = [Span(part.origin(start), part.origin(end - 1) + 1, name, stated[name]) for start, end, name in filled.spans if name in stated]
     return Understanding(brief, confidence, readings, spans, notices, lang)
 
 
-def _untold(filled: Filled, stated: dict[str, Any], question: str) -> list[str]:
+def _untold(filled: Filled, stated: dict[str, Any], quote: Callable[[int, int], str]) -> list[str]:
     """What of the message no field holds, in words for the person."""
     left = unused(filled.measures, filled.slots, stated, stated.get("details", {}))
-    return [f"“{question[start:end]}” says no amount; state a number to have it used" for start, end in filled.vague] + [
-        f"“{question[start:end]}” was not used; if it matters, say what it is" for start, end in left
+    return [f"“{quote(start, end)}” says no amount; state a number to have it used" for start, end in filled.vague] + [
+        f"“{quote(start, end)}” was not used; if it matters, say what it is" for start, end in left
     ]
 
 

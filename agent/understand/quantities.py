@@ -25,6 +25,7 @@ measure: num                                   -> plain
     | money                                    -> amount
     | money rate                               -> money_rate
     | num hourly                               -> bare_price
+    | num per TIME                             -> bare_rate
     | num acc                                  -> acc_count
     | acc TIMES num                            -> acc_count_after
     | acc num acc                              -> acc_count_after
@@ -167,6 +168,8 @@ def _words_value(values: list[Token]) -> float:
     for token in values:
         if token.type == "HUNDRED" and token.value == 100:
             total = max(total, 1.0) * 100
+        elif total == token.value == 1.0:  # "eine einzelne", "a single one"
+            continue
         elif 0 < total < 10 and token.value < 10:
             total = total * 10 + token.value
         else:
@@ -224,7 +227,7 @@ def _value(rule: Tree[Token]) -> tuple[str, float, dict[str, Any]]:
     extra: dict[str, Any] = {"scaled": scaled}
     day = (
         _unit(rule, "TIME")
-        if name in ("flop_time", "time", "acc_hours", "node_hours", "token_rate", "user_rate", "latency", "bare_price")
+        if name in ("flop_time", "time", "acc_hours", "node_hours", "token_rate", "user_rate", "latency", "bare_price", "bare_rate")
         else 1.0
     )
     unit = _unit(rule, "FLOP") * _unit(rule, "FLOPX")
@@ -243,6 +246,8 @@ def _value(rule: Tree[Token]) -> tuple[str, float, dict[str, Any]]:
                 return "usd", amount, extra
             dim, amount = _rate(rule.children[-1], amount)  # type: ignore[arg-type]
             return dim, float(f"{amount:.15g}"), extra
+        case "bare_rate":
+            return "bare_rate", value / (day / 3600.0), extra
         case "bare_price":
             return "usd_per_hour", value / (_unit(rule.children[-1], "TIME") / 3600.0), extra  # type: ignore[arg-type]
         case "acc_count" | "acc_count_after" | "per_node":
@@ -295,6 +300,9 @@ def _window(lang: Language, text: list[Atom], place: int) -> tuple[list[Token], 
         ):
             at += 1
             continue
+        if tokens and tokens[-1].type == "HUNDRED" and text[at].text in ("and", "und") and at + 1 < len(text):
+            behind = terminal(lang, text, at + 1)  # "two hundred and fifty"
+            at += behind is not None and behind[0] == "WNUM"
         found = terminal(lang, text, at)
         if found and found[0] == "VAGUE":
             found = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from agent.understand.quantities import Measure
 
 _STOPS = frozenset(".?!;\n()")
 _SENTENCE_STOPS = frozenset(".?!;\n")
-_WINDOW = 7
+_WINDOW, _LONGEST = 7, 12  # atoms between a cue and its quantity, and in a cue
 _JOIN = frozenset(
     {
         "or",
@@ -114,6 +115,11 @@ _CEILING = {
     "experts_per_token": 1e4,
     "n_experts": 1e6,
 }
+# "may not exceed $250k" states a limit and takes nothing back.
+_LIMITS = frozenset({"exceed", "exceeding", "pass", "cross", "over", "above", "beyond", "than", "surpass", "top", "überschreiten", "dépasser", "superar"})
+_HEADS = ("batch", "sequence", "vocab", "input", "output", "inference")
+_LED = frozenset({"input_tokens", "output_tokens", "concurrency", "sequence_length"})
+_CORRECTS = 9  # atoms at most between what is corrected and its correction
 _STRONG_JOIN = frozenset({"or", "vs", "versus", "oder", "ou", "o", "against", "gegen", "contre", "contra", "v", "compared"})
 
 
@@ -190,8 +196,8 @@ def _kind(measure: Measure) -> str:
     return "tiny" if 0 < measure.value < 20 and (measure.value != int(measure.value) or measure.decimal) else "small"
 
 
-def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -> float:
-    """Weight 0..1.3 of a cue for a measure: nearer is more, across a clause or another quantity much less."""
+def _distance(place: Scene, measure: Measure, cue: Cue, others: frozenset[int]) -> float:
+    """Weight 0..1.3 of a cue for a measure: nearer is more, across a clause or another quantity much less. `others`: where quantities start."""
     if measure.first <= cue.first < measure.after:
         return 1.3 if cue.first in measure.inner else (0.9 if measure.dim == "params" else 0.0)
     right = cue.first >= measure.after
@@ -216,7 +222,7 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: list[Measure]) -
         weight *= 0.35
     if any(atom.text in (",", "/", "and", "with", "+", "und", "et", "y") for atom in between):
         weight *= 0.55
-    if any(other is not measure and low <= other.first < high for other in others):
+    if any(place_between in others for place_between in range(low, high)):
         weight *= 0.3
     return weight
 
@@ -233,16 +239,32 @@ def _stands_alone(place: Scene, measure: Measure, cue: Cue, right: bool) -> bool
     return after is None or after.kind == "number" or after.text in _LONE
 
 
+def _near(place: Scene, measure: Measure) -> dict[str, list[Cue]]:
+    """Cues by name that can reach a measure."""
+    low, high = max(0, measure.first - _WINDOW - _LONGEST), measure.after + _WINDOW + 1
+    near: dict[str, list[Cue]] = {}
+    for cue in place.cues[bisect_left(place.cues, low, key=_first) : bisect_left(place.cues, high, key=_first)]:
+        near.setdefault(cue.name, []).append(cue)
+    return near
+
+
+def _first(cue: Cue) -> int:
+    return cue.first
+
+
 def _candidates(place: Scene, measures: list[Measure]) -> Iterable[tuple[float, int, bool, int, str, Cue | None]]:
     """(score, measure number, cue is left, cue place, field, cue) of all pairings."""
     table = _fields()
+    starts = frozenset(measure.first for measure in measures)
     for number, measure in enumerate(measures):
+        near = _near(place, measure)
+        others = starts - {measure.first}
         for name, (prior, cues) in table.get(_kind(measure), {}).items():
             for cue_name, weight in cues.items():
-                for cue in place.hits.get(cue_name, ()):
-                    near = _distance(place, measure, cue, measures)
-                    if near > 0.05:
-                        yield weight * near, number, cue.first < measure.first, cue.first, name, cue
+                for cue in near.get(cue_name, ()):
+                    distance = _distance(place, measure, cue, others)
+                    if distance > 0.05:
+                        yield weight * distance, number, cue.first < measure.first, cue.first, name, cue
             if prior:
                 yield prior, number, False, 0, name, None
 
@@ -270,7 +292,11 @@ def assign(place: Scene, measures: list[Measure]) -> list[Slot]:
     priors = [{name: prior for name, (prior, _) in _fields().get(_kind(m), {}).items()} for m in measures]
     taken: dict[tuple[str, int], int] = {}
     groups = groups_of(place, measures)
-    pairs = sorted((c for c in _candidates(place, measures) if c[5]), key=lambda c: (-round(c[0], 3), c[2], c[3]))
+    candidates = [c for c in _candidates(place, measures) if c[5]]
+    # Words before their numbers ("input 2k output 500") or behind them ("2k in, 500 out"): as the first of them stands, so do the others.
+    named = sorted((number, not left) for _, number, left, _, name, _ in candidates if name in _LED)
+    led = bool(named) and not named[0][1]
+    pairs = sorted(candidates, key=lambda c: (-round(c[0], 3), c[2] != (led and c[4] in _LED), c[3]))
     for score, number, _, _, name, cue in pairs:
         assert cue is not None
         owner = taken.setdefault((cue.name, cue.first), number) if _exclusive(cue) else number
@@ -338,9 +364,16 @@ def groups_of(place: Scene, measures: list[Measure]) -> list[int]:
             joined(place, measures[number - 1], measures[number])
             and not _size_and_data(place, measures[number - 1], measures[number])
             and _kind(measures[number - 1]) == _kind(measures[number])
+            and not _named_apart(place, measures[number - 1], measures[number])
         ):
             groups[number] = groups[number - 1]
     return groups
+
+
+def _named_apart(place: Scene, one: Measure, two: Measure) -> bool:
+    """ "200B tokens / 1M token batch": the second of two amounts between weak marks has a head noun of its own."""
+    between = {atom.text for atom in place.atoms[one.after : two.first]}
+    return between <= {"/", ",", "-", "&"} and any(cue.first == two.after for name in _HEADS for cue in place.hits.get(name, ()))
 
 
 def _size_and_data(place: Scene, one: Measure, two: Measure) -> bool:
@@ -359,7 +392,7 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
     """Give "7" of "7 or 13B" and "3" of "3 or 4 bits" the scale and unit of what follows."""
     for one, two in reversed(list(itertools.pairwise(measures))):
         between = {atom.text for atom in place.atoms[one.after : two.first]}
-        bare = one.dim == "plain" and not one.scaled and one.value < 1e4
+        bare = one.dim == "plain" and not one.scaled and one.value < 1e4 and not _led(place, one)
         swapped = [a.text for a in place.atoms[one.after : two.first]] in (
             ["instead", "of"],
             ["rather", "than"],
@@ -385,6 +418,11 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
                 or (two.value >= 1e6 and two.dim == "plain" and one.value < 1000 and _listed(place, two, measures))
             ):
                 _take_unit(one, two, place.atoms)
+
+
+def _led(place: Scene, measure: Measure) -> bool:
+    """Whether a noun right before a number says what it counts ("batch 1, 4-bit")."""
+    return any(cue.after == measure.first for name in ("batch", "concurrency", "samples") for cue in place.hits.get(name, ()))
 
 
 def _listed(place: Scene, measure: Measure, measures: list[Measure]) -> bool:
@@ -436,8 +474,9 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
             and (two.measure.after >= len(place.atoms) or place.atoms[two.measure.after].text in ",.;?!")
         ):
             two.field, two.measure.dim = one.field, one.measure.dim
-    for one, two in itertools.combinations(slots, 2):
-        if one.field == two.field and corrected(place, one.measure.after, two.measure.first):
+    for number, one in enumerate(slots):
+        behind = itertools.takewhile(lambda two: two.measure.first - one.measure.after <= _CORRECTS, slots[number + 1 :])
+        if any(one.field == two.field and corrected(place, one.measure.after, two.measure.first) for two in behind):
             one.discounted = True
 
 
@@ -459,6 +498,7 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
             and not any(cue.after <= m.first < first for m in measures)
             and all(a.text not in ",.;:?!" for a in gap)
             and place.atoms[cue.first].text not in ("no", "never", "without")
+            and not any(atom.text in _LIMITS for atom in gap)
         ):
             return True
     return _origin(place, first, after, measures)
@@ -466,8 +506,11 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
 
 def _origin(place: Scene, first: int, after: int, measures: list[Measure]) -> bool:
     """A "from X" with a "to Y" behind it."""
-    inside = {at for m in measures for at in range(m.first, m.after)}
-    starts = [cue for cue in place.hits.get("from", ()) if cue.after <= first <= cue.after + 2 and cue.first not in inside]
+    starts = [
+        cue
+        for cue in place.hits.get("from", ())
+        if cue.after <= first <= cue.after + 2 and not any(m.first <= cue.first < m.after for m in measures)
+    ]
     if not starts or any(starts[-1].after <= m.first < first for m in measures):
         return False
     if place.atoms[starts[-1].first].text in _OF and not any(
@@ -486,7 +529,7 @@ def _origin(place: Scene, first: int, after: int, measures: list[Measure]) -> bo
 
 def corrected(place: Scene, low: int, high: int) -> bool:
     """Whether a correction ("no wait", "I mean", "make that") stands between two places of one sentence or the next."""
-    if high - low > 9:
+    if high - low > _CORRECTS:
         return False
     strong = [cue for cue in place.hits.get("correction", ()) if low <= cue.first < high]
     return any(

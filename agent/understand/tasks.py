@@ -71,41 +71,23 @@ class _Phrase:
 
 
 @functools.cache
-def _phrases() -> tuple[list[tuple[str, list[_Phrase]]], list[_Phrase]]:
-    """Anchors, each with its phrases, and the phrases that have none."""
-    by_anchor: dict[str, list[_Phrase]] = {}
-    always: list[_Phrase] = []
+def _phrases() -> tuple[dict[str, list[int]], list[int], list[_Phrase]]:
+    """Numbers of the phrases with each anchor, of those that have none, and the phrases."""
+    by_anchor: dict[str, list[int]] = {}
+    always: list[int] = []
+    every: list[_Phrase] = []
     for file in ["tasks", "subjects", *(f"tasks_{name}" for name in LANGUAGES if name != "en")]:
         for task, kinds in read(file).items():
             for kind, weights in kinds.items():
                 for weight, phrases in weights.items():
                     for text in dict.fromkeys(str(entry).lower() for entry in phrases):
-                        phrase = _Phrase(task, float(weight), kind == "ask", text)
                         found = () if re.search(r"\([^()]*\(", text) else anchors(text)
                         for anchor in found:
-                            by_anchor.setdefault(anchor, []).append(phrase)
+                            by_anchor.setdefault(anchor, []).append(len(every))
                         if not found:
-                            always.append(phrase)
-    return list(by_anchor.items()), always
-
-
-_GRAM = 3  # characters by which anchors are looked up
-
-
-@functools.cache
-def _anchors_by_gram() -> dict[str, list[int]]:
-    """Places of the anchors that begin with these characters; shorter ones are under ""."""
-    places: dict[str, list[int]] = {}
-    for place, (anchor, _) in enumerate(_phrases()[0]):
-        places.setdefault(anchor[:_GRAM] if len(anchor) >= _GRAM else "", []).append(place)
-    return places
-
-
-def _anchored(text: str) -> list[int]:
-    """Places of the anchors that stand in a text, in their own order."""
-    anchors, by_gram = _phrases()[0], _anchors_by_gram()
-    grams = {"", *(text[at : at + _GRAM] for at in range(len(text) - _GRAM + 1))}
-    return sorted(place for gram in grams for place in by_gram.get(gram, ()) if anchors[place][0] in text)
+                            always.append(len(every))
+                        every.append(_Phrase(task, float(weight), kind == "ask", text))
+    return by_anchor, always, every
 
 
 @functools.cache
@@ -113,14 +95,20 @@ def _pattern(phrase: str) -> re.Pattern[str]:
     return re.compile(compile_phrase(phrase))
 
 
+def compile_phrases() -> None:
+    """Compile every phrase now; they are otherwise compiled when first needed."""
+    for phrase in _phrases()[2]:
+        _pattern(phrase.text)
+
+
 def evidence(text: str) -> list[Evidence]:
     """All evidence in folded text."""
-    by_anchor, always = _phrases()
+    by_anchor, always, every = _phrases()
     likely = dict.fromkeys(always)
-    for place in _anchored(text):
-        likely.update(dict.fromkeys(by_anchor[place][1]))
+    for anchor in [anchor for anchor in by_anchor if anchor in text]:
+        likely |= dict.fromkeys(by_anchor[anchor])
     found: list[Evidence] = []
-    for phrase in likely:
+    for phrase in map(every.__getitem__, likely):
         for match in _pattern(phrase.text).finditer(text):
             weight = phrase.weight + (_stress(text, match) if phrase.asks else 0.0)
             found.append(Evidence(phrase.task, weight, phrase.asks, match.start(), match.end()))
@@ -239,7 +227,7 @@ _SPECIFIC = frozenset(
 _OPENS_EXPLANATION = re.compile(
     r"\W*(?:(?:hi|hey|hello|so|ok|and|quick question|please)\W+)*(?:what'?s?(?: is| are)?|whats|why|how (?:do|does|is)"
     r"|(?:(?:can|could|would) you )?explain"
-    r"|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|qu'|qué (?:es|son)|什么)\b"
+    r"|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|erklär\w*|qu'|c'est quoi|expliqu\w+|qué (?:es|son)|explíca\w*|什么是|解释|説明)\b"
 )
 _WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
 _CORE = frozenset(
@@ -356,7 +344,7 @@ def _domain() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 def of_planning(text: str) -> bool:
     """Whether a folded text can be a planning question by its words: one of our field that is no everyday one, or an amount as we write them."""
-    return bool(_domain()[0].search(text)) and not _everyday(text) or bool(_AMOUNT.search(text))
+    return (bool(_domain()[0].search(text)) and not _everyday(text)) or bool(_AMOUNT.search(text))
 
 
 def asks_for_plan(text: str) -> bool:

@@ -50,7 +50,9 @@ _TRAINS = re.compile(
 )
 _GPU_BEHIND = re.compile(r"(?:-| de | d'| )(?:gpus?|tpus?|cartes?|tarjetas?|accélérateurs?|aceleradores)(?!\w)(?! ?[\d])")
 # Who gets the tokens of a rate, named before it: "every user gets 30 tokens per second".
-_EACH_USER = re.compile(r"\b(?:each|every|per|a single|one|any) (?:\w+ )?(?:users?|customers?|clients?|streams?|requests?|sessions?|people|person|reader)\b[^.?!;,]{0,40}$")
+_EACH_USER = re.compile(
+    r"\b(?:each|every|per|a single|one|any) (?:\w+ )?(?:users?|customers?|clients?|streams?|requests?|sessions?|people|person|reader)\b[^.?!;,]{0,40}$"
+)
 _PRICED = re.compile(r"\b(?:pay\w*|cost\w*|price\w*|rate|rent\w*|charge\w*|bill\w*|dollars?|usd|at|@)\b|[$@]")
 _HOURS = re.compile(r"\bh(?:r|rs|our|ours)?\b|stunde|heure|hora")
 _RACK_OF = re.compile(r"\bnvl ?(?P<gpus>\d+)\b")
@@ -289,7 +291,11 @@ def _settle_rate(place: Scene, measure: Measure, text: str) -> None:
     """A bare "2.3 an hour" is the price of an accelerator where one is named and money is the talk; else it counts something."""
     hardware = any(atom.entity and atom.entity[0] == "accelerator" for atom in place.atoms) or "gpu" in text
     hourly = measure.value < 100 and _HOURS.search(text[measure.start : measure.end])
-    if hardware and hourly and (_PRICED.search(text, max(0, measure.start - 40), measure.end + 30) or "." in text[measure.start : measure.end]):
+    if (
+        hardware
+        and hourly
+        and (_PRICED.search(text, max(0, measure.start - 40), measure.end + 30) or "." in text[measure.start : measure.end])
+    ):
         measure.dim = "usd_per_hour"
     else:
         measure.dim, measure.value, measure.after = "plain", place.atoms[measure.first].value, measure.first + 1

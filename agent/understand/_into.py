@@ -17,7 +17,9 @@ _INTO = re.compile(
     r"^(?:'s)?(?: (?:param\w*|model|checkpoint|teacher|base|instruct|chat|lm|llm|one))* ?,? ?(?:down )?(?P<word>into|to|in|->|→|auf|in ein|vers|a) (?:an? |our |the |its |my |ein |un )*(?:smaller |small |tiny |new )*$"
 )
 # "teach a 1B from a 13B", "a 1B student of a 70B", "train a 1B with a 13B teacher": the student first.
-_TAUGHT = re.compile(r"^(?:'s)?(?: (?:param\w*|model|student|one|lm|llm))* ?,? ?(?:from|with|by|using|of|under) (?:an? |our |the |its |my )*(?:larger |big |bigger |large )*$")
+_TAUGHT = re.compile(
+    r"^(?:'s)?(?: (?:param\w*|model|student|one|lm|llm))* ?,? ?(?:from|with|by|using|of|under) (?:an? |our |the |its |my )*(?:larger |big |bigger |large )*$"
+)
 _DISTILS = re.compile(r"distil|compress|destill")
 _TEACHES = re.compile(r"\bteach(?:es|ing|er)?\b|\bstudent\b|distil")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(b|m)\b")

@@ -116,7 +116,9 @@ _CEILING = {
     "n_experts": 1e6,
 }
 # "may not exceed $250k" states a limit and takes nothing back.
-_LIMITS = frozenset({"exceed", "exceeding", "pass", "cross", "over", "above", "beyond", "than", "surpass", "top", "überschreiten", "dépasser", "superar"})
+_LIMITS = frozenset(
+    {"exceed", "exceeding", "pass", "cross", "over", "above", "beyond", "than", "surpass", "top", "überschreiten", "dépasser", "superar"}
+)
 _HEADS = ("batch", "sequence", "vocab", "input", "output", "inference")
 _LED = frozenset({"input_tokens", "output_tokens", "concurrency", "sequence_length"})
 _CORRECTS = 9  # atoms at most between what is corrected and its correction
@@ -475,9 +477,12 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
         ):
             two.field, two.measure.dim = one.field, one.measure.dim
     for number, one in enumerate(slots):
-        behind = itertools.takewhile(lambda two: two.measure.first - one.measure.after <= _CORRECTS, slots[number + 1 :])
-        if any(one.field == two.field and corrected(place, one.measure.after, two.measure.first) for two in behind):
-            one.discounted = True
+        reach = one.measure.after + _CORRECTS
+        for two in itertools.islice(slots, number + 1, None):
+            if two.measure.first > reach:
+                break
+            if one.field == two.field and corrected(place, one.measure.after, two.measure.first):
+                one.discounted = True
 
 
 def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) -> bool:

@@ -13,7 +13,7 @@ from tools.result import Alternative, Assumption, Column, Notice, Number, Result
 from tools.systems.kv_cache import kv_bytes, kv_bytes_per_token, weight_bytes
 from tools.systems.power import POWER_SOURCE, watts
 from tools.systems.serving import LEVEL, SOURCE, Deployment, Load, Serving, estimate_many, fewest_devices
-from tools.systems.serving_case import RESERVE, fits, precision_for, replica
+from tools.systems.serving_case import RESERVE, WEIGHTS_ONLY, fits, how_served, precision_for, replica
 from tools.systems.serving_price import Offer, cheapest_each, middle_price, price_of, usd_per_million
 from tools.systems.speculation import expected_tokens, speculative_rate
 
@@ -27,9 +27,11 @@ _HEADLINE = (
     "n_accelerators",
     "output_tokens_per_second",
     "latency_ms_per_token",
+    "time_to_first_token_ms",
     "price_per_million_tokens_usd",
     "max_concurrency",
     "weight_bytes",
+    "kv_bytes_per_request",
     "kv_cache_bytes",
     "memory_bytes_needed",
 )
@@ -62,6 +64,9 @@ def _memory(plan: Plan, devices: float, sequences: float, copies: float = 1.0) -
             quantity="bytes",
             formula="2 x layers x kv heads x head size x bytes x tokens (windows and latent attention counted)",
             inputs=inputs,
+        ),
+        "kv_bytes_per_request": Value(
+            value=one, unit="bytes", label=f"cache of one request of {context:,.0f} tokens", quantity="bytes", inputs=inputs
         ),
         "kv_bytes_per_token": Value(
             value=kv_bytes_per_token(plan.shape, plan.how.kv_bits), unit="bytes", label="cache per token", quantity="bytes"
@@ -138,7 +143,7 @@ def _speed(plan: Plan, served: Serving, level: dict[str, Any]) -> dict[str, Valu
         ),
         "latency_ms_per_token": milliseconds(served.tpot_loaded_s, "per token and user, others' prompts included"),
         "decode_ms_per_token": step,
-        "time_to_first_token_ms": milliseconds(served.ttft_s, "one prompt, no queue"),
+        "time_to_first_token_ms": milliseconds(served.ttft_s, "time to the first token, no queue"),
         "max_concurrency": Value(
             value=float(int(served.batch_limit)),
             label="requests memory holds at once",
@@ -468,15 +473,17 @@ def _bits_table(plan: Plan, devices: float) -> Table:
     rows: list[list[Number]] = []
     for how, one in zip(hows, found, strict=True):
         speed = [one.output_tokens_per_s, one.tpot_loaded_s * 1e3] if one else [None, None]
-        rows.append([how.weight_bits, weight_bytes(plan.shape, how.stored_bits), one is not None, *speed])
+        rows.append([how.weight_bits, weight_bytes(plan.shape, how.stored_bits), one is not None, *speed, how_served(how)])
     columns = [
         Column(name="weight_bits", label="weights", unit="bits"),
         Column(name="weight_bytes", label="weights take", unit="bytes"),
         Column(name="fits"),
         Column(name="output_tokens_per_second", label="output of all users", unit="tokens/s"),
         Column(name="latency_ms_per_token", label="per token and user", unit="ms"),
+        Column(name="note"),
     ]
-    return Table(name="by_bits", title=f"Weight widths on {devices:g} x {plan.part.id}", columns=columns, rows=rows)
+    title = f"Weight widths on {devices:g} x {plan.part.id}"
+    return Table(name="by_bits", title=title, columns=columns, rows=rows, note=WEIGHTS_ONLY if any(how.unpacked for how in hows) else "")
 
 
 def parts_table(plan: Plan, parts: tuple[str, ...]) -> Table:

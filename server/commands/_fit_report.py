@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,96 +104,56 @@ def _axis(field: str, title: str, *, log: bool = False) -> Spec:
 
 def figures(tables: dict[str, Table]) -> list[tuple[str, Spec]]:
     """Vega-Lite specifications by title: parity, residuals, isoFLOP curves with optima, forecast band."""
-    found: list[tuple[str, Spec]] = []
-    if "residuals" in tables:
-        points = {"values": _records(tables["residuals"])}
-        ends = [min(r["measured"] for r in points["values"]), max(r["measured"] for r in points["values"])]
-        line = {
-            "data": {"values": [{"measured": v, "predicted": v} for v in ends]},
-            "mark": {"type": "line", "strokeDash": [4, 4], "color": "gray"},
-        }
-        found.append(
-            (
-                "Predicted against measured",
-                {
-                    "layer": [
-                        {**line, "encoding": {"x": _axis("measured", "measured loss"), "y": _axis("predicted", "predicted loss")}},
-                        {
-                            "data": points,
-                            "mark": {"type": "point", "filled": True, "opacity": 0.6},
-                            "encoding": {"x": _axis("measured", "measured loss"), "y": _axis("predicted", "predicted loss")},
-                        },
-                    ]
-                },
-            )
-        )
-        axis = "flops" if "flops" in points["values"][0] else "measured"
-        found.append(
-            (
-                "Residuals",
-                {
-                    "data": points,
-                    "mark": {"type": "point", "filled": True, "opacity": 0.6},
-                    "encoding": {
-                        "x": _axis(axis, "compute (FLOP)" if axis == "flops" else "measured", log=axis == "flops"),
-                        "y": _axis("residual", "log measured - log predicted"),
-                    },
-                },
-            )
-        )
-    if "isoflop" in tables:
-        values = {"values": _records(tables["isoflop"])}
-        size = {
-            "x": _axis("params", "parameters", log=True),
-            "y": _axis("loss", "loss"),
-            "color": {
-                "field": "flops",
-                "type": "quantitative",
-                "title": "compute (FLOP)",
-                "scale": {"type": "log"},
-                "legend": {"format": "~e"},
-            },
-        }
-        found.append(
-            (
-                "Loss against size at equal compute, optimum marked",
-                {
-                    "data": values,
-                    "layer": [
-                        {"mark": "line", "encoding": {**size, "detail": {"field": "flops"}}},
-                        {
-                            "transform": [{"filter": "datum.optimum == 1"}],
-                            "mark": {"type": "point", "filled": True, "size": 70},
-                            "encoding": size,
-                        },
-                    ],
-                },
-            )
-        )
-    if "band" in tables:
-        values = {"values": _records(tables["band"])}
-        compute = _axis("flops", "compute (FLOP)", log=True)
-        found.append(
-            (
-                "Loss at the optimal size, 90% band of the coefficients",
-                {
-                    "data": values,
-                    "layer": [
-                        {
-                            "mark": {"type": "area", "opacity": 0.25},
-                            "encoding": {"x": compute, "y": _axis("low", "loss"), "y2": {"field": "high"}},
-                        },
-                        {"mark": "line", "encoding": {"x": compute, "y": _axis("loss", "loss")}},
-                        {
-                            "transform": [{"filter": "datum.beyond == 1"}, {"aggregate": [{"op": "min", "field": "flops", "as": "edge"}]}],
-                            "mark": {"type": "rule", "strokeDash": [4, 4]},
-                            "encoding": {"x": {"field": "edge", "type": "quantitative"}},
-                        },
-                    ],
-                },
-            )
-        )
-    return found
+    drawn: list[tuple[str, str, Callable[[Spec], Spec]]] = [
+        ("residuals", "Predicted against measured", _parity),
+        ("residuals", "Residuals", _residuals),
+        ("isoflop", "Loss against size at equal compute, optimum marked", _isoflops),
+        ("band", "Loss at the optimal size, 90% band of the coefficients", _band),
+    ]
+    return [(title, draw({"values": _records(tables[name])})) for name, title, draw in drawn if name in tables]
+
+
+_POINTS: Spec = {"type": "point", "filled": True, "opacity": 0.6}
+_DASHES = [4, 4]
+
+
+def _parity(data: Spec) -> Spec:
+    measured = [row["measured"] for row in data["values"]]
+    diagonal = {"values": [{"measured": end, "predicted": end} for end in (min(measured), max(measured))]}
+    encoding = {"x": _axis("measured", "measured loss"), "y": _axis("predicted", "predicted loss")}
+    line = {"data": diagonal, "mark": {"type": "line", "strokeDash": _DASHES, "color": "gray"}, "encoding": encoding}
+    return {"layer": [line, {"data": data, "mark": _POINTS, "encoding": encoding}]}
+
+
+def _residuals(data: Spec) -> Spec:
+    has_flops = "flops" in data["values"][0]
+    x = _axis("flops", "compute (FLOP)", log=True) if has_flops else _axis("measured", "measured")
+    return {"data": data, "mark": _POINTS, "encoding": {"x": x, "y": _axis("residual", "log measured - log predicted")}}
+
+
+def _isoflops(data: Spec) -> Spec:
+    compute = {"title": "compute (FLOP)", "scale": {"type": "log"}, "legend": {"format": "~e"}}
+    size = {
+        "x": _axis("params", "parameters", log=True),
+        "y": _axis("loss", "loss"),
+        "color": {"field": "flops", "type": "quantitative", **compute},
+    }
+    optimum = {"transform": [{"filter": "datum.optimum == 1"}], "mark": {"type": "point", "filled": True, "size": 70}, "encoding": size}
+    return {"data": data, "layer": [{"mark": "line", "encoding": {**size, "detail": {"field": "flops"}}}, optimum]}
+
+
+def _band(data: Spec) -> Spec:
+    compute = _axis("flops", "compute (FLOP)", log=True)
+    area = {
+        "mark": {"type": "area", "opacity": 0.25},
+        "encoding": {"x": compute, "y": _axis("low", "loss"), "y2": {"field": "high"}},
+    }
+    edge = {
+        "transform": [{"filter": "datum.beyond == 1"}, {"aggregate": [{"op": "min", "field": "flops", "as": "edge"}]}],
+        "mark": {"type": "rule", "strokeDash": _DASHES},
+        "encoding": {"x": {"field": "edge", "type": "quantitative"}},
+    }
+    return {"data": data, "layer": [area, {"mark": "line", "encoding": {"x": compute, "y": _axis("loss", "loss")}}, edge]}
 
 
 def _figure(title: str, spec: Spec) -> str:

@@ -37,11 +37,13 @@ class Form:
 _FORMS: dict[str, Form] = {}
 
 
-def form(formula: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function as the form of its own name."""
+def form(formula: str, *, coefficients_of: Callable[..., Any] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function as the form of its own name; one that takes `**coefficients` takes those of another form."""
 
     def register(fn: Callable[..., Any]) -> Callable[..., Any]:
-        parameters = inspect.signature(fn).parameters.values()
+        parameters = [p for p in inspect.signature(fn).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        if coefficients_of is not None:
+            parameters += [p for p in inspect.signature(coefficients_of).parameters.values() if p.kind is p.KEYWORD_ONLY]
         positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         keyword = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         optional = frozenset(p.name for p in parameters if p.default is not p.empty)

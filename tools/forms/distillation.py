@@ -81,49 +81,11 @@ def student_loss(
     return L_T + L_T**-c0 * np.exp(gap) * own
 
 
-@form("L_T* = argmin over L_T of L_S(N_S, D_S, L_T)")
-def best_teacher_loss(
-    N_S: Any,
-    D_S: Any,
-    *,
-    E: Any,
-    A: Any,
-    B: Any,
-    alpha: Any,
-    beta: Any,
-    gamma: Any,
-    Ap: Any,
-    Bp: Any,
-    alphap: Any,
-    betap: Any,
-    gammap: Any,
-    c0: Any,
-    c1: Any,
-    f1: Any,
-    d1: Any,
-) -> dict[str, Any]:
+@form("L_T* = argmin over L_T of L_S(N_S, D_S, L_T)", coefficients_of=student_loss)
+def best_teacher_loss(N_S: Any, D_S: Any, **coefficients: Any) -> dict[str, Any]:
     """Teacher loss that gives the best student, to 0.001 nats, and the student's loss there."""
     N_S, D_S = np.broadcast_arrays(np.asarray(N_S, float), np.asarray(D_S, float))
-    losses = student_loss(
-        N_S[..., None],
-        D_S[..., None],
-        _TEACHER_LOSSES,
-        E=E,
-        A=A,
-        B=B,
-        alpha=alpha,
-        beta=beta,
-        gamma=gamma,
-        Ap=Ap,
-        Bp=Bp,
-        alphap=alphap,
-        betap=betap,
-        gammap=gammap,
-        c0=c0,
-        c1=c1,
-        f1=f1,
-        d1=d1,
-    )
+    losses = student_loss(N_S[..., None], D_S[..., None], _TEACHER_LOSSES, **coefficients)
     best = np.argmin(losses, axis=-1)
     return {"L_T": _TEACHER_LOSSES[best], "L_S": np.take_along_axis(losses, best[..., None], -1)[..., 0]}
 

@@ -17,6 +17,7 @@ from tools.plan.solve import Point, binding_limits, size_of, solve
 from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Alternative, Assumption, Column, Notice, Number, Table
 from tools.surface import DEFAULT_LAW, REPETITION_LAW
+from tools.systems.serving_case import WEIGHTS_ONLY, how_served, precision_for
 
 # Unit and label of each column of a plan.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -107,7 +108,7 @@ def width_table(model: Model, branches: list[Branch]) -> list[Table]:
                 *shown,
                 point.columns["qat_fraction"] if point and bits < 8 else None,
                 served,
-                note or (f"loss added by {PENALTY_LAWS[bits]}" if bits in PENALTY_LAWS else "no loss added"),
+                note or _width_note(bits, point),
             ]
         )
     *titles, _, last = _columns("weights at")
@@ -123,9 +124,16 @@ def width_table(model: Model, branches: list[Branch]) -> list[Table]:
             title="Weight bits compared",
             columns=columns,
             rows=rows,
-            note="The laws behind the widths were fitted on different models and data; their composition with this loss surface is ours, no paper tested it.",
+            note="The laws behind the widths were fitted on different models and data; their composition with this loss surface is ours, no paper tested it."
+            + (f" {WEIGHTS_ONLY}" if any("weights only" in str(row[-1]) for row in rows) else ""),
         )
     ]
+
+
+def _width_note(bits: float, point: Point | None) -> str:
+    added = f"loss added by {PENALTY_LAWS[bits]}" if bits in PENALTY_LAWS else "no loss added"
+    served = point is not None and point.branch.serving is not None
+    return f"{added}; {how_served(precision_for(bits, point.branch.option.part))}" if point is not None and served else added
 
 
 def expert_table(model: Model, branches: list[Branch]) -> list[Table]:

@@ -33,6 +33,18 @@ class Precision:
         return self.stored_bits < 15.5 and self.dtype in ("bf16", "fp16")
 
 
+WEIGHTS_ONLY = (
+    "Weights only: widened before 16-bit products, they take less memory and serve few users faster, "
+    "but at full load, where the products bind, they cost as much as 16 bits."
+)
+
+
+def how_served(how: Precision) -> str:
+    """In words, what runs at how many bits."""
+    products = {"fp8": "8-bit products", "fp4": "4-bit products"}.get(how.dtype, "16-bit products")
+    return f"weights only, {products}" if how.unpacked else f"{products}, {how.kv_bits:g}-bit cache"
+
+
 def precision_for(weight_bits: float, part: Accelerator, *, label: str = "", kv_bits: float | None = None) -> Precision:
     """Precision of a bit width on a part: products in fp8 or fp4 where the part has the units and the label does not say weight-only."""
     weight_only = "int8" in label or "int4" in label or label.startswith("q")

@@ -51,7 +51,7 @@ _OTHER_HARDWARE = re.compile(
 # Between a part and its memory: "A100 40GB", "A100s (40 GB)", "A100 de 40 Go".
 _HAVING = r"(?:[\s_-]?|s? (?:with |mit |avec |con |de |à |of |having )?\(?)"
 # Where a name begins and ends: Chinese and Japanese letters may stand right beside it.
-_OPEN, _CLOSE = rf"(?<![^\W{CJK}])", rf"(?![^\W{CJK}])"
+_OPEN, _CLOSE = "(?<![a-z0-9_à-ÿ])", "(?![a-z0-9_à-ÿ])"
 
 
 @dataclass(frozen=True, slots=True)

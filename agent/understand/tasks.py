@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from agent.understand import names
 from agent.understand._fill import Filled
@@ -380,6 +381,7 @@ def _default(values: Mapping[str, object]) -> str:
 @functools.cache
 def _rules() -> list[tuple[frozenset[str], frozenset[str], frozenset[str], str, str, dict[str, float]]]:
     """(any, all, none, text, without, weights) of the rules of given.yaml."""
+    rules: Any = read("given")
     return [
         (
             frozenset(rule.get("any", ())),
@@ -389,7 +391,7 @@ def _rules() -> list[tuple[frozenset[str], frozenset[str], frozenset[str], str, 
             rule.get("without", ""),
             {task: float(weight) for task, weight in rule["add"].items()},
         )
-        for rule in read("given")
+        for rule in rules
     ]
 
 

@@ -17,6 +17,7 @@ from langgraph.types import interrupt
 
 from agent import assisted, comparison, compose, dialogue, steps
 from agent.answer import ModelCost
+from agent.literature import about_papers
 from agent.planner import plan_steps
 from agent.state import AskState, Context, with_table
 from agent.steps import Tell
@@ -39,7 +40,8 @@ def understand(state: AskState, runtime: Runtime[Context]) -> AskState:
     if context.model:
         ahead = functools.partial(_compute_ahead, {**found, "question": question}, context)
         found |= assisted.read(question, read, before, {**state, **found}, context, ahead)
-    return {**found, "brief": comparison.arranged(with_table(found["brief"], context), read.spans, question)}
+    brief, told = about_papers(comparison.arranged(with_table(found["brief"], context), read.spans, question), question)
+    return {**found, "brief": brief, "notices": [*found.get("notices", []), *map(_info, told)]}
 
 
 def _compute_ahead(state: AskState, context: Context) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -48,6 +49,13 @@ def _card_files() -> dict[str, Traversable]:
                 if entry.name.endswith(".yaml"):
                     found[entry.name.removesuffix(".yaml")] = entry
     return found
+
+
+@functools.cache
+def titles() -> dict[str, str]:
+    """Title of every published card by id, read without parsing the cards."""
+    heads = {law: re.search(r"^title: (.+)$", entry.read_text(encoding="utf8"), re.MULTILINE) for law, entry in _card_files().items()}
+    return {law: str(parse_yaml(match[1])) for law, match in heads.items() if match}
 
 
 @functools.cache

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
 
-from knowledge.library import parse_yaml
+from knowledge.library import LawBook, parse_yaml, titles
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,51 @@ def find_paper(title: str) -> Paper | None:
         return _by_title()[asked]
     starts = [paper for paper in papers() if asked and _plain(paper.title.split(":")[0]) == asked]
     return starts[0] if len(starts) == 1 else None
+
+
+_CITED = re.compile(r"\b([a-z]{2,})(?: et al| and [a-z-]+| & [a-z-]+)?\b[., ('s]*\(?((?:19|20)\d\d)\b")
+_TITLE_WORDS = 3  # a title of fewer words is no sign that a paper is meant
+
+
+def laws_named(text: str) -> tuple[str, ...]:
+    """Cards a text names outright: by id, by a title, or as "Surname (et al.) year" and "Surname et al."."""
+    low = _ascii(text)
+    ids = set(LawBook().ids())
+    found = [word for word in re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+|[a-z]+\d{4}", low) if word in ids]
+    found += [law for title, laws in _titles().items() if _holds(low, title) for law in laws]
+    found += [law for surname, year in _CITED.findall(low) for law in _by_author(surname, year)]
+    if not found:
+        found = [law for surname in re.findall(r"\b([a-z]{2,}) et al\b", low) for law in _by_author(surname)]
+    return tuple(dict.fromkeys(found))
+
+
+def outside_named(text: str) -> tuple[Paper, ...]:
+    """Papers without a card whose title a text holds."""
+    low = _ascii(text)
+    return tuple(paper for title, paper in _by_title().items() if not paper.laws and _holds(low, title))
+
+
+@functools.cache
+def _titles() -> dict[str, tuple[str, ...]]:
+    """Plain titles -> cards: those of the mission's list and the cards' own, also without what stands in brackets behind them."""
+    found = {title: paper.laws for title, paper in _by_title().items() if paper.laws}
+    for law, title in titles().items():
+        for spelling in (title, re.sub(r"\s*\([^)]*\)$", "", title)):
+            found.setdefault(_plain(spelling), (law,))
+    return found
+
+
+def _holds(text: str, title: str) -> bool:
+    return title.count(" ") >= _TITLE_WORDS - 1 and f" {title} " in f" {_plain(text)} "
+
+
+def _by_author(surname: str, year: str = "") -> list[str]:
+    """Cards by the surname and year their ids begin with; the one named by these alone, where there is one."""
+    own = [
+        law for law in LawBook().ids() if (match := re.match(r"([a-z]+)(\d{4})", law)) and match[1] == surname and year in ("", match[2])
+    ]
+    return [f"{surname}{year}"] if f"{surname}{year}" in own else own
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()

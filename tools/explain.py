@@ -47,8 +47,9 @@ def explain(request: ExplainRequest, laws: LawBook) -> Result:
     notices: list[Notice] = []
     for card in cards:
         values |= {f"{card.id}_{name}": value for name, value in _coefficients(card).items()}
-        reasons += _account(card)
-        notices += [*_reach(card, request), *_bites(card)]
+        reach = _reach(card, request)
+        reasons += [*(notice.text for notice in reach), *_account(card)]
+        notices += [*(notice for notice in reach if notice.level == "warning"), *_bites(card)]
     for entry in entries:
         reasons.append(f"{entry.name}: {entry.text}" + (f" See {', '.join(entry.laws)}." if entry.laws else ""))
     return Result(
@@ -186,11 +187,15 @@ def _reach(card: LawCard, request: ExplainRequest) -> list[Notice]:
             continue
         meaning = f"{name} of {card.id} was fitted from {_bound(low)} to {_bound(high)} {unit}"
         if high is not None and asked > high:
-            told[unit] = Notice(level="warning", text=f"{asked:.3g} {unit} is {asked / high:.3g} times beyond: {meaning}.", source=card.id)
+            told[unit] = Notice(
+                level="warning", text=f"Extrapolation: {asked:.3g} {unit} is {asked / high:.3g} times beyond; {meaning}.", source=card.id
+            )
         elif low is not None and asked < low:
-            told[unit] = Notice(level="warning", text=f"{asked:.3g} {unit} is {asked / low:.3g} of the least: {meaning}.", source=card.id)
+            told[unit] = Notice(
+                level="warning", text=f"Extrapolation: {asked:.3g} {unit} is {asked / low:.3g} of the least; {meaning}.", source=card.id
+            )
         else:
-            told[unit] = Notice(level="info", text=f"{asked:.3g} {unit} is inside: {meaning}.", source=card.id)
+            told[unit] = Notice(level="info", text=f"{asked:.3g} {unit} is inside the fit; {meaning}.", source=card.id)
     return list(told.values())
 
 

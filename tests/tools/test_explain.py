@@ -42,8 +42,8 @@ def test_the_range_is_told_and_a_run_beyond_it_is_flagged() -> None:
     assert beyond.warnings[0].level == "warning"
     assert "8.05 times beyond" in beyond.warnings[0].text
     inside = call("explain", {"laws": ["muennighoff2023"], "params_total": 1e9}, BOOK)
-    assert inside.warnings[0].level == "info"
-    assert "inside" in inside.warnings[0].text
+    assert "inside the fit" in inside.reasons[0]
+    assert "8.05 times beyond" in beyond.reasons[0]
     assert ["N", "parameters", "7e+06", "8.7e+09", "params"] in _table(beyond, "region").rows
 
 

@@ -70,6 +70,8 @@ def quantity(number: Number | list[Number], unit: str) -> str:
         return f"{_scaled(value, _SCALES, '') if value >= 1e6 else significant(value)} {name}"
     if unit == "s":
         return _scaled(value, _TIMES, " ") if value >= 1e-3 else f"{significant(value)} s"
+    if unit == "ms" and value >= 1e3:
+        return f"{significant(value / 1e3)} s"
     if unit == "bytes":
         return _scaled(value, _BYTES, " ") + ("" if abs(value) >= 1e3 else " bytes")
     if unit == "FLOP" or unit.startswith("FLOP/"):
@@ -77,6 +79,13 @@ def quantity(number: Number | list[Number], unit: str) -> str:
     if float(value).is_integer() and abs(value) < 1e7:
         return f"{int(value):,}" + (f" {_unit(unit, value)}" if unit else "")
     return significant(value) + (f" {unit}" if unit else "")
+
+
+def short(number: float) -> str:
+    """A bare number in few characters: 7.00B, 1e22, 0.4, 4,096."""
+    if abs(number) >= _LARGEST:
+        return _scientific(number)
+    return _scaled(number, _SCALES, "") if abs(number) >= 1e5 else significant(number)
 
 
 def _unit(unit: str, value: float) -> str:
@@ -90,7 +99,7 @@ def _scientific(value: float) -> str:
 
 
 def _money(value: float) -> str:
-    if abs(value) >= 1e6:
+    if abs(value) >= 0.9995e6:
         return "$" + _scaled(value, _SCALES, "")
     return f"${significant(value)}" if abs(value) >= 100 else f"${value:,.2f}" if abs(value) >= 0.1 else f"${significant(value, 2)}"
 

@@ -11,6 +11,7 @@ from tools.conventions import ParamCounts, param_counts
 from tools.law import compute, evaluate
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Value
+from tools.surface import DEFAULT_LAW
 from tools.systems.planning import CONTEXT_SOURCE, usual_context
 
 NEEDS = (("tokens",), ("params_total",), ("compute_flops",), ("target_loss",), ("observed_loss",))
@@ -67,7 +68,7 @@ class BatchSizeRequest(ToolRequest):
 def batch_size(request: BatchSizeRequest, laws: LawBook) -> Result:
     """Batch in tokens by the default or named law, the critical batch, and what the stated batch costs (Step Law; Zhang et al. 2024)."""
     assumptions: list[Assumption] = []
-    facts = run_facts(request, assumptions)
+    facts = run_facts(request, assumptions, laws)
     rule = _rule(request, laws, facts)
     found = apply(rule, laws, facts)
     values = {
@@ -103,7 +104,18 @@ def batch_size(request: BatchSizeRequest, laws: LawBook) -> Result:
     )
 
 
-def run_facts(request: BatchSizeRequest, assumptions: list[Assumption]) -> dict[str, float]:
+def compute_optimal(flops: float, laws: LawBook, assumptions: list[Assumption]) -> tuple[float, float]:
+    """(params, tokens) of least loss for a compute by the default law, noted as assumed: for a question that states compute alone."""
+    best = evaluate(laws.get(DEFAULT_LAW), "optimum", {"C": flops}).values
+    params, tokens = best["N"].number, best["D"].number
+    assumptions += [
+        Assumption(field=name, value=value, unit=name.split("_")[0], source=f"compute-optimal by {DEFAULT_LAW}; not stated")
+        for name, value in (("params_total", params), ("tokens", tokens))
+    ]
+    return params, tokens
+
+
+def run_facts(request: BatchSizeRequest, assumptions: list[Assumption], laws: LawBook) -> dict[str, float]:
     """What is known of the run, by kind of quantity, tokens and compute completed where the question allows."""
     facts: dict[str, float] = {}
     counts: ParamCounts | None = None
@@ -119,6 +131,8 @@ def run_facts(request: BatchSizeRequest, assumptions: list[Assumption]) -> dict[
         tokens = flops / (6 * facts["params_active"])
         assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source="compute_flops / (6 params)"))
     loss = request.target_loss or request.observed_loss
+    if flops is not None and tokens is None and total is None and loss is None and request.law is None:
+        tokens = compute_optimal(flops, laws, assumptions)[1]
     if tokens is None and total and loss is None and request.law is None:
         tokens = TOKENS_PER_PARAM * total
         assumptions.append(Assumption(field="tokens", value=tokens, unit="tokens", source="not stated: 20 tokens per param (hoffmann2022)"))
@@ -169,7 +183,9 @@ def _counts(
     if own is not None and request.sequence_length is None:
         values["batch_sequences"] = own.model_copy(update={"label": "batch in sequences", "note": "of 512 tokens"})
     else:
-        length = request.sequence_length or usual_context(facts.get("params_active", 0.0))
+        length = request.sequence_length or usual_context(
+            facts.get("params_active") or facts.get("flops", 0.0) / (6 * facts.get("tokens", 1.0))
+        )
         if request.sequence_length is None:
             assumptions.append(Assumption(field="sequence_length", value=length, unit="tokens", source=CONTEXT_SOURCE))
         values["batch_sequences"] = Value(

@@ -296,6 +296,8 @@ def _verdict(bill: _Bill, values: dict[str, Value]) -> bool:
     text = (
         "Yes, it is enough"
         if high <= budget
+        else "Just enough by the best estimate"
+        if enough and bound.number > 0.95 * budget
         else "Probably enough"
         if enough
         else "Probably not enough"

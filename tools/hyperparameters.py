@@ -6,6 +6,7 @@ from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from tools._recipe import TRANSFERS, HyperparametersRequest, carry_decay, carry_rate, transfer
 from tools._rules import Rule, alternatives, apply, ask, missing, rule_for
+from tools.batch_size import compute_optimal
 from tools.conventions import param_counts
 from tools.law import evaluate
 from tools.registry import tool
@@ -40,7 +41,7 @@ def hyperparameters(request: HyperparametersRequest, laws: LawBook) -> Result:
 def _recipe(request: HyperparametersRequest, laws: LawBook) -> Result:
     """Rate, batch and weight decay for a size and a horizon."""
     assumptions: list[Assumption] = []
-    facts = _facts(request, assumptions)
+    facts = _facts(request, assumptions, laws)
     rule = _rule(request.law, laws, facts)
     rate = apply(rule, laws, facts)[rule.output].model_copy(update={"label": "peak learning rate", "note": rule.note})
     values = {"lr": rate}
@@ -65,7 +66,7 @@ def _recipe(request: HyperparametersRequest, laws: LawBook) -> Result:
     )
 
 
-def _facts(request: HyperparametersRequest, assumptions: list[Assumption]) -> dict[str, float]:
+def _facts(request: HyperparametersRequest, assumptions: list[Assumption], laws: LawBook) -> dict[str, float]:
     facts: dict[str, float] = {}
     if request.params_total is not None or request.model is not None:
         counts = param_counts(
@@ -74,6 +75,9 @@ def _facts(request: HyperparametersRequest, assumptions: list[Assumption]) -> di
         facts |= counts.by_kind
         assumptions.append(counts.assumption)
     total, tokens, flops = facts.get("params_total"), request.tokens, request.compute_flops
+    if flops is not None and tokens is None and total is None and request.law is None:
+        total, tokens = compute_optimal(flops, laws, assumptions)
+        facts |= param_counts(total).by_kind
     if tokens is None and total is not None and request.tokens_per_param is not None:
         tokens = total * request.tokens_per_param
     if tokens is None and total is not None and flops is not None:

@@ -177,7 +177,10 @@ def _margin(peak: Value, limit: float, found: Search) -> list[Notice]:
 
 
 def _name(request: MemoryRequest, shape: ModelShape) -> str:
-    return shape.name if shape.id else f"a {(request.params_total or count_params(shape).total) / 1e9:.3g}B model"
+    if shape.id:
+        return shape.name
+    size = f"{(request.params_total or count_params(shape).total) / 1e9:.3g}B"
+    return f"{'an' if size.startswith(('8', '11', '18')) else 'a'} {size} model"
 
 
 def _where(request: MemoryRequest, part: Accelerator, devices: float) -> str:

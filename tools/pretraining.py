@@ -11,12 +11,13 @@ from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
+from tools.convert import in_words
 from tools.forms import get_form
 from tools.law import evaluate
 from tools.other_laws import optimum_at
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Value
-from tools.surface import Coefficients, Outcome, repetition_scales, surface
+from tools.surface import Coefficients, Outcome, Surface, repetition_scales, surface
 
 # Laws with a loss over (N, D) in nats per token; their corpora and tokenizers differ, so values are shown side by side, never averaged.
 LOSS_LAWS = ("hoffmann2022", "besiroglu2024", "gadre2024", "farseer2025", "kaplan2020", "deepseek2024_alloc", "gemstones2025")
@@ -76,6 +77,8 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
             value=K * N * D, unit="FLOP", label="training compute", formula="C = 6 N D", inputs=inputs, quantity="flops"
         ),
     }
+    if request.unique_tokens is None and N is not None:
+        values |= _above_optimum(law, N, D, outcome["L"], values["loss"])
     if "floor" in outcome:
         values["irreducible_loss"] = law.value(
             "floor", outcome, bounds, unit=_loss_unit(law.card), label="irreducible part (E)", formula=formula, inputs={}, relation="loss"
@@ -83,13 +86,30 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
     return Result(
         tool="predict_loss",
         task="predict_loss",
-        headline=["loss", "params_total", "tokens"],
+        headline=[key for key in ("loss", "params_total", "tokens", "loss_above_optimum") if key in values],
         values=values,
         alternatives=_others(laws, law.card.id, N, D),
         assumptions=_assumptions(request, law.card.id, how),
         warnings=_notices(request, values),
         reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."],
     )
+
+
+def _above_optimum(law: Surface, N: float, D: float, loss: float, told: Value) -> dict[str, Value]:
+    """How far the loss lies above that of the best size for the same compute; nothing at the optimum itself."""
+    C = K * N * D
+    n = float(law.best_params(C))
+    above = loss - float(law.loss(n, C / (K * n)))
+    if above <= 1e-4 * loss:
+        return {}
+    value = told.model_copy(
+        update={"value": above, "low": None, "high": None, "level": None, "quantity": "", "label": "above the best use of the same compute"}
+    )
+    return {
+        "loss_above_optimum": value.model_copy(
+            update={"formula": "L(N, D) - L at the optimum of C = 6 N D", "note": f"the best size there is {in_words(n, 'params')} params"}
+        )
+    }
 
 
 def _by_compute(laws: LawBook, request: PredictLossRequest) -> Result | None:

@@ -245,6 +245,12 @@ def _reasons(model: Model, best: Point) -> list[str]:
         f"Chosen for {names[model.problem.objective]}"
         + (f"; what binds is {', '.join(report.LIMITS.get(name, name) for name in binding)}." if binding else "; no limit binds.")
     ]
+    if not model.routed and best.branch.option.stated_mfu is None and model.problem.params is None:
+        size, alone = best.columns["params_total"], float(model.surface.best_params(best.columns["compute_flops"]))
+        if size > 1.1 * alone:
+            lines.append("Larger models use these devices better, which moves the best size above that of the law alone.")
+        elif size < alone / 1.1:
+            lines.append("The limits or the price of running it move the best size below that of the law alone.")
     return lines
 
 

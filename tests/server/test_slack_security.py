@@ -20,6 +20,7 @@ from sqlmodel import select
 from knowledge.errors import InputError
 from server import logs
 from server.commands.slack import manifest
+from server.slack import app
 from server.slack.oauth import Installations
 from server.slack.sealing import Seal, new_key
 from server.slack.settings import BOT_SCOPES, SlackSettings
@@ -196,6 +197,46 @@ def test_manifest_asks_for_the_scopes_that_are_used() -> None:
     assert len(data["features"]["agent_view"]["suggested_prompts"]) <= 4
     assert 174 <= len(data["display_information"]["long_description"]) <= 4000
     assert len(data["display_information"]["description"]) <= 140
+
+
+# What each method, event and feature needs, as documented at docs.slack.dev/reference.
+_NEEDS = {
+    "assistant.threads.setStatus": {"assistant:write"},
+    "assistant.threads.setSuggestedPrompts": {"assistant:write"},
+    "chat.appendStream": {"chat:write"},
+    "chat.delete": {"chat:write"},
+    "chat.postEphemeral": {"chat:write"},
+    "chat.postMessage": {"chat:write", "chat:write.public"},
+    "chat.startStream": {"chat:write"},
+    "chat.stopStream": {"chat:write"},
+    "chat.update": {"chat:write"},
+    "conversations.history": {"channels:history", "groups:history", "im:history", "mpim:history"},
+    "conversations.open": {"im:write"},
+    "conversations.replies": {"channels:history", "groups:history", "im:history", "mpim:history"},
+    "files.completeUploadExternal": {"files:write"},
+    "files.getUploadURLExternal": {"files:write"},
+    "files.info": {"files:read"},
+    "views.open": set[str](),
+    "views.publish": set[str](),
+    "app_home_opened": set[str](),
+    "app_mention": {"app_mentions:read"},
+    "app_uninstalled": set[str](),
+    "message.channels": {"channels:history"},
+    "message.groups": {"groups:history"},
+    "message.im": {"im:history"},
+    "message.mpim": {"mpim:history"},
+    "tokens_revoked": set[str](),
+}
+
+
+def test_scopes_are_those_of_the_methods_and_events_in_use() -> None:
+    code = "".join(path.read_text() for path in Path(app.__file__).parent.glob("*.py"))
+    called = set(re.findall(r'"((?:assistant|chat|conversations|files|views|users|reactions)\.[a-zA-Z.]+)"', code))
+    events = set(json.loads(manifest("", socket=True))["settings"]["event_subscriptions"]["bot_events"])
+    assert called | events == set(_NEEDS)
+    assert {scope for name in called | events for scope in _NEEDS[name]} | {"commands"} == set(BOT_SCOPES)
+    handled = set(re.findall(r'@bolt.event\("(\w+)"\)', code))
+    assert {name.split(".")[0] for name in events} == handled - {"assistant_thread_started", "assistant_thread_context_changed"}
 
 
 @pytest.mark.parametrize(

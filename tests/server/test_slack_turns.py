@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.slack_fake import FakeSlack, mention, press, submit
+from tests.server.slack_fake import FakeSlack, Fault, mention, press, submit
 from tests.server.slack_world import World, served, service_of, slack_settings, until
 
 _ids = itertools.count(1)
@@ -219,6 +219,28 @@ def test_edit_changes_the_answer_and_deletion_takes_it_away(world: World) -> Non
     }
     world.sender.event(gone, f"Ev{next(_ids)}")
     until(lambda: first.get("deleted"))
+
+
+def changed(ts: str, channel: str, new: str, old: str, world: World) -> dict[str, Any]:
+    """The event of an edit, or of a deletion where there is no new text."""
+    before = {"user": "U1", "ts": ts, "text": f"<@U0BOT> {old}"}
+    event = {"type": "message", "channel": channel, "ts": world.fake.ts(), "channel_type": "channel", "previous_message": before}
+    if not new:
+        return {**event, "subtype": "message_deleted", "deleted_ts": ts}
+    return {**event, "subtype": "message_changed", "message": {**before, "text": f"<@U0BOT> {new}"}}
+
+
+@pytest.mark.parametrize("new", ["what loss will a 7B model reach on 2T tokens?", ""], ids=["edited", "deleted"])
+def test_a_question_changed_while_it_is_being_answered(world: World, new: str) -> None:
+    channel, ts, old = f"CHASTY{len(new)}", world.fake.ts(), "best model for 1e22 FLOPs"
+    world.fake.faults.append(Fault("files.getUploadURLExternal", status=429, retry_after=1))  # the answer takes its time
+    world.sender.event(mention(old, ts, channel=channel), f"Ev{next(_ids)}")
+    until(lambda: not world.fake.faults)
+    world.sender.event(changed(ts, channel, new, old, world), f"Ev{next(_ids)}")
+    world.settle()
+    shown = [message for (where, _), message in world.fake.messages.items() if where == channel and not message.get("deleted")]
+    assert len(shown) == bool(new)
+    assert all("nats/token for 7.00B" in said(message) for message in shown)
 
 
 def test_direct_message_home_and_suggested_prompts(world: World) -> None:

@@ -79,11 +79,13 @@ def test_a_busy_server_is_asked_again_with_the_same_key(monkeypatch: pytest.Monk
             raise httpx.ConnectError("away", request=request)
         if len(keys) == 2:
             return httpx.Response(503)
+        if len(keys) == 3:
+            return httpx.Response(409, headers={"Retry-After": "4"})  # an earlier try is still at work
         return httpx.Response(201, json={"id": "thread_a", "title": "", "created": "", "updated": ""})
 
     with Flopwise(transport=httpx.MockTransport(answer)) as client:
         assert client.create_thread().id == "thread_a"
-    assert len(keys) == 3
+    assert len(keys) == 4
     assert len(set(keys)) == 1
 
 

@@ -1,6 +1,6 @@
 """Theory as a sanity check: what a fitted exponent says about the regime it was measured in, and whether an allocation is plausible.
 
-Other tools call `exponent_notices` with the exponents of a fit; the relations behind it are those of the theory cards.
+The checklist of a fit (tools/fitting/diagnose.py) calls `exponent_notices`; the relations behind it are those of the theory cards.
 """
 
 from __future__ import annotations

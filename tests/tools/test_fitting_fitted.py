@@ -142,6 +142,14 @@ def test_checklist_speaks_up_about_narrow_tables() -> None:
     assert "size spans only a factor of 2.5" in said
 
 
+def test_checklist_asks_theory_about_the_exponents(good: Fitted) -> None:
+    assert not [source for _, source in checklist(good) if "arXiv:2102.06701" in source]
+    N, D, _ = runs(noise=0.0)
+    steep = fit_runs(table(N, D, 1.8 + 3e8 / N + 2100.0 / D**0.37), fit_form("chinchilla"), n_bootstrap=0)
+    said = [text for text, source in checklist(steep) if "arXiv:2102.06701" in source]
+    assert said[0].startswith("The size exponent 1.00 is near 1")
+
+
 def test_isoflop_approaches_recover_the_exponent() -> None:
     C = np.repeat(10.0 ** np.arange(18, 22), 9)
     centre = (C / 6) ** (LAW["beta"] / (LAW["alpha"] + LAW["beta"])) * ((LAW["alpha"] * LAW["A"]) / (LAW["beta"] * LAW["B"])) ** (

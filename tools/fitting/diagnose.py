@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from knowledge.library import LawBook
 from tools.fitting.approaches import approach_1, approach_2, levels, parabolas
 from tools.fitting.estimate import solve_resamples
 from tools.fitting.fitted import Fitted
 from tools.fitting.runs import RunTable, clusters
 from tools.result import Column, Table
+from tools.sanity import exponent_notices
 
 Floats = npt.NDArray[np.float64]
 SURVEY = "Li et al. 2025, (Mis)Fitting: reproducibility checklist"
@@ -60,7 +62,15 @@ def checklist(fit: Fitted) -> list[tuple[str, str]]:
         found.append(("rows are points along runs but were resampled one by one: intervals are too narrow", GUIDE))
     if "params_kind" not in table.words and "embed" not in table.names.get("params", ""):
         found.append(("the table does not say whether sizes count embeddings: state it with the law", SURVEY))
-    return found
+    return found + _by_theory(fit)
+
+
+def _by_theory(fit: Fitted) -> list[tuple[str, str]]:
+    """What theory says of the exponents of a sum of powers of size and data, where the runs determine them."""
+    if fit.spec.form not in ("chinchilla_loss", "tied_chinchilla_loss") or fit.status == "undetermined":
+        return []
+    alpha = fit.params["alpha"]
+    return [(notice.text, notice.source) for notice in exponent_notices(LawBook(), alpha, fit.params.get("beta", alpha))]
 
 
 def _trends(fit: Fitted) -> list[tuple[str, float]]:

@@ -19,14 +19,25 @@ _SAYS = re.compile(
     r"\bwhat (?:does|do|did)\b.{2,250}? (?:say|claim|find|show|state|report|conclude|recommend)\b"
     r"|^\W*(?:explain|describe|summari[sz]e|tell me about)\b"
 )
-_NO_QUANTITY = frozenset({"task", "also", "laws", "architecture", "models", "missing"})
+_WHO = re.compile(
+    r"\bwho\b.{0,20}\b(?:found|finds|showed|shows?|proved|proposed|discovered|introduced|measured|fitted|published|wrote|derived|came up)\b"
+    r"|\bwhich (?:paper|papers|law|laws|study|studies|scaling law|formula|authors?)\b"
+)
+_SHOWN, _ALSO = 2, 5  # laws a search explains, and those it names
+# Fields that make a question one about a run of the asker's, whatever paper it names.
+_RUN = frozenset(
+    {"compute_flops", "budget_usd", "accelerator_hours", "n_accelerators", "duration_seconds", "params_total", "params_active", "tokens"}
+    | {"unique_tokens", "tokens_per_param", "target_loss", "observed_loss", "pass_rate", "samples", "memory_bytes"}
+)
 
 
 def about_papers(brief: Brief, question: str) -> tuple[Brief, list[str]]:
     """The brief of a question that names papers or asks where a law holds, and what to say of papers that have no card."""
     low = question.lower()
-    bare = set(brief.stated()) <= _NO_QUANTITY
-    if brief.laws and brief.task != "explain" and (_RANGE.search(low) or (bare and _SAYS.search(low))):
+    bare = not _RUN & set(brief.stated())
+    if not brief.laws and brief.task != "out_of_scope" and bare and _WHO.search(low) and not laws_named(question):
+        return _searched(brief, question)
+    if brief.laws and brief.task != "explain" and (_RANGE.search(low) or (bare and (_SAYS.search(low) or _WHO.search(low)))):
         return brief.model_copy(update={"task": "explain", "missing": None}), []
     if brief.task not in ("explain", "out_of_scope") or brief.laws:
         return brief, []
@@ -34,3 +45,14 @@ def about_papers(brief: Brief, question: str) -> tuple[Brief, list[str]]:
     if found := laws_named(question):
         brief = brief.model_copy(update={"task": "explain", "laws": list(found), "missing": None})
     return brief, told
+
+
+def _searched(brief: Brief, question: str) -> tuple[Brief, list[str]]:
+    """The brief of a question for who found something, or which law serves: the laws whose cards share its words best."""
+    from knowledge.search import search  # reads every card
+
+    found = [hit.law for hit in search(question, 2 * _ALSO) if hit.law][:_ALSO]
+    if not found:
+        return brief, []
+    told = f"Found by the words of the question. Next after the laws explained: {', '.join(found[_SHOWN:])}."
+    return brief.model_copy(update={"task": "explain", "laws": found[:_SHOWN], "missing": None}), [told] if found[_SHOWN:] else []

@@ -60,3 +60,18 @@ def test_a_paper_without_a_card_is_told_why() -> None:
 def test_a_question_with_quantities_keeps_its_task() -> None:
     assert ask("What does Gadre say the loss of 1.4B params on 900B tokens is?").brief.task == "predict_loss"
     assert ask("best size for 1e22 FLOP by Kaplan").brief.task == "allocate"
+
+
+@pytest.mark.parametrize(
+    ("question", "law"),
+    [
+        ("Who found that critical batch size scales with data?", "zhang2024_cbs"),
+        ("Which law for MoE granularity?", "krajewski2024_moe"),
+        ("who found that data can be repeated for 4 epochs", "muennighoff2023"),
+        ("who proposed the gradient noise scale", "mccandlish2018_noise"),
+    ],
+)
+def test_who_found_something_is_looked_up(question: str, law: str) -> None:
+    brief = ask(question).brief
+    assert brief.task == "explain"
+    assert (brief.laws or [""])[0] == law

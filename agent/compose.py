@@ -12,7 +12,7 @@ from agent.brief import Brief
 from agent.checker import strings_of, ungrounded
 from agent.format import quantity
 from agent.state import AskState, Context
-from agent.translation import phrase, translated
+from agent.translation import phrase, said, translated
 from knowledge.library import base_version
 from tools.curves import FIGURE_TABLES
 from tools.result import Assumption, Notice, Result
@@ -100,7 +100,7 @@ def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
         return phrase(language, "out_of_scope", english, examples="; ".join(WHAT_TO_ASK))
     if not results:
         both, either = phrase(language, "and", " and "), phrase(language, "or", " or ")
-        ways = either.join(both.join(field.replace("_", " ") for field in way) for way in state.get("needs", [])[:_WAYS])
+        ways = either.join(both.join(said(field.replace("_", " "), language) for field in way) for way in state.get("needs", [])[:_WAYS])
         return (
             phrase(language, "need", "To answer this I need {ways}.", ways=ways)
             if ways
@@ -108,7 +108,7 @@ def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
         )
     asked = asked_results(brief, results)
     if state.get("view") == "why" and (reasons := list(dict.fromkeys(reason for result in asked for reason in result.reasons))):
-        return " ".join(reasons[:3])
+        return " ".join(said(reason, language) for reason in reasons[:3])
     return " ".join(dict.fromkeys(wording.headline(result, language) for result in asked[:4]))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent import format as fmt
 from agent.answer import Grid, Need, Reference, Section
-from agent.translation import headlines, phrase, words
+from agent.translation import headlines, phrase, said, with_units, words
 from knowledge.errors import InputError
 from knowledge.library import LawBook, parse_yaml
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
@@ -46,9 +46,10 @@ def _templates() -> dict[str, list[str]]:
 
 def headline(result: Result, language: str | None = None) -> str:
     """One sentence for a result: the first template that fits (the language's own first), else its first headline values by label."""
-    case = ", ".join(f"{key.replace('_', ' ')} {case_text(item)}" for key, item in result.case.items())
+    case = ", ".join(f"{said(key.replace('_', ' '), language)} {case_text(item)}" for key, item in result.case.items())
     templates = [*headlines(language, result.tool), *_templates().get(result.tool, [])]
-    sentence = next((text for template in templates if (text := _fill(template, result.values))), None) or _listed(result)
+    sentence = next((text for template in templates if (text := _fill(template, result.values, language))), None) or _listed(result)
+    sentence = with_units(said(sentence, language), language)
     if not case:
         return sentence
     return phrase(
@@ -62,7 +63,7 @@ def headline(result: Result, language: str | None = None) -> str:
 
 def case_text(item: Any) -> str:
     """A compared value as shown."""
-    return fmt.significant(item) if isinstance(item, int | float) else str(item)
+    return fmt.short(item) if isinstance(item, int | float) else str(item)
 
 
 def _listed(result: Result) -> str:
@@ -78,7 +79,7 @@ def _listed(result: Result) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
-def _fill(template: str, values: dict[str, Value]) -> str:
+def _fill(template: str, values: dict[str, Value], language: str | None = None) -> str:
     """A template with its values, or nothing when one outside brackets is absent."""
 
     def clause(match: re.Match[str]) -> str:
@@ -88,7 +89,7 @@ def _fill(template: str, values: dict[str, Value]) -> str:
     text = re.sub(r"\[([^\]]*)\]", clause, template)
     if any(name not in values for name in re.findall(_PLACE, text)):
         return ""
-    text = re.sub(r"{(\w+):label}", lambda match: _label(match[1], values[match[1]]), text)
+    text = re.sub(r"{(\w+):label}", lambda match: said(_label(match[1], values[match[1]]), language), text)
     text = re.sub(_PLACE, lambda match: fmt.shown(values[match[1]]), text)
     text = re.sub(r"\s+([.,:;])", r"\1", re.sub(r"\s{2,}", " ", text)).strip(" ,")
     text = re.sub(r"([.:])\.(?=\s|$)", r"\1", text)  # a value that is a sentence brings its own full stop

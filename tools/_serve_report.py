@@ -403,9 +403,12 @@ def _most_bits(plan: Plan, devices: float) -> float | None:
     )
 
 
-def largest(part: Accelerator, sizes: dict[float, float], limit: float, price: Value, load: Load, assumed: list[Assumption]) -> Result:
-    """The result of asking for the largest model under a price."""
+def largest(
+    part: Accelerator, sizes: dict[float, float], limit: tuple[str, float, str], price: Value, load: Load, assumed: list[Assumption]
+) -> Result:
+    """The result of asking for the largest model under a limit: (its field, its value, how it binds in words)."""
     bits, params = max(sizes.items(), key=lambda pair: pair[1])
+    name, bound, formula = limit
     values = {
         "params_total": Value(
             value=params,
@@ -413,8 +416,8 @@ def largest(part: Accelerator, sizes: dict[float, float], limit: float, price: V
             label=f"largest dense model at {bits:g}-bit weights",
             quantity="params_total",
             source=SOURCE,
-            formula="price per million output tokens at full load = limit",
-            inputs={"price_per_million_tokens_usd": limit, "accelerator": part.id},
+            formula=formula,
+            inputs={name: bound, "accelerator": part.id},
         ),
         "weight_bits": Value(value=bits, unit="bits", label="weight bits", quantity="bits"),
         "price_per_accelerator_hour_usd": price,
@@ -422,7 +425,7 @@ def largest(part: Accelerator, sizes: dict[float, float], limit: float, price: V
     rows: list[list[Number]] = [[width, size] for width, size in sizes.items()]
     table = Table(
         name="sizes",
-        title="Largest dense model under the price",
+        title="Largest dense model under the limit, by width of its weights",
         columns=[Column(name="weight_bits", label="weights", unit="bits"), Column(name="params_total", unit="params")],
         rows=rows,
     )

@@ -92,6 +92,9 @@ def cost(request: CostRequest, laws: LawBook) -> Result:
         key for key in ("verdict", "total_cost_usd", "cost_usd", "inference_cost_usd", "accelerator_hours", "energy_kwh") if key in values
     ]
     tables = [_parts_table(bill, laws)] if request.accelerator is None and bill.flops is not None else []
+    for table in tables if request.price_per_accelerator_hour_usd is None else []:
+        values |= _cheapest(table)
+        headline += ["cheapest_accelerator", "cheapest_cost_usd"]
     return Result(
         tool="cost",
         task="cost",
@@ -331,6 +334,24 @@ def _reasons(request: CostRequest) -> list[str]:
         else "No price is stated: the card's range is an unsourced estimate of the market; a price of your own replaces it.",
         "Storage, network, staff and failed runs are not in the bill.",
     ]
+
+
+def _cheapest(table: Table) -> dict[str, Value]:
+    """The first row of the parts compared, with the span of its price."""
+    name, _, _, _, bill, low, high = table.rows[0]
+    return {
+        "cheapest_accelerator": Value(value=name, label="cheapest of the parts compared"),
+        "cheapest_cost_usd": Value(
+            value=bill,
+            unit="USD",
+            label="the same run there",
+            formula="accelerator-hours x price",
+            low=float(low or 0.0),
+            high=float(high or 0.0),
+            level=0.9,
+            interval_basis="price range",
+        ),
+    }
 
 
 def _parts_table(bill: _Bill, laws: LawBook) -> Table:

@@ -77,7 +77,7 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
             value=K * N * D, unit="FLOP", label="training compute", formula="C = 6 N D", inputs=inputs, quantity="flops"
         ),
     }
-    if request.unique_tokens is None and N is not None:
+    if request.unique_tokens is None:
         values |= _above_optimum(law, N, D, outcome["L"], values["loss"])
     if "floor" in outcome:
         values["irreducible_loss"] = law.value(

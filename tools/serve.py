@@ -22,7 +22,14 @@ from tools.systems.serving_efficiency import serving_family
 from tools.systems.serving_price import cheapest, max_params_for_price
 
 DEFAULT_ACCELERATOR = "h100-sxm"
-NEEDS = (("model",), ("params_total",), ("params_active",), ("price_per_million_tokens_usd", "accelerator"))
+NEEDS = (
+    ("model",),
+    ("params_total",),
+    ("params_active",),
+    ("price_per_million_tokens_usd", "accelerator"),
+    ("latency_ms_per_token", "accelerator"),
+)
+_SIZES = (1e7, 1e13)  # between which the largest model that keeps a limit is sought
 # Parts compared when none is named: those the serving calibration knows at least by their generation.
 COMPARED = ("l4", "l40s", "rtx-4090", "a100-80gb", "h100-sxm", "h200", "mi300x", "b200")
 
@@ -82,7 +89,8 @@ def serve(request: ServeRequest, laws: LawBook) -> Result:
     Roofline of Pope et al. 2022 (arXiv:2211.05102), calibrated (evals/calibrate_serving.py). Raises InputError or MissingInput.
     """
     if request.model is None and request.params_total is None and request.params_active is None:
-        return _size_for_price(request)
+        only_latency = request.price_per_million_tokens_usd is None and request.latency_ms_per_token is not None
+        return _size_for_latency(request) if only_latency and request.accelerator is not None else _size_for_price(request)
     plan = _plan(request)
     if request.accelerator is None and request.memory_bytes is not None:
         return report.memory_only(plan)
@@ -254,4 +262,45 @@ def _size_for_price(request: ServeRequest) -> Result:
         bits: max_params_for_price(request.price_per_million_tokens_usd, part.id, bits, usd_per_hour=price.number, load=load)
         for bits in widths
     }
-    return report.largest(part, sizes, request.price_per_million_tokens_usd, price, load, assumed)
+    limit = ("price_per_million_tokens_usd", request.price_per_million_tokens_usd, "price per million output tokens at full load = limit")
+    return report.largest(part, sizes, limit, price, load, assumed)
+
+
+def _size_for_latency(request: ServeRequest) -> Result:
+    """The largest dense model that gives each of the stated users (one, where none are) a token within the limit."""
+    part, devices = accelerator(request.accelerator or DEFAULT_ACCELERATOR), request.n_accelerators or 1.0
+    price, _ = price_per_hour(part, request.price_per_accelerator_hour_usd)
+    assumed: list[Assumption] = []
+    limit, users = (request.latency_ms_per_token or 0.0) / 1e3, request.concurrency or 1.0
+    if request.n_accelerators is None:
+        assumed.append(Assumption(field="n_accelerators", value=devices, source="not stated"))
+    if request.concurrency is None:
+        assumed.append(Assumption(field="concurrency", value=users, source="not stated: one user at a time; more make each token slower"))
+    load = Load(request.input_tokens or PROMPT, request.output_tokens or OUTPUT, users)
+    widths = [request.weight_bits] if request.weight_bits is not None else [16.0, 8.0, 4.0]
+    found = {bits: _largest_within(part, devices, bits, load, limit) for bits in widths}
+    sizes = {bits: size for bits, size in found.items() if size is not None}
+    if not sizes:
+        problem = f"no model gives {users:g} users a token within {limit * 1e3:g} ms on {devices:g} x {part.id}"
+        raise InputError("latency_ms_per_token", problem, "raise the limit, or take more or faster accelerators")
+    return report.largest(part, sizes, ("latency_ms_per_token", limit * 1e3, "time per token of every user = limit"), price, load, assumed)
+
+
+def _largest_within(part: Accelerator, devices: float, bits: float, load: Load, limit: float) -> float | None:
+    """Largest params_total that fits and keeps the time per token, to within 1%: bisection in logs, as the time rises with size."""
+    how, family = precision_for(bits, part), default_family(part)
+
+    def keeps(size: float) -> bool:
+        shape = shape_for(None, size)
+        try:
+            return fewest_devices(shape, part, how) <= devices and estimate(shape, part, devices, how, load, family).tpot_loaded_s <= limit
+        except InputError:
+            return False
+
+    low, high = _SIZES
+    if not keeps(low):
+        return None
+    while high / low > 1.01:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if keeps(middle) else (low, middle)
+    return low

@@ -92,3 +92,8 @@ def test_asks_for_what_it_needs(fields: dict[str, float]) -> None:
 def test_bad_requests_are_refused(fields: dict[str, float | str]) -> None:
     with pytest.raises(InputError):
         call("cost", fields)
+
+
+def test_without_a_part_the_cheapest_of_those_compared_is_named():
+    values = call("cost", {"params_total": 7e9, "tokens": 1e12}).values
+    assert values["cheapest_cost_usd"].number <= values["cost_usd"].number

@@ -269,3 +269,10 @@ def test_many_estimates_equal_single_ones_and_a_replica_may_span_nodes() -> None
             assert one == estimate(want.shape, want.part, want.devices, want.how, want.load)
     assert many[3] is not None
     assert many[3].ranks == 64
+
+
+def test_the_largest_model_within_a_latency_keeps_it_and_a_larger_one_does_not():
+    asked = {"accelerator": "h100-sxm", "n_accelerators": 1, "latency_ms_per_token": 20.0, "weight_bits": 8}
+    size = call("serve", asked).values["params_total"].number
+    at = lambda params: call("serve", {**asked, "params_total": params, "concurrency": 1}).values["latency_ms_per_token"].number  # noqa: E731
+    assert at(size) <= 20.0 * 1.001 < at(1.1 * size)

@@ -161,8 +161,7 @@ def parity(title: str, rows: Sequence[tuple[str, float, float]]) -> dict[str, An
     return {
         "$schema": _SCHEMA,
         "title": title,
-        "description": f"{len(rows)} runs with losses from {min(row[1] for row in rows):.3g} to {max(row[1] for row in rows):.3g}; "
-        "what lies on the dashed line is predicted exactly, above it too high, below it too low.",
+        "description": f"{len(rows)} runs; what lies on the dashed line is predicted exactly, above it too high, below it too low.",
         "data": {"values": values},
         **_SIZE,
         "layer": [line, points],

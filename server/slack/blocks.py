@@ -41,10 +41,10 @@ def button(label: str, action: str, value: str, **more: Any) -> Block:
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[Block, int]:
     """A table block and how many rows it shows; columns that are empty in every row are left out."""
     used = [i for i in range(len(header)) if i == 0 or any(row[i].strip() for row in rows)][:COLUMNS]
-    lines = [[header[i] or "quantity" for i in used]]
+    lines = [[header[i].strip() or "quantity" for i in used]]
     budget = TABLE_TEXT - sum(map(len, lines[0]))
     for row in rows[:ROWS]:
-        cells = [cut(row[i].strip(), CELL) or "–" for i in used]
+        cells = [cut(row[i].strip().rstrip(":"), CELL) or "–" for i in used]
         budget -= sum(map(len, cells))
         if budget < 0:
             break
@@ -73,8 +73,16 @@ def figure(file_id: str, spec: dict[str, Any]) -> Block:
 
 
 def alt_text(spec: dict[str, Any]) -> str:
-    """What a figure shows, for who cannot see it."""
-    return cut(f"{_title(spec)}. {spec.get('description', '')}".strip(), limits.ALT)
+    """What a figure shows, for who cannot see it: title, description, how far the axes reach and what is marked."""
+    axes = next((layer["encoding"] for layer in [spec, *spec.get("layer", [])] if {"x", "y"} <= set(layer.get("encoding", {}))), {})
+    rows: list[dict[str, Any]] = spec.get("data", {}).get("values") or []
+    told: list[str] = []
+    for name, title in [(axes[side]["field"], axes[side].get("title")) for side in ("x", "y") if side in axes]:
+        numbers = [row[name] for row in rows if isinstance(row.get(name), int | float)]
+        marked = next((f", {row[name]:.3g} at the mark" for row in rows if row.get("best") is True), "")
+        told += [f"{title or name} from {min(numbers):.3g} to {max(numbers):.3g}{marked}"] if numbers else []
+    described = " ".join([f"{_title(spec)}.", spec.get("description", ""), f"{'; '.join(told)}." if told else ""])
+    return cut(" ".join(described.split()), limits.ALT)
 
 
 def _title(spec: dict[str, Any]) -> str:

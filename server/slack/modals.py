@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from agent.answer import Answer
@@ -35,7 +36,11 @@ def needs_modal(answer: Answer, private: dict[str, Any]) -> dict[str, Any]:
     """The form for what a question lacks; any one of the ways is enough."""
     ways = [" and ".join(_name(field) for field in way) for way in answer.needs_any_of]
     told = section("Any one of these is enough:\n" + bullets([mrkdwn(way) for way in ways]))
-    fields = [_field(item.field, item.example, item.unit) for item in answer.needs[:_MOST_FIELDS]]
+    stated = answer.brief.stated()
+    fields = [
+        _field(item.field, item.example, item.unit, _shown(item.field, stated[item.field]) if item.field in stated else "")
+        for item in answer.needs[:_MOST_FIELDS]
+    ]
     return modal("needs", "What is missing", "Plan", [told, *fields], private)
 
 
@@ -127,7 +132,18 @@ def _name(field: str) -> str:
 def _shown(field: str, value: Any) -> str:
     """A field as it is written into the form: read back, it gives the same value."""
     values = value if isinstance(value, list) else [value]
-    return ", ".join(f"{item:.12g}" if isinstance(item, int | float) else str(item) for item in values)
+    return ", ".join(_number(field, item) if isinstance(item, int | float) else str(item) for item in values)
+
+
+def _number(field: str, value: float) -> str:
+    """40B rather than 40000000000, where that is read back as the same number."""
+    for scale, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if scale <= value < 1e16:
+            short = f"{value / scale:.12g}{letter}"
+            with suppress(InputError):
+                if read_amount(field, short) == value:
+                    return short
+    return f"{value:.12g}".replace("e+", "e")
 
 
 def filled(view: dict[str, Any]) -> dict[str, str]:

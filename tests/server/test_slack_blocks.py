@@ -12,7 +12,7 @@ from agent import ask
 from agent.answer import Answer, Grid, Need, Section
 from agent.brief import Brief
 from evals.slack_blocks import SUITES, check, problems, questions
-from server.slack.blocks import answer_blocks
+from server.slack.blocks import alt_text, answer_blocks
 from server.slack.home import home_view, prompts
 from server.slack.limits import MESSAGE_CHARACTERS, characters, chunk_problems, fitting, message_problems, view_problems
 from server.slack.modals import change, changes_in_words, complete, needs_modal, what_if_modal
@@ -101,7 +101,14 @@ def test_forms_read_what_people_type() -> None:
     assert other is not None
     assert other.compute_flops == 3e23
     assert change(plan, {"compute_flops": "-1"})[1].keys() == {"compute_flops"}
-    assert view_problems(needs_modal(answer, {})) == []
+    view = needs_modal(answer, {})
+    assert view_problems(view) == []
+    asked = {block["block_id"]: block["element"].get("initial_value") for block in view["blocks"] if block["type"] == "input"}
+    assert (asked["params_total"], asked["tokens"]) == ("7B", None)  # what was said need not be said again
+    assert plan.figures
+    told = alt_text(plan.figures[0])
+    assert "at the mark" in told
+    assert "e+09" in told
 
 
 def test_home_and_prompts() -> None:

@@ -23,6 +23,7 @@ _WHO = re.compile(
     r"\bwho\b.{0,20}\b(?:found|finds|showed|shows?|proved|proposed|discovered|introduced|measured|fitted|published|wrote|derived|came up)\b"
     r"|\bwhich (?:paper|papers|law|laws|study|studies|scaling law|formula|authors?)\b"
 )
+_FORMULA = re.compile(r"\b(?:formula|equation|coefficients?|constants|functional form)\b")
 _SHOWN, _ALSO = 2, 5  # laws a search explains, and those it names
 # Fields that make a question one about a run of the asker's, whatever paper it names.
 _RUN = frozenset(
@@ -37,14 +38,19 @@ def about_papers(brief: Brief, question: str) -> tuple[Brief, list[str]]:
     bare = not _RUN & set(brief.stated())
     if not brief.laws and brief.task != "out_of_scope" and bare and _WHO.search(low) and not laws_named(question):
         return _searched(brief, question)
-    if brief.laws and brief.task != "explain" and (_RANGE.search(low) or (bare and (_SAYS.search(low) or _WHO.search(low)))):
+    if brief.laws and brief.task != "explain" and (_RANGE.search(low) or (bare and _of_the_paper(brief, low))):
         return brief.model_copy(update={"task": "explain", "missing": None}), []
     if brief.task not in ("explain", "out_of_scope") or brief.laws:
         return brief, []
     told = [f"“{paper.title}” is not in the base: {paper.reason}." for paper in outside_named(question)]
-    if found := laws_named(question):
+    if found := laws_named(question, surnames=bool(_SAYS.search(low))):
         brief = brief.model_copy(update={"task": "explain", "laws": list(found), "missing": None})
     return brief, told
+
+
+def _of_the_paper(brief: Brief, low: str) -> bool:
+    """Whether a question that states no run asks what a named paper holds."""
+    return brief.task == "compare_laws" or any(pattern.search(low) for pattern in (_SAYS, _WHO, _FORMULA))
 
 
 def _searched(brief: Brief, question: str) -> tuple[Brief, list[str]]:

@@ -54,8 +54,9 @@ _CITED = re.compile(r"\b([a-z]{2,})(?: et al| and [a-z-]+| & [a-z-]+)?\b[., ('s]
 _TITLE_WORDS = 3  # a title of fewer words is no sign that a paper is meant
 
 
-def laws_named(text: str) -> tuple[str, ...]:
-    """Cards a text names outright: by id, by a title, or as "Surname (et al.) year" and "Surname et al."."""
+def laws_named(text: str, *, surnames: bool = False) -> tuple[str, ...]:
+    """Cards a text names outright: by id, by a title, or as "Surname (et al.) year" and "Surname et al."; with `surnames` also by
+    a surname alone, for a text known to speak of papers."""
     low = _ascii(text)
     ids = set(LawBook().ids())
     found = [word for word in re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+|[a-z]+\d{4}", low) if word in ids]
@@ -63,6 +64,8 @@ def laws_named(text: str) -> tuple[str, ...]:
     found += [law for surname, year in _CITED.findall(low) for law in _by_author(surname, year)]
     if not found:
         found = [law for surname in re.findall(r"\b([a-z]{2,}) et al\b", low) for law in _by_author(surname)]
+    if not found and surnames:
+        found = [law for word in re.findall(r"[a-z]{3,}", low) for law in _by_author(word)]
     return tuple(dict.fromkeys(found))
 
 

@@ -43,6 +43,8 @@ def test_every_title_and_every_id_is_found_in_a_sentence() -> None:
         ("Can I trust Besiroglu at 1e21 FLOP?", "besiroglu2024", "inside the fit"),
         ("What does Hoffmann et al. 2022 say?", "hoffmann2022", "L = E + A/N^alpha + B/D^beta"),
         ("Explain Porian 2024", "porian2024", "porian2024"),
+        ("formula of Besiroglu 2024", "besiroglu2024", "482"),
+        ("what does Villalobos say", "villalobos2023_tradeoff", "training_factor"),
         ("What does the Schaeffer paper on predicting downstream capabilities say?", "schaeffer2024_elusive", "log-probability"),
     ],
 )

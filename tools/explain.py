@@ -168,13 +168,13 @@ def _coefficient(card: LawCard, relation: str, key: str, name: str, value: float
 
 
 def _ranges(card: LawCard) -> dict[str, tuple[Range, str]]:
-    """Fitted range and unit of each variable: the card's, then those a relation adds."""
+    """Fitted range and unit of each variable: the card's, or those of its relations where it has none of its own."""
     found: dict[str, tuple[Range, str]] = {}
     for relation in card.relations.values():
         named = {**relation.inputs, **relation.outputs}
-        for name, bounds in {**card.region, **relation.region}.items():
+        for name, bounds in (card.region or relation.region).items():
             if name in named and name not in found:
-                found[name] = card.region.get(name, bounds), named[name].unit
+                found[name] = bounds, named[name].unit
     return found
 
 

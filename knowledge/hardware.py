@@ -39,12 +39,19 @@ class Accelerator(BaseModel):
     inter_node_bytes_per_s: float = Field(ge=0, description="usual network rate per package; 0 where there is none")
     tdp_watts: float = Field(gt=0)
     price_low_usd_per_hour: float | None = None
+    price_typical_usd_per_hour: float | None = Field(default=None, description="where a source tells what most offers are near")
     price_high_usd_per_hour: float | None = None
     price_basis: str = ""
     price_points: tuple[PricePoint, ...] = ()
     matmul_ceiling: float | None = Field(default=None, gt=0, le=1, description="measured share of the bf16 peak of a large matrix product")
     sources: dict[str, str] = {}
     notes: str = ""
+
+    @property
+    def price_usd_per_hour(self) -> float | None:
+        """The price to expect: the typical one where a source tells it, else the geometric middle of the range."""
+        low, high = self.price_low_usd_per_hour, self.price_high_usd_per_hour
+        return self.price_typical_usd_per_hour or (None if low is None or high is None else (low * high) ** 0.5)
 
     def peak(self, dtype: str) -> float:
         """Dense FLOP/s of a dtype; a dtype the part has no units for runs at the fastest wider one it has."""

@@ -514,5 +514,5 @@ def parts_table(plan: Plan, parts: tuple[str, ...]) -> Table:
         title="Cheapest deployment by accelerator",
         columns=columns,
         rows=rows,
-        note="prices are the middle of unsourced ranges",
+        note="prices of the market, at their typical value",
     )

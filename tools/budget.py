@@ -80,15 +80,15 @@ def training_peak(part: Accelerator) -> tuple[str, float]:
 
 
 def price_per_hour(part: Accelerator, stated: float | None) -> tuple[Value, list[Assumption]]:
-    """USD per accelerator-hour: the stated price, else the geometric middle of the card's range with that range as interval."""
+    """USD per accelerator-hour: the stated price, else the card's typical one or the middle of its range, with the range as interval."""
     if stated is not None:
         return Value(value=stated, unit="USD/h", label="price per accelerator-hour", source="the question"), []
     low, high = part.price_low_usd_per_hour, part.price_high_usd_per_hour
-    if low is None or high is None:
+    middle = part.price_usd_per_hour
+    if middle is None:
         raise InputError(
             "price_per_accelerator_hour_usd", f"the base has no price for {part.id}", "state one, for example $2.50 per GPU-hour"
         )
-    middle = (low * high) ** 0.5
     basis = part.price_basis or "price range of the accelerator card"
     value = Value(
         value=middle,
@@ -102,7 +102,10 @@ def price_per_hour(part: Accelerator, stated: float | None) -> tuple[Value, list
     )
     return value, [
         Assumption(
-            field="price_per_accelerator_hour_usd", value=middle, unit="USD/h", source=f"geometric middle of {low:g} to {high:g}: {basis}"
+            field="price_per_accelerator_hour_usd",
+            value=middle,
+            unit="USD/h",
+            source=f"{'typical' if part.price_typical_usd_per_hour else 'geometric middle'} of {low:g} to {high:g}: {basis}",
         )
     ]
 

@@ -331,7 +331,7 @@ def _reasons(request: CostRequest) -> list[str]:
     return [
         "The price is the one stated."
         if request.price_per_accelerator_hour_usd is not None
-        else "No price is stated: the card's range is an unsourced estimate of the market; a price of your own replaces it.",
+        else "No price is stated: the one used is of the market, and its range is wide; a price of your own replaces it.",
         "Storage, network, staff and failed runs are not in the bill.",
     ]
 
@@ -355,7 +355,7 @@ def _cheapest(table: Table) -> dict[str, Value]:
 
 
 def _parts_table(bill: _Bill, laws: LawBook) -> Table:
-    """The same compute on other parts at the middle of their price ranges, cheapest first."""
+    """The same compute on other parts at the usual prices, cheapest first."""
     rows: list[list[Number]] = []
     for name in COMPARED:
         part = accelerator(name)
@@ -379,5 +379,5 @@ def _parts_table(bill: _Bill, laws: LawBook) -> Table:
         title="The same run on other accelerators",
         columns=columns,
         rows=rows,
-        note="price ranges are unsourced estimates",
+        note="prices of the market; flopwise explain of a part, or its card, tells their sources and dates",
     )

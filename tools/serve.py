@@ -155,7 +155,7 @@ def _choose_part(plan: Plan) -> None:
         plan.assumptions = [item for item in plan.assumptions if item.field not in ("framework", "price_per_accelerator_hour_usd")]
         plan.assume("framework", plan.family, "usual serving software on this part")
         plan.price = _price(plan)
-        source = "the lowest price per token of those compared, at the middle of their price ranges"
+        source = "the lowest price per token of those compared, at their usual prices"
     plan.assume("accelerator", plan.part.id, source)
 
 

@@ -64,7 +64,9 @@ def test_every_part_is_plausible() -> None:
         assert (part.price_low_usd_per_hour is None) == (part.price_high_usd_per_hour is None)
         if part.price_low_usd_per_hour is not None:
             assert 0 < part.price_low_usd_per_hour <= part.price_high_usd_per_hour
+            assert part.price_low_usd_per_hour <= part.price_usd_per_hour <= part.price_high_usd_per_hour
             assert part.price_basis
+            assert "unsourced" in part.price_basis or part.price_points, key
         assert {"peak_dense_flops", "memory", "network", "tdp_watts"} <= part.sources.keys()
 
 

@@ -26,6 +26,7 @@ PRIORS: dict[str, tuple[float, float, float, float]] = {
     "narrow": (0.75, 0.2, 0.15, 0.0),  # 8-bit products against their peak, relative to 16-bit
     "narrower": (0.7, 0.2, 0.0, 0.0),  # 4-bit relative to 8-bit
     "grouped": (0.6, 0.4, 0.0, 0.2),  # expert products relative to dense ones
+    "scatter": (0.8, 0.3, 0.15, 0.0),  # bandwidth experts are read at, each by few tokens, relative to dense weights
     "launch": (3.0e-5, 0.7, 0.3, 0.6),  # s per layer and step
     "routing": (2.0, 0.5, 0.0, 0.3),  # launch of an expert layer relative to a dense one
     "host": (1.0e-3, 0.8, 0.4, 0.7),  # s per step

@@ -92,11 +92,10 @@ def _counts(offer: Offer) -> list[int]:
 
 
 def middle_price(part: Accelerator) -> float:
-    """Geometric middle of a part's price range, USD per hour. Raises InputError for a part without one."""
-    low, high = part.price_low_usd_per_hour, part.price_high_usd_per_hour
-    if low is None or high is None:
+    """The price to expect of a part, USD per hour. Raises InputError for a part without one."""
+    if part.price_usd_per_hour is None:
         raise InputError("price_per_accelerator_hour_usd", f"the base has no price for {part.id}", "state one")
-    return math.sqrt(low * high)
+    return part.price_usd_per_hour
 
 
 @functools.lru_cache(4096)

@@ -74,7 +74,7 @@ def step_seconds(replica: Replica, eff: Efficiencies, batch: Numbers, context: N
     ranks = replica.ranks
     share = touched_share(replica.experts, replica.chosen, batch)
     # where attention is data parallel each rank reads the whole of it for its own sequences; the experts are split either way
-    read = replica.always_bytes / np.where(replica.spread > 0, 1.0, ranks) + replica.routed_bytes * share / ranks
+    read = replica.always_bytes / np.where(replica.spread > 0, 1.0, ranks) + replica.routed_bytes * share / ranks / eff["scatter"]
     bandwidth = replica.bandwidth * eff["bandwidth"] * np.where(replica.unpacked > 0, eff["unpack"], 1.0)
     products = 2.0 * (replica.active + replica.head) * batch / ranks / (_rate(replica, eff) * eff["compute"])
     weights = _overlapped(read / bandwidth, products)

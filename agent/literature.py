@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agent.brief import Brief
-from knowledge.papers import laws_named, outside_named
+from knowledge.papers import laws_for, laws_named, outside_named
 
 # Whether a law may be used somewhere, or where it was fitted.
 _RANGE = re.compile(
@@ -57,7 +57,8 @@ def _searched(brief: Brief, question: str) -> tuple[Brief, list[str]]:
     """The brief of a question for who found something, or which law serves: the laws whose cards share its words best."""
     from knowledge.search import search  # reads every card
 
-    found = [hit.law for hit in search(question, 2 * _ALSO) if hit.law][:_ALSO]
+    hits = [hit.law for hit in search(question, 4 * _ALSO) if hit.law]
+    found = sorted(hits, key=lambda law: law not in laws_for(brief.task))[:_ALSO]  # those of the task before the rest, each by rank
     if not found:
         return brief, []
     told = f"Found by the words of the question. Next after the laws explained: {', '.join(found[_SHOWN:])}."

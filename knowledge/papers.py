@@ -51,12 +51,14 @@ def find_paper(title: str) -> Paper | None:
 
 
 _CITED = re.compile(r"\b([a-z]{2,})(?: et al| and [a-z-]+| & [a-z-]+)?\b[., ('s]*\(?((?:19|20)\d\d)\b")
+# Ordinary words that are also a surname or the head of a title: alone they name no paper.
+_ORDINARY = frozenset({"brown", "day", "fan", "dash", "heart", "harmony", "kinetics", "merlin", "starbucks", "teddy"})
 _TITLE_WORDS = 3  # a title of fewer words is no sign that a paper is meant
 
 
 def laws_named(text: str, *, surnames: bool = False) -> tuple[str, ...]:
     """Cards a text names outright: by id, by a title, or as "Surname (et al.) year" and "Surname et al."; with `surnames` also by
-    a surname alone, for a text known to speak of papers."""
+    a surname or the head of a title alone, for a text known to speak of papers."""
     low = _ascii(text)
     ids = set(LawBook().ids())
     found = [word for word in re.findall(r"[a-z0-9]+(?:_[a-z0-9]+)+|[a-z]+\d{4}", low) if word in ids]
@@ -65,8 +67,17 @@ def laws_named(text: str, *, surnames: bool = False) -> tuple[str, ...]:
     if not found:
         found = [law for surname in re.findall(r"\b([a-z]{2,}) et al\b", low) for law in _by_author(surname)]
     if not found and surnames:
-        found = [law for word in re.findall(r"[a-z]{3,}", low) for law in _by_author(word)]
+        words = f" {_plain(low)} "
+        found = [law for head, laws in _heads().items() if f" {head} " in words for law in laws]
+        found = found or [law for word in re.findall(r"[a-z]{3,}", low) if word not in _ORDINARY for law in _by_author(word)]
     return tuple(dict.fromkeys(found))
+
+
+@functools.cache
+def laws_for(task: str) -> frozenset[str]:
+    """Cards that speak of a task, as the aliases list them."""
+    areas = parse_yaml((files("knowledge") / "aliases.yaml").read_text(encoding="utf8"))["areas"]
+    return frozenset(areas.get(task, ()))
 
 
 def outside_named(text: str) -> tuple[Paper, ...]:
@@ -83,6 +94,17 @@ def _titles() -> dict[str, tuple[str, ...]]:
         for spelling in (title, re.sub(r"\s*\([^)]*\)$", "", title)):
             found.setdefault(_plain(spelling), (law,))
     return found
+
+
+@functools.cache
+def _heads() -> dict[str, tuple[str, ...]]:
+    """What stands before the colon of a title (ParetoQ, TTS-VAR), where it is short and one paper's."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for law, title in [*titles().items(), *((law, paper.title) for paper in papers() for law in paper.laws)]:
+        head, colon, _ = title.partition(":")
+        if colon and len(head) > 3 and head.lower() not in _ORDINARY and head.count(" ") < _TITLE_WORDS:
+            found.setdefault(_plain(_ascii(head)), set()).add((law,))
+    return {head: next(iter(laws)) for head, laws in found.items() if len(laws) == 1}
 
 
 def _holds(text: str, title: str) -> bool:

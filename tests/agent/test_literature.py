@@ -20,10 +20,12 @@ BOOK = LawBook()
         ("Explain Hägele et al.", ("hagele2024_cooldown",)),
         ("Bergsma et al. 2025", ("bergsma2025_d2z", "bergsma2025_powerlines")),
         ("a run we did in May 2024 on 2024 GPUs", ()),
+        ("tell me about starbucks, a fan and my heart", ()),
     ],
 )
 def test_papers_are_found_by_id_and_author(text: str, laws: tuple[str, ...]) -> None:
     assert laws_named(text) == laws
+    assert laws_named(text, surnames=True) == laws
 
 
 def test_every_title_and_every_id_is_found_in_a_sentence() -> None:
@@ -43,6 +45,7 @@ def test_every_title_and_every_id_is_found_in_a_sentence() -> None:
         ("Can I trust Besiroglu at 1e21 FLOP?", "besiroglu2024", "inside the fit"),
         ("What does Hoffmann et al. 2022 say?", "hoffmann2022", "L = E + A/N^alpha + B/D^beta"),
         ("Explain Porian 2024", "porian2024", "porian2024"),
+        ("explain TTS-VAR", "ttsvar2025", "0.75"),
         ("formula of Besiroglu 2024", "besiroglu2024", "482"),
         ("what does Villalobos say", "villalobos2023_tradeoff", "training_factor"),
         ("What does the Schaeffer paper on predicting downstream capabilities say?", "schaeffer2024_elusive", "log-probability"),
@@ -70,6 +73,7 @@ def test_a_question_with_quantities_keeps_its_task() -> None:
         ("Who found that critical batch size scales with data?", "zhang2024_cbs"),
         ("Which law for MoE granularity?", "krajewski2024_moe"),
         ("who found that data can be repeated for 4 epochs", "muennighoff2023"),
+        ("which paper gives the optimal learning rate?", "deepseek2024_hparams"),
         ("who proposed the gradient noise scale", "mccandlish2018_noise"),
     ],
 )

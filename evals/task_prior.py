@@ -39,7 +39,7 @@ def training_questions() -> list[Example]:
         for task, block in parse_yaml((files("evals") / "suites" / f"{name}.yaml").read_text(encoding="utf8")).items():
             for number, line in enumerate(line for line in block.splitlines() if line.strip()):
                 question, _, also = line.partition(" >> ")
-                found.append(Example(question.strip(), task, tuple(also.split(", ")) if also else (), number % 4 == 3, False))
+                found.append(Example(question.strip(), task, tuple(also.split(", ")) if also else (), number % 4 == 3, name.endswith("_3")))
     return found
 
 

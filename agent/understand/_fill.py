@@ -100,9 +100,14 @@ _NO_BITS = frozenset(
 _TRAINING_FORMATS = re.compile(
     r"(?:gradients?|grads?|master|optimi[sz]er|adam\w*|activations?|accumulat\w+|mixed precision|momentum|states?)"
 )
+_FOR_NODE = re.compile(r" (?:for|per) (?:the |a |one |each )?(?:whole )?(?:node|server|box|machine|instance)\b")
 _ARTICLES = frozenset({"ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "a", "an"})
+_HEADCOUNT = frozenset({("we", "are"), ("team", "of"), ("group", "of"), ("wir", "sind"), ("nous", "sommes")})
 _RATES = ("tflop", "teraflop", "pflop", "petaflop", "tera flop", "peta flop")  # of one chip or cluster: nobody has a budget that small
 _MOE = re.compile(r"\b(?:moes?|mixtures?[ -]of[ -]experts|混合专家)\b|(?<![a-z])moe(?![a-z])|混合专家")
+_WITHOUT = re.compile(
+    r"\b(?:no|without|not|non|never|excluding|ohne|kein\w*|sans|pas de|sin|nada de)[ -](?:an?y? |the |use |using |going |un |eine?n? )*$|不用$|不要$"
+)
 _DENSE = re.compile(r"(?<![a-z-])(?:dense|dichtes?|denso|稠密|密な)(?![a-z])")
 _NOT_DENSE = re.compile(r"(?:than|over|vs\.?|versus|against|to|or|equivalent|as|beats?|same|a|the) (?:an? |the )?(?:\w+ )?$")
 
@@ -152,6 +157,8 @@ class Filled:
             self.values.pop("weight_bits", None)
         if task == "serve" and "duration_seconds" in self.values:
             self.values.pop("duration_seconds")
+        if task == "explain":
+            self.values.pop("concurrency", None)
         if task != "test_time":
             self.values.pop("samples", None)
             self.values.pop("pass_rate", None)
@@ -235,7 +242,11 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
     """Quantities whose dimension only their neighbours show: nodes times cards, "H100s at $2", "N = 7e9"."""
     per_node = next((m.value for m in found if m.dim == "per_node"), None)
     for one, two in itertools.pairwise(found):
-        if (
+        if one.dim == two.dim == "plain" and one.value >= 1e6 and two.first - one.after == 1 and place.atoms[one.after].text in "/@":
+            # "7B/140B", "13B@1T": a size and its data.
+            if 8 * one.value <= two.value < 1e15:
+                one.dim, two.dim = "params", "tokens"
+        elif (
             one.dim == "plain"
             and one.value >= 1e6
             and two.dim == "tokens"
@@ -272,6 +283,12 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim, measure.value = "latency", 1000.0 / measure.value
         elif measure.dim == "acc" and (racks := _racks(place, measure, text)):
             measure.value, measure.after = measure.value * racks, measure.after + 1
+        elif (
+            measure.dim in ("usd_per_node_hour", "usd_per_hour")
+            and (cards := per_node or _cards_of_node(found))
+            and (measure.dim == "usd_per_node_hour" or _FOR_NODE.match(text, measure.end))
+        ):
+            measure.dim, measure.value = "usd_per_hour", float(f"{measure.value / cards:.15g}")
         elif measure.value < 100 and (measure.dim == "usd_per_item" or (measure.dim == "usd" and _hourly(place, measure, text))):
             measure.dim = "usd_per_hour"
         elif measure.dim in ("tokens", "plain") and _reference_amount(place, measure):
@@ -311,6 +328,8 @@ def _racks(place: Scene, measure: Measure, text: str) -> float:
 def _reference_amount(place: Scene, measure: Measure) -> bool:
     """The million of "cost per 1M tokens" and the k of "pass@k" are no quantities of their own."""
     before = place.atoms[measure.first - 1].text if measure.first else ""
+    if measure.dim == "plain" and measure.first > 1 and (place.atoms[measure.first - 2].text, before) in _HEADCOUNT:
+        return True
     if measure.dim == "plain":
         return before == "@" and place.atoms[measure.first - 2].text in ("pass", "maj")
     priced = any(
@@ -324,6 +343,12 @@ def _reference_amount(place: Scene, measure: Measure) -> bool:
 def _of_perplexity(place: Scene, measure: Measure) -> bool:
     """Whether a number is a perplexity: the word stands right before or behind it."""
     return any(0 <= measure.first - cue.after <= 2 or cue.first == measure.after for cue in place.hits.get("perplexity", ()))
+
+
+def _cards_of_node(found: list[Measure]) -> float | None:
+    """Cards of the one node a message speaks of ("8xH100 at $20 per node-hour")."""
+    counts = [m.value for m in found if m.dim == "acc"]
+    return counts[0] if len(counts) == 1 and counts[0] <= 16 and not any(m.dim == "nodes" for m in found) else None
 
 
 def _each(place: Scene, nodes: Measure, cards: Measure) -> bool:
@@ -569,8 +594,10 @@ def _architecture(filled: Filled) -> None:
     for name, match in (("moe", moe), ("dense", dense)):
         if match:
             first = next((i for i, atom in enumerate(filled.place.atoms) if atom.end > match.start()), 0)
-            lost = taken_back(filled.place, first, first + 1, filled.measures) or bool(
-                re.match(r"[^?.]{0,12}\? ?(?:no|nope|nein|non)\b", filled.text[match.end() :])
+            lost = (
+                taken_back(filled.place, first, first + 1, filled.measures)
+                or bool(re.match(r"[^?.]{0,12}\? ?(?:no|nope|nein|non)\b", filled.text[match.end() :]))
+                or bool(_WITHOUT.search(filled.text, 0, match.start()))
             )
             if name == "moe":
                 filled.moe_named, filled.moe_lost = not lost, lost

@@ -63,7 +63,7 @@ def _share(text: str, *patterns: str) -> float | None:
     return None
 
 
-_PCT = r"(?<![\d.,])(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s?(%|percent|per cent|prozent|pour cent|por ciento)?"
+_PCT = r"(?<![\d.,:])(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s?(%|percent|per cent|prozent|pour cent|por ciento)?"
 
 
 def _before(text: str, what: str) -> float | None:
@@ -82,8 +82,8 @@ def hyperparameters(text: str) -> Found:
     """Rates, decay, widths and depths, and what the run before had."""
     found = {
         "learning_rate_before": amount(text, rf"{_LR}\s*{_FROM}{_NUM}{_TO}", rf"{_FROM}(?:an? )?{_LR}{_IS}{_NUM}"),
-        "learning_rate": amount(
-            text, rf"{_LR}\s*{_FROM}(?:{_NUM_UNKEPT}){_TO}{_NUM}", rf"{_LR}{_IS}{_NUM}", rf"{_NUM}\s*(?:as (?:the|my|our) )?{_LR}"
+        "learning_rate": _rate(
+            amount(text, rf"{_LR}\s*{_FROM}(?:{_NUM_UNKEPT}){_TO}{_NUM}", rf"{_LR}{_IS}{_NUM}", rf"{_NUM}\s*(?:as (?:the|my|our) )?{_LR}")
         ),
         "weight_decay": amount(text, rf"{_WD}{_IS}{_NUM}"),
         "tokens_before": _before(text, _DATA),
@@ -115,7 +115,7 @@ def hyperparameters(text: str) -> Found:
 
 def batch_size(text: str) -> Found:
     """Tokens of the run a batch is carried over from."""
-    return _only(tokens_before=_before(text, _DATA), learning_rate=amount(text, rf"{_LR}{_IS}{_NUM}"))
+    return _only(tokens_before=_before(text, _DATA), learning_rate=_rate(amount(text, rf"{_LR}{_IS}{_NUM}")))
 
 
 def lr_schedule(text: str) -> Found:
@@ -129,7 +129,7 @@ def lr_schedule(text: str) -> Found:
     return _only(
         horizons=horizons if horizons and len(horizons) > 1 else None,
         cooldown_fraction=_share(text, rf"{_PCT}\s*(?:{cooldown})", rf"(?:{cooldown})(?: (?:fraction|share|phase|length))*{_IS}{_PCT}"),
-        learning_rate=amount(text, rf"{_LR}{_IS}{_NUM}"),
+        learning_rate=_rate(amount(text, rf"{_LR}{_IS}{_NUM}")),
     )
 
 
@@ -217,6 +217,11 @@ def sparsity(text: str) -> Found:
             rf"prun\w* (?:to |by )?{_PCT}",
         )
     )
+
+
+def _rate(value: float | None) -> float | None:
+    """A learning rate, where a number can be one."""
+    return value if value is not None and 0 < value <= 10 else None
 
 
 def _only(**found: float | str | list[float] | None) -> Found:

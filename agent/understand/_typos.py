@@ -7,6 +7,8 @@ import re
 
 from agent.understand._lexicon import LANGUAGES, read, unit_words
 
+_SHORTHAND = {"u": "you", "ur": "your", "w/": "with", "w/o": "without", "pls": "please", "plz": "please", "thx": "thanks"}
+_SHORT = re.compile(r"(?<![\w'.=-])(?:w/o|w/|ur?|pls|plz|thx)(?![\w'.=-])")
 _WORD = re.compile(r"(?<![\w'.-])[a-z]{3,}(?![\w'@-])")
 
 
@@ -62,4 +64,4 @@ def correct(word: str) -> str:
 
 def correct_text(text: str) -> str:
     """Folded text with the typing errors in its field words put right (offsets may move)."""
-    return _WORD.sub(lambda match: correct(match[0]), text)
+    return _WORD.sub(lambda match: correct(match[0]), _SHORT.sub(lambda match: _SHORTHAND[match[0]], text))

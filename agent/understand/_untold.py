@@ -21,6 +21,8 @@ _MATTER = frozenset(
         "usd",
         "usd_per_hour",
         "usd_per_mtok",
+        "usd_per_node_hour",
+        "flop_rate",
         "acc",
         "acc_hours",
         "tokens",

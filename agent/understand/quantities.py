@@ -36,6 +36,8 @@ measure: num                                   -> plain
     | num NODE                                 -> nodes
     | num NODE join num acc                    -> node_product
     | num NODE join num                        -> node_product
+    | num acc NODE join num                    -> node_product
+    | num acc NODE join num acc                -> node_product
     | num NODE TIME                            -> node_hours
     | num acc TIME                             -> acc_hours
     | num acc PER NODE                         -> per_node
@@ -75,8 +77,30 @@ words: (WNUM | HUNDRED)+
 """
 STARTERS = frozenset({"NUM", "WNUM", "HUNDRED", "HALF", "ONE", "CUR", "EUR", "NEG", "ACC"})
 # Units of one letter count only when written right behind their number ("72h", not "72 ... h").
-_TIGHT = frozenset({"s", "d", "w", "y", "mo", "g", "k", "m", "b", "t", "min"})
+_TIGHT = frozenset({"s", "d", "w", "y", "mo", "g", "k", "m", "b", "t", "min", "c", "ct"})
 _WITH = frozenset({"of", "à", "von", "de", "mit", "with", "avec", "con", "zu", "having", "je"})
+_AFTER_SCALE = frozenset(
+    {
+        "$",
+        "€",
+        "tokens",
+        "token",
+        "tok",
+        "params",
+        "param",
+        "parameters",
+        "parameter",
+        "model",
+        "flops",
+        "flop",
+        "usd",
+        "dollars",
+        "tokens.",
+        "parametern",
+        "paramètres",
+        "parámetros",
+    }
+)
 _CASED = frozenset({"k", "m", "b", "t"})
 
 
@@ -151,7 +175,7 @@ def terminal(lang: Language, text: list[Atom], place: int) -> tuple[str, float, 
 
 def _allowed(text: list[Atom], place: int, end: int, kind: str) -> bool:
     word = text[place].text
-    if end - place > 1 or word not in _TIGHT or kind not in ("SCALE", "TIME", "BYTE"):
+    if end - place > 1 or word not in _TIGHT or kind not in ("SCALE", "TIME", "BYTE", "CUR"):
         return True
     before = text[place - 1] if place else None
     if before is None:
@@ -160,7 +184,12 @@ def _allowed(text: list[Atom], place: int, end: int, kind: str) -> bool:
         return kind == "TIME" or (kind == "SCALE" and word in "mb")
     if before.end == text[place].start:
         return before.kind == "number" or before.text in "$€-"
-    return before.kind == "number" and word in _CASED and kind == "SCALE" and text[place].value == 1.0
+    return before.kind == "number" and word in _CASED and kind == "SCALE" and _before_unit(text, end)
+
+
+def _before_unit(text: list[Atom], place: int) -> bool:
+    """Whether what a scale counts stands behind it ("1.2 M$", "2 T tokens"), so that the letter is no word or unit of its own."""
+    return place < len(text) and text[place].text in _AFTER_SCALE
 
 
 def _words_value(values: list[Token]) -> float:

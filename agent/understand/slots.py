@@ -51,8 +51,8 @@ _JOIN = frozenset(
         "a",
     }
 )
-_LEFT_ONLY = frozenset({"data_prep", "data_weak", "from", "article", "at_level"})
-_CLOSE = frozenset({"data_prep", "data_weak", "article", "at_level"})
+_LEFT_ONLY = frozenset({"label", "data_prep", "data_weak", "from", "article", "at_level"})
+_CLOSE = frozenset({"label", "data_prep", "data_weak", "article", "at_level"})
 _FILLERS = frozenset(
     {
         "about",
@@ -95,6 +95,11 @@ _FILLERS = frozenset(
         "up",
         "to",
         "over",
+        "go",
+        "goes",
+        "grow",
+        "grows",
+        "from",
     }
 )
 _LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "und", "et", "y"})
@@ -121,6 +126,7 @@ _LIMITS = frozenset(
 )
 _HEADS = ("batch", "sequence", "vocab", "input", "output", "inference")
 _LED = frozenset({"input_tokens", "output_tokens", "concurrency", "sequence_length"})
+_BUT = frozenset({"but", "sondern", "mais", "sino", "而是"})
 _CORRECTS = 9  # atoms at most between what is corrected and its correction
 _STRONG_JOIN = frozenset({"or", "vs", "versus", "oder", "ou", "o", "against", "gegen", "contre", "contra", "v", "compared"})
 
@@ -264,6 +270,8 @@ def _candidates(place: Scene, measures: list[Measure]) -> Iterable[tuple[float, 
         for name, (prior, cues) in table.get(_kind(measure), {}).items():
             for cue_name, weight in cues.items():
                 for cue in near.get(cue_name, ()):
+                    if cue_name == "label" and any(one.first <= cue.first < one.after for one in measures):
+                        continue
                     distance = _distance(place, measure, cue, others)
                     if distance > 0.05:
                         yield weight * distance, number, cue.first < measure.first, cue.first, name, cue
@@ -320,14 +328,16 @@ def assign(place: Scene, measures: list[Measure]) -> list[Slot]:
 
 def _share(place: Scene, slots: list[Slot]) -> None:
     """Two bare numbers compared with each other have one field: that of the surer ("vocab 32k vs 256k", "64k context against 4k")."""
-    for one, two in itertools.pairwise(slots):
+    beside = {(id(one), id(two)) for one, two in itertools.pairwise(slots) if one.group == two.group}
+    for one, two in reversed(list(itertools.pairwise(slots))):
         between = {atom.text for atom in place.atoms[one.measure.after : two.measure.first]}
-        near = two.measure.first - one.measure.after <= 4 and not between & {".", "?", ";", ","}
+        listed = between == {","} and (id(one), id(two)) in beside
+        near = two.measure.first - one.measure.after <= 4 and (listed or not between & {".", "?", ";", ","})
         alike = one.measure.dim == two.measure.dim == "plain" and one.measure.scaled == two.measure.scaled
         if (
             near
             and alike
-            and between & (_STRONG_JOIN | {"than"})
+            and (listed or between & (_STRONG_JOIN | {"than"}))
             and one.field != two.field
             and 1 / 200 < one.measure.value / max(two.measure.value, 1e-9) < 200
         ):
@@ -466,6 +476,15 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
         measure = slot.measure
         slot.discounted = taken_back(place, measure.first, measure.after, measures)
     for one, two in itertools.pairwise(slots):
+        # "batch from 4M to 1M": the target is of the kind of its origin.
+        if (
+            one.discounted
+            and one.measure.dim == two.measure.dim == "plain"
+            and one.score > two.score
+            and one.field != "none"
+            and _origin(place, one.measure.first, one.measure.after, measures)
+        ):
+            two.field = one.field
         # "2T tokens last time, now 500B": the bare number is of the kind just replaced.
         if (
             one.discounted
@@ -501,7 +520,7 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
             cue.after <= first
             and len(gap) <= 2
             and not any(cue.after <= m.first < first for m in measures)
-            and all(a.text not in ",.;:?!" for a in gap)
+            and all(a.text not in ",.;:?!" and a.text not in _BUT and a.entity is None for a in gap)
             and place.atoms[cue.first].text not in ("no", "never", "without")
             and not any(atom.text in _LIMITS for atom in gap)
         ):

@@ -19,6 +19,11 @@ _WH_BEFORE = re.compile(
     r"\b(?:what'?s?|which|how|when|wie|welche\w*|quel\w*|qué|cuál)(?: (?:is|are|would|the|a|should|be|our|my|size|does|will)){0,3} $"
 )
 _CIRCUMSTANCE = re.compile(r"\b(?:at|with|of|under|by|using|per|given|from)(?: (?:the|a|an|our|its|their|this|my))? $")
+# Before a phrase: what it names is not asked for ("ignoring inference", "no MoE", "I am not asking for cost").
+_RULED_OUT = re.compile(
+    r"(?<![a-z])(?:ignoring|without|excluding|apart from|aside from|leaving out|not (?:asking|interested|caring) (?:for|about|in)|don't care (?:about|for)"
+    r"|never mind|no need (?:for|of)|ohne|sans|sin) (?:the |any |all )?$|(?:^|[,;.!?:] ?)no (?=moe|mixture|cost|price|money|memory|quant)$"
+)
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -111,6 +116,8 @@ def evidence(text: str) -> list[Evidence]:
     found: list[Evidence] = []
     for phrase in map(every.__getitem__, likely):
         for match in _pattern(phrase.text).finditer(text):
+            if _RULED_OUT.search(text, max(0, match.start() - 28), match.start()):
+                continue
             weight = phrase.weight + (_stress(text, match) if phrase.asks else 0.0)
             found.append(Evidence(phrase.task, weight, phrase.asks, match.start(), match.end()))
     return _longest(found)
@@ -230,7 +237,9 @@ _OPENS_EXPLANATION = re.compile(
     r"|(?:(?:can|could|would) you )?explain"
     r"|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|erklär\w*|qu'|c'est quoi|expliqu\w+|qué (?:es|son)|explíca\w*|什么是|解释|説明)\b"
 )
-_WANTS_VALUE = re.compile(r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good|finish)\b")
+_WANTS_VALUE = re.compile(
+    r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good(?! for)|finish)\b"
+)
 _CORE = frozenset(
     {
         "compute_flops",
@@ -325,9 +334,55 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
         also = [name for name in also if name != "batch_size"]
     if also and _first(seen.found, also[0], asked) < _first(seen.found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
         task, also = also[0], [task, *also[1:]]
+    if task in (asked_list := listed(text)):
+        task, also = asked_list[0], [*asked_list[1:], *(name for name in also if name not in asked_list)][:3]
     near = [name for name, other in ranked[:4] if name != task and name not in also and other > 0.2 * chance and name != "out_of_scope"]
     sure = round(min(0.99, max(0.05, chance)), 2)
     return Decision(task, also, min(sure, 0.45) if seen.weak else sure, near, 0.0 if seen.weak else table[task])
+
+
+# Results as people list them: "days, dollars, and does it fit?", "size + lr + batch".
+_RESULTS = {
+    "wall_clock": r"days|weeks|months|duration|(?:training|wall.?clock) time|time to train|how long|eta|time",
+    "cost": r"dollars|costs?|price|usd|\$|bill|money",
+    "memory": r"(?:peak |gpu )?memory|vram|does it (?:even )?fit|layout|sharding",
+    "predict_loss": r"(?:final |expected )?(?:loss|nats|perplexity)",
+    "hyperparameters": r"(?:peak |max )?(?:lr|learning rate)|weight decay",
+    "batch_size": r"(?:global )?batch(?: ?size)?",
+    "allocate": r"(?:model |optimal )?size|params|parameters|n|tokens|data|d",
+    "lr_schedule": r"(?:lr |decay |learning rate )?schedule|warm-?up|cool-?down|decay",
+    "downstream": r"mmlu|hellaswag|gsm8k|benchmarks?(?: scores?)?",
+    "serve": r"throughput|latency|serving (?:cost|price)|inference cost",
+}
+
+
+_OF_A_NUMBER = re.compile(r"(?:\d ?[bmtk]?|billion|trillion|million|thousand)[ -](?:unique |training )?$")
+_CIRCUMSTANCES = re.compile(r"\b(?:with|at|same|per|of|in|by|given|from|regardless|fixed|untouched|constant) (?:the |our |same |fixed )*$")
+
+
+@functools.cache
+def _lists() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """(a list of at least two results, one of its items with a group a task)."""
+    item = "|".join(f"(?P<{task}>{words})" for task, words in _RESULTS.items())
+    plain = "|".join(_RESULTS.values())
+    lead = r"(?:(?:the|what|which|then|also|its|how many|total|peak|optimal|best|expected|final) )*"
+    link = r"(?: ?(?:,|;|&|\+|/|\band\b|\bplus\b|\bas well as\b))+ ?"
+    return re.compile(rf"(?<![\w-]){lead}(?:{plain})(?:{link}{lead}(?:{plain}))+(?![\w-])"), re.compile(rf"(?<![\w-])(?:{item})(?![\w-])")
+
+
+def listed(text: str) -> list[str]:
+    """Tasks whose results a message lists side by side, in order; empty where it lists results of one task only."""
+    several, one = _lists()
+    for run in several.finditer(text):
+        items = list(one.finditer(text, run.start(), run.end()))
+        if _OF_A_NUMBER.search(text, 0, items[0].start()):  # "600B tokens, how many weeks": the first is said, not asked
+            items = items[1:]
+        if _CIRCUMSTANCES.search(text, 0, run.start()):
+            continue
+        found = [str(match.lastgroup) for match in items]
+        if len(set(found)) > 1:
+            return list(dict.fromkeys(found))
+    return []
 
 
 def _plain(words: list[str]) -> str:

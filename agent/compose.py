@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from agent import figures, wording
 from agent.advice import raise_advice
@@ -40,15 +41,15 @@ def versions() -> dict[str, str]:
 
 def answer(state: AskState, context: Context, prose: str = "") -> Answer:
     """The answer to a question whose tools have run, or that asks back, or that lies outside planning. `prose`: a model's checked headline."""
-    brief, results = state["brief"], state.get("results", [])
+    brief, results = state["brief"], _distinct(state.get("results", []))
     notices = _merged([*state.get("notices", []), *(notice for result in results for notice in result.warnings)])
     advice = raise_advice(brief, results, context.laws) if results else []
     assumptions = _unique([item for result in results for item in result.assumptions])
     draft = Answer(
         question=state.get("question", ""),
         brief=brief,
-        headline=prose or _headline(brief, results, state),
-        sections=_sections(brief, results, assumptions, notices, advice),
+        headline=(headline := prose or _headline(brief, results, state)),
+        sections=_sections(brief, results, assumptions, notices, advice, headline),
         results=results,
         assumptions=assumptions,
         notices=notices,
@@ -67,6 +68,19 @@ def answer(state: AskState, context: Context, prose: str = "") -> Answer:
     if stray:
         raise AssertionError(f"numbers {sorted(stray)} of the headline are in neither the question nor a result")
     return draft
+
+
+def _distinct(results: list[Result]) -> list[Result]:
+    """Results that say something of their own: laws compared by a tool that takes neither of them give one answer, not two."""
+    seen: list[tuple[str, Any]] = []
+    kept: list[Result] = []
+    for result in results:
+        said = (result.tool, result.values)
+        if set(result.case) == {"laws"} and said in seen:
+            continue
+        seen.append(said)
+        kept.append(result)
+    return kept
 
 
 def _grounds(draft: Answer) -> list[str]:
@@ -123,7 +137,7 @@ def _viewed(draft: Answer, view: str) -> list[Section]:
 
 
 def _sections(
-    brief: Brief, results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice]
+    brief: Brief, results: list[Result], assumptions: list[Assumption], notices: list[Notice], advice: list[Notice], headline: str
 ) -> list[Section]:
     sections: list[Section] = []
     if conflicts := [notice for notice in notices if notice.level == "conflict"]:
@@ -132,7 +146,11 @@ def _sections(
     if results:
         sections.append(wording.summary_section(results, asked))
         sections.append(
-            Section(key="reasons", title="Why", lines=list(dict.fromkeys(reason for result in asked for reason in result.reasons)))
+            Section(
+                key="reasons",
+                title="Why",
+                lines=[reason for reason in dict.fromkeys(r for result in asked for r in result.reasons) if reason not in headline],
+            )
         )
     for result in results:
         if result in asked and (other := wording.alternatives_section(result)):

@@ -111,7 +111,7 @@ def shown(value: Value) -> str:
 
 def interval(value: Value) -> str:
     """`low to high` in the value's unit (said once), or nothing where it has none."""
-    if value.low is None or value.high is None:
+    if value.low is None or value.high is None or value.low == value.high:
         return ""
     low, high = quantity(value.low, value.unit), quantity(value.high, value.unit)
     low_head, _, low_unit = low.partition(" ")

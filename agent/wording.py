@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
 
 
 _PLACE = r"{(\w+)(?::label)?}"  # a value's place in a template; `:label` stands for its label
+_EXPLAINED = 2  # sentences of an explanation that lead an answer
 _NAMED = 3  # values a headline names when no template fits
 
 
@@ -69,7 +70,8 @@ def case_text(item: Any) -> str:
 def _listed(result: Result) -> str:
     values = [(key, result.values[key]) for key in result.headline if key in result.values][:_NAMED]
     if not values:
-        return (result.reasons or [notice.text for notice in result.warnings] or ["No numbers follow from this."])[0]
+        said = result.reasons[: _EXPLAINED if result.tool == "explain" else 1] or [notice.text for notice in result.warnings[:1]]
+        return " ".join(said) or "No numbers follow from this."
     text = "; ".join(
         str(value.value).rstrip(".")
         if isinstance(value.value, str) and " " in value.value

@@ -45,19 +45,22 @@ def explain(request: ExplainRequest, laws: LawBook) -> Result:
     values: dict[str, Value] = {}
     reasons: list[str] = []
     notices: list[Notice] = []
+    details: list[str] = []
+    for entry in entries:
+        reasons.append(f"{entry.name}: {entry.text}" + (f" See {', '.join(entry.laws)}." if entry.laws else ""))
     for card in cards:
         values |= {f"{card.id}_{name}": value for name, value in _coefficients(card).items()}
         reach = _reach(card, request)
-        reasons += [*(notice.text for notice in reach), *_account(card)]
+        summary, *rest = _account(card)
+        reasons += [*(notice.text for notice in reach), summary]
+        details += rest
         notices += [*(notice for notice in reach if notice.level == "warning"), *_bites(card)]
-    for entry in entries:
-        reasons.append(f"{entry.name}: {entry.text}" + (f" See {', '.join(entry.laws)}." if entry.laws else ""))
     return Result(
         tool="explain",
         task="explain",
         headline=[],
         values=values,
-        reasons=reasons,
+        reasons=[*reasons, *details],
         warnings=notices,
         tables=[
             table

@@ -30,7 +30,7 @@ def test_follow_ups_take_the_size_that_was_found():
 
 
 def test_what_a_joint_plan_decides_holds_in_every_step_after_it():
-    fields = {"task": "allocate", "compute_flops": 3.5e23, "accelerator": "h100-sxm", "n_accelerators": 256, "budget_usd": 1e6}
+    fields = {"task": "allocate", "compute_flops": 3.5e23, "accelerator": "h100-sxm", "n_accelerators": 256, "budget_usd": 6e5}
     answer = ask(brief=Brief.read(fields))
     plan, time, bill = (next(r for r in answer.results if r.tool == name).values for name in ("plan", "wall_clock", "cost"))
     assert plan["compute_flops"].number < 3e23

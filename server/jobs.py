@@ -254,10 +254,11 @@ def run_job(job_id: str) -> str:
     try:
         given = kind.request.model_validate(job.request)
         steps: list[Any] = _once("steps", kind.steps, runner, job.owner, given)
-        meter.total(len(steps) * kind.weight(given))
+        weights = [kind.weight(given, step) for step in steps]
+        meter.total(sum(weights))
         parts: list[dict[str, Any]] = []
         for number, step in enumerate(steps):
-            meter.at(number * kind.weight(given))
+            meter.at(sum(weights[:number]))
             parts.append(_once(f"step {number}", kind.do, runner, job.owner, given, step, meter))
         result, rows = kind.gather(given, parts, job_id, job.owner)
         patiently(end, runner.store, job_id, "done", result=result, rows=rows)

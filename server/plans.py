@@ -7,7 +7,7 @@ import json
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,12 +30,14 @@ from server.settings import Settings
 from server.store.engine import Store, note
 from server.store.plan_rows import PlanRows
 from server.store.tables import Fit, Plan, Runs, Share, now
+from tools.fitting import parallel
 from tools.systems.profile import profile_from
 
 Tell = Callable[[dict[str, Any]], None]
 SHARED = ""  # in place of an owner, whose name is never empty
 FIT = "fit_"  # how the ids of fits begin
 MAX_ROWS = 20_000  # of a table that is fitted while its question waits
+PLAN_SECONDS = 0.05  # a plan takes on one core, about
 _ATTACHED = ("runs", "group", "profile")
 
 
@@ -102,6 +104,33 @@ class Plans:
                 tell(event)
         return made
 
+    def make_all(self, owner: str, asked: Sequence[PlanIn], progress: Callable[[int], None]) -> list[Made | InputError | NotThere]:
+        """Many plans, where the backend in force computes (tools.fitting.parallel); an error stands in the place of what is refused."""
+        fresh: dict[str, tuple[Any, ...]] = {}
+        for item in asked:
+            try:
+                context, cards = self._context(owner, item)
+            except (InputError, NotThere):
+                continue  # told below, in its place
+            ident = plan_id(item, cards, self.settings.model, context.table)
+            if self.ready(owner, ident) is None:
+                fresh[ident] = (ident, item, cards, context.law, context.table, context.profile, self.settings)
+        seconds = PLAN_SECONDS * len(fresh)
+        if not parallel.shares_memory() and seconds >= parallel.START_SECONDS:
+            for made in parallel.spread(_answer_elsewhere, fresh.values(), parallel.workers(), seconds=seconds):
+                if made is not None:
+                    self._remember(made)
+                    self._keep(owner, made)
+
+        def one(item: PlanIn) -> Made | InputError | NotThere:
+            try:
+                return self.make(owner, item)
+            except (InputError, NotThere) as error:
+                return error
+
+        with parallel.computing_on("threading"):
+            return parallel.spread(one, [(item,) for item in asked], self.settings.plan_threads, lambda _: progress(1))
+
     def at_hand(self, owner: str, asked: PlanIn) -> Made | None:
         """A plan that is in memory and kept for its owner, found without waiting; None when it has to be made or looked up."""
         if asked.runs is not None or (asked.law is not None and asked.law.startswith(FIT)):
@@ -161,19 +190,12 @@ class Plans:
         if law is not None and law.startswith(FIT):
             cards = [own_law(self.store, owner, law)]
             law = cards[0].id
-        settings, book = self.settings, LawBook().with_laws(cards)
+        table = own_table(self.store, owner, asked.runs, asked.group) if asked.runs is not None else None
+        profile = profile_from(asked.profile).to_json() if asked.profile is not None else None
+        context = _context(self.settings, cards, law, table, profile)
         if law is not None:
-            book.get(law)
-        return Context(
-            laws=book,
-            law=law,
-            table=own_table(self.store, owner, asked.runs, asked.group) if asked.runs is not None else None,
-            profile=profile_from(asked.profile).to_json() if asked.profile is not None else None,
-            model=settings.model,
-            base_url=settings.base_url,
-            api_key=settings.api_key,
-            model_timeout_seconds=settings.model_timeout_seconds,
-        ), cards
+            context.laws.get(law)
+        return context, cards
 
     def _remembered(self, owner: str, ident: str) -> Made | None:
         with self._lock:
@@ -255,6 +277,29 @@ def answer_plan(ident: str, asked: PlanIn, context: Context, tell: Tell | None =
     answer = ask(asked.question, brief=brief, previous=previous, context=context, on_event=heard)
     out = PlanOut(id=ident, answer=answer, text=answer.text)
     return Made(ident, asked.question, answer.headline, out.model_dump_json(exclude_none=True).encode(), events)
+
+
+def _answer_elsewhere(
+    ident: str, asked: PlanIn, cards: list[LawCard], law: str | None, table: RunsTable | None, profile: Any, settings: Settings
+) -> Made | None:
+    # Another process is sent plain data and opens the law base anew. What is refused is left to the caller, who can say so.
+    try:
+        return answer_plan(ident, asked, _context(settings, cards, law, table, profile))
+    except InputError:
+        return None
+
+
+def _context(settings: Settings, cards: list[LawCard], law: str | None, table: RunsTable | None, profile: Any) -> Context:
+    return Context(
+        laws=LawBook().with_laws(cards),
+        law=law,
+        table=table,
+        profile=profile,
+        model=settings.model,
+        base_url=settings.base_url,
+        api_key=settings.api_key,
+        model_timeout_seconds=settings.model_timeout_seconds,
+    )
 
 
 def plain(event: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def is_loopback(host: str) -> bool:
 class Settings(BaseSettings):
     """Every setting with its default; FLOPWISE_PORT=9000 sets `port`, and so on."""
 
-    model_config = SettingsConfigDict(env_prefix="FLOPWISE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="FLOPWISE_", env_ignore_empty=True, extra="ignore")
 
     host: str = "127.0.0.1"
     port: int = Field(default=8484, ge=0, le=65535)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +15,15 @@ from knowledge.library import LawBook
 from server.errors import NotThere, of_input
 from server.models import EvalIn, FitIn, ForecastIn, SweepIn, TableRequest
 from server.paging import own
-from server.plans import Plans
+from server.plans import Made, Plans
 from server.settings import Settings
 from server.store.engine import Store
 from server.store.tables import Fit, Runs
+from tools.fitting.parallel import computing_on, spread, workers
 
 MAX_GROUPS = 40
+SWEEP_STEP = 250  # plans of a sweep that count as one step
+CHECK_SECONDS = 0.02  # the checks of a law take on one core, about
 Progress = Callable[[int], None]
 
 
@@ -44,7 +48,7 @@ class Kind(Protocol):
         """What there is to do, as plain data. Raises InputError, NotThere."""
         ...
 
-    def weight(self, given: Any) -> int:
+    def weight(self, given: Any, step: Any) -> int:
         """How much progress one step counts."""
         ...
 
@@ -55,6 +59,11 @@ class Kind(Protocol):
     def gather(self, given: Any, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
         """The outcomes of all steps put together, and the fits among them."""
         ...
+
+
+def computing(kit: Kit) -> AbstractContextManager[None]:
+    """Independent pieces are computed where the settings say while the block runs."""
+    return computing_on(kit.settings.parallel_backend, kit.settings.parallel_address)
 
 
 def read_table(store: Store, owner: str, given: TableRequest, runs_id: str, *, points: bool = False) -> Any:
@@ -83,17 +92,16 @@ class _Fits:
             raise InputError("group", f"the table holds {len(groups)} groups", f"choose with `group`, such as {groups[0]}")
         return [{**given.group, **group} for group in groups]
 
-    def weight(self, given: FitIn) -> int:
+    def weight(self, given: FitIn, step: Any) -> int:
         return max(given.bootstrap, 1)
 
     def do(self, kit: Kit, owner: str, given: FitIn, step: dict[str, str], progress: Progress) -> dict[str, Any]:
         from tools.fitting.card import law_card
         from tools.fitting.fitted import as_json, fit_runs
-        from tools.fitting.parallel import computing_on
         from tools.fitting.spec import fit_form
 
         table = read_table(kit.store, owner, given, given.runs)
-        with computing_on(kit.settings.parallel_backend, kit.settings.parallel_address):
+        with computing(kit):
             fit = fit_runs(
                 table.choose(step) if step else table,
                 fit_form(given.form),
@@ -141,7 +149,7 @@ class _Forecasts:
         table, points = self._tables(kit, owner, given)
         return [{"group": group, "rows": [int(i) for i in rows]} for group, rows in matched_groups(table, points)]
 
-    def weight(self, given: ForecastIn) -> int:
+    def weight(self, given: ForecastIn, step: Any) -> int:
         return 1
 
     def _tables(self, kit: Kit, owner: str, given: ForecastIn) -> tuple[Any, Any]:
@@ -157,11 +165,12 @@ class _Forecasts:
         table, points = self._tables(kit, owner, given)
         runs = table.choose(step["group"]) if step["group"] else table
         mine = points.take(np.array(step["rows"], dtype=np.int64))
-        part = (
-            forecast_with_form(runs, mine, fit_form(given.form), seed=given.seed)[0]
-            if given.form
-            else forecast_group(runs, mine, seed=given.seed)
-        )
+        with computing(kit):
+            part = (
+                forecast_with_form(runs, mine, fit_form(given.form), seed=given.seed)[0]
+                if given.form
+                else forecast_group(runs, mine, seed=given.seed)
+            )
         rows = [
             {"row": row, "loss": _finite(part.loss[i]), "lo": _finite(part.low[i]), "hi": _finite(part.high[i])}
             for i, row in enumerate(step["rows"])
@@ -190,25 +199,28 @@ def _finite(value: Any) -> float | None:
 class _Sweeps:
     request = SweepIn
 
-    def steps(self, kit: Kit, owner: str, given: SweepIn) -> list[int]:
-        return list(range(len(given.items)))
+    def steps(self, kit: Kit, owner: str, given: SweepIn) -> list[list[int]]:
+        places = range(len(given.items))
+        return [list(places[start : start + SWEEP_STEP]) for start in places[::SWEEP_STEP]]
 
-    def weight(self, given: SweepIn) -> int:
-        return 1
+    def weight(self, given: SweepIn, step: list[int]) -> int:
+        return len(step)
 
-    def do(self, kit: Kit, owner: str, given: SweepIn, step: int, progress: Progress) -> dict[str, Any]:
-        try:
-            made = kit.plans.make(owner, given.items[step])
-        except (InputError, NotThere) as error:
-            return {
-                "problem": of_input(error).model_dump() if isinstance(error, InputError) else {"title": "Not there", "detail": str(error)}
-            }
-        finally:
-            progress(1)
-        return {"plan": made.id, "headline": made.headline}
+    def do(self, kit: Kit, owner: str, given: SweepIn, step: list[int], progress: Progress) -> dict[str, Any]:
+        with computing(kit):
+            plans = kit.plans.make_all(owner, [given.items[place] for place in step], progress)
+        return {"plans": [_line(made) for made in plans]}
 
     def gather(self, given: SweepIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
-        return {"plans": parts}, []
+        return {"plans": [line for part in parts for line in part["plans"]]}, []
+
+
+def _line(made: Made | InputError | NotThere) -> dict[str, Any]:
+    if isinstance(made, InputError):
+        return {"problem": of_input(made).model_dump()}
+    if isinstance(made, NotThere):
+        return {"problem": {"title": "Not there", "detail": str(made)}}
+    return {"plan": made.id, "headline": made.headline}
 
 
 class _Evals:
@@ -220,25 +232,31 @@ class _Evals:
             raise InputError("area", f"no law is of the area {given.area!r}", f"areas: {', '.join(areas)}")
         return areas if given.area is None else [given.area]
 
-    def weight(self, given: EvalIn) -> int:
+    def weight(self, given: EvalIn, step: Any) -> int:
         return 1
 
     def do(self, kit: Kit, owner: str, given: EvalIn, step: str, progress: Progress) -> dict[str, Any]:
-        from tools.law_checks import run_checks
-
-        cards = [card for card in LawBook() if card.area == step]
-        outcomes = list(run_checks(cards))
+        laws = [card.id for card in LawBook() if card.area == step]
+        with computing(kit):
+            checked = spread(_check, [(law,) for law in laws], workers(), seconds=CHECK_SECONDS * len(laws))
+        outcomes = [outcome for of_law in checked for outcome in of_law]
         progress(1)
         return {
             "area": step,
-            "laws": len(cards),
+            "laws": len(laws),
             "checks": len(outcomes),
-            "passed": sum(item.passed for item in outcomes),
-            "failed": [item.as_json() for item in outcomes if not item.passed][:50],
+            "passed": sum(item["pass"] for item in outcomes),
+            "failed": [item for item in outcomes if not item["pass"]][:50],
         }
 
     def gather(self, given: EvalIn, parts: list[dict[str, Any]], job_id: str, owner: str) -> tuple[dict[str, Any], list[Fit]]:
         return {"checks": sum(part["checks"] for part in parts), "passed": sum(part["passed"] for part in parts), "areas": parts}, []
+
+
+def _check(law: str) -> list[dict[str, Any]]:
+    from tools.law_checks import run_checks
+
+    return [item.as_json() for item in run_checks([LawBook().get(law)])]
 
 
 KINDS: dict[str, Kind] = {"fit": _Fits(), "forecast": _Forecasts(), "sweep": _Sweeps(), "eval": _Evals()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from knowledge.errors import InputError
 from tools.fitting._solver import Solution, solve
 from tools.fitting.objective import HUBER_DELTA, Objective, objective_for
-from tools.fitting.parallel import shares_memory, spread
+from tools.fitting.parallel import shares_memory, spread, workers
 from tools.fitting.runs import RunTable
 from tools.fitting.spec import FitForm, starting_points
 
@@ -156,11 +155,6 @@ def _distinct(found: Solution) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int
     return order[heads], np.diff(np.append(heads, len(order)))
 
 
-def workers() -> int:
-    """Threads for batched solving: the cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-
-
 def _solve_cut(objective: Objective, start: Floats, weights: Floats, tolerance: float) -> Solution:
     rows = np.tile(start, (len(weights), 1))
     return solve(objective.normal, rows, weights, objective.bounds, tolerance=tolerance, max_iterations=200, damping=0.3)
@@ -194,12 +188,13 @@ def solve_resamples(
         if progress:
             progress(cuts[number][1] - cuts[number][0])
 
-    if shares_memory():
-        parts = spread(lambda a, b: _solve_cut(objective, start, weights_of(a, b), tolerance), cuts, n_workers or workers(), told)
+    n_workers = min(n_workers or workers(), len(cuts))
+    if shares_memory() or n_workers == 1:
+        parts = spread(lambda a, b: _solve_cut(objective, start, weights_of(a, b), tolerance), cuts, n_workers, told)
     else:
         data = {name: column[0] for name, column in objective.inputs.items()}
         pieces = ((objective.spec, data, objective.target, objective.delta, start, weights_of(a, b), tolerance) for a, b in cuts)
-        parts = spread(_solve_elsewhere, pieces, n_workers or workers(), told)
+        parts = spread(_solve_elsewhere, pieces, n_workers, told)
     return Solution(
         np.concatenate([p.theta for p in parts]),
         np.concatenate([p.cost for p in parts]),

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from knowledge.errors import InputError
 from tools.fitting.ensemble import MEMBERS, Ensemble, fit_ensemble, median_forecast
 from tools.fitting.fitted import Fitted, fit_runs
+from tools.fitting.parallel import spread, workers
 from tools.fitting.runs import RunTable, describe_group, for_size_and_tokens
 from tools.fitting.spec import FitForm, fit_form
 
@@ -31,6 +32,7 @@ MIN_TO_JUDGE = 15  # fewer runs are too few to tell a weak trend from none: the 
 N_RESAMPLES = 40
 DROP_RATIO = 3.0  # a member whose back-test error is this many times the best one's loses its place
 _CLIP = 0.1
+REHEARSAL_SECONDS = 2e-4  # of one rehearsal, a run, measured on one core
 
 
 @dataclass(frozen=True)
@@ -83,22 +85,23 @@ def rehearsals(flops: Floats, ratio: float, most: int = 4, least_runs: int = 8) 
 
 def backtest(table: RunTable, ratio: float) -> list[BackTest]:
     """The members' and the ensemble's errors on the table's own larger runs, at the same compute ratio."""
-    results: list[BackTest] = []
-    inputs, loss, flops = _inputs(table), table["loss"], table["flops"]
-    for train, target in rehearsals(flops, ratio):
-        predicted = fit_ensemble({k: v[train] for k, v in inputs.items()}, loss[train]).predict({k: v[target] for k, v in inputs.items()})
-        errors = {name: _rms(np.log(loss[target] / value)) for name, value in predicted.items()}
-        results.append(
-            BackTest(
-                float(np.median(flops[target]) / flops[train].max()),
-                float(flops[train].max()),
-                len(train),
-                len(target),
-                errors,
-                _rms(np.log(loss[target] / median_forecast(predicted))),
-            )
-        )
-    return results
+    given = _inputs(table), table["loss"], table["flops"]
+    pieces = [(*given, train, target) for train, target in rehearsals(table["flops"], ratio)]
+    return spread(_rehearse, pieces, max(1, min(workers(), len(pieces))), seconds=REHEARSAL_SECONDS * len(table) * len(pieces))
+
+
+def _rehearse(
+    inputs: dict[str, Floats], loss: Floats, flops: Floats, train: npt.NDArray[np.intp], target: npt.NDArray[np.intp]
+) -> BackTest:
+    predicted = fit_ensemble({k: v[train] for k, v in inputs.items()}, loss[train]).predict({k: v[target] for k, v in inputs.items()})
+    return BackTest(
+        float(np.median(flops[target]) / flops[train].max()),
+        float(flops[train].max()),
+        len(train),
+        len(target),
+        {name: _rms(np.log(loss[target] / value)) for name, value in predicted.items()},
+        _rms(np.log(loss[target] / median_forecast(predicted))),
+    )
 
 
 def places_earned(tests: list[BackTest]) -> tuple[str, ...]:

@@ -53,6 +53,8 @@ def transfer(request: HyperparametersRequest, laws: LawBook) -> Result:
         else [Assumption(field="learning_rate", value=1.0, source="not stated: results are factors on your tuned rate")]
     )
     values = _transferred(request, card)
+    if request.learning_rate is None:
+        values = _as_factor(values)
     others: list[Alternative] = []
     if law != "fan2025_wd" and request.width and request.base_width:
         decay = evaluate(laws.get("fan2025_wd"), "transfer", {"d_ratio": request.width / request.base_width}).values["wd_ratio"]
@@ -64,13 +66,24 @@ def transfer(request: HyperparametersRequest, laws: LawBook) -> Result:
     return Result(
         tool="hyperparameters",
         task="hyperparameters",
-        headline=[key for key in ("lr", "weight_decay_ratio", "residual_multiplier") if key in values],
+        headline=[key for key in ("lr", "lr_ratio", "weight_decay_ratio", "residual_multiplier") if key in values],
         values=values,
         alternatives=others,
         assumptions=assumptions,
         reasons=[f"A tuned recipe is carried over by {law}."],
         warnings=[Notice(level="info", source=law, text=text) for text in card.caveats[:1]],
     )
+
+
+def _as_factor(values: dict[str, Value]) -> dict[str, Value]:
+    """Rates carried over from a tuned rate of one, which was not stated, told as factors on it."""
+    named = {"lr": ("lr_ratio", "factor on the tuned rate"), "lr_embedding": ("lr_embedding_ratio", "factor on the rate of embeddings")}
+    return {
+        named[key][0] if key in named else key: value.model_copy(update={"label": named[key][1], "quantity": "ratio"})
+        if key in named
+        else value
+        for key, value in values.items()
+    }
 
 
 def _transferred(request: HyperparametersRequest, card: LawCard) -> dict[str, Value]:
@@ -167,7 +180,7 @@ def carry_rate(request: HyperparametersRequest, laws: LawBook) -> Result:
     return Result(
         tool="hyperparameters",
         task="hyperparameters",
-        headline=["lr"],
-        values={"lr": found.model_copy(update={"label": label})},
+        headline=["lr" if request.learning_rate is not None else "lr_ratio"],
+        values={"lr" if request.learning_rate is not None else "lr_ratio": found.model_copy(update={"label": label})},
         reasons=["The batch stays; the rate falls with the horizon."],
     )

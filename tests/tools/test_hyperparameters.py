@@ -157,3 +157,10 @@ def _rule(law: str, params: float, tokens: float) -> tuple[float, float]:
     }
     found = compute(LawBook().get(law), "optimum", inputs[law])
     return float(found["lr"]), float(found.get("bs_tokens", found.get("B_tokens")))
+
+
+def test_without_a_tuned_rate_a_transfer_gives_factors_not_rates() -> None:
+    values = call("hyperparameters", {"base_width": 256, "width": 4096}).values
+    assert "lr" not in values
+    assert values["lr_ratio"].number == pytest.approx(1 / 16)
+    assert call("hyperparameters", {"base_width": 256, "width": 4096, "learning_rate": 0.01}).values["lr"].number == pytest.approx(6.25e-4)

@@ -7,9 +7,11 @@ from typing import Any
 
 from agent import compose
 from agent.brief import Brief
+from agent.planner import attached
 from agent.state import AskState, Context
 from agent.steps import Tell, once
 from agent.understand.parser import Understanding
+from tools.registry import get_tool
 from tools.result import Notice, Result
 
 
@@ -39,7 +41,8 @@ def explore(state: AskState, context: Context, tell: Tell) -> AskState:
     from agent.model import ModelFailure
 
     def call(tool: str, fields: dict[str, Any]) -> Result:
-        return once(tool, fields, context, state.get("memo"))
+        takes = get_tool(tool).request.model_fields
+        return once(tool, fields | {key: value for key, value in attached(context).items() if key in takes}, context, state.get("memo"))
 
     try:
         results = free.explore(state["question"], state["brief"], state["session"], call, tell)

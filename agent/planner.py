@@ -86,17 +86,13 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
         name: value[0] if isinstance(value, list) and value and not accepts_list(step.tool, name) else value
         for name, value in brief.stated().items()
     }
-    fields = {**(brief.details or {}), **stated, **_attached(context), **step.case, **step.fields}
+    fields = {**(brief.details or {}), **stated, **attached(context), **step.case, **step.fields}
     law = step.case.get("laws") or context.law or (brief.laws[0] if brief.laws else None)
     if law is not None:
         fields["law"] = law
     name = fields.get("models")
     if isinstance(name, str):
-        fields |= {"model": name}
-        shape = model(name)
-        fields.setdefault("params_total", shape.params_total)
-        if shape.params_active and shape.params_active != shape.params_total:
-            fields.setdefault("params_active", shape.params_active)
+        fields = {**_of_model(name), **fields}
     chained: dict[str, str] = {}
     if not step.asked or brief.task != get_tool(step.tool).task:
         for result in results:
@@ -109,7 +105,15 @@ def fields_for(step: Step, brief: Brief, results: list[Result], context: Context
     return {key: value for key, value in fields.items() if key in takes}, chained
 
 
-def _attached(context: Context) -> dict[str, Any]:
+def _of_model(name: str) -> dict[str, Any]:
+    """What a known model's name says."""
+    shape = model(name)
+    sparse = shape.params_active and shape.params_active != shape.params_total
+    return {"model": name, "params_total": shape.params_total, **({"params_active": shape.params_active} if sparse else {})}
+
+
+def attached(context: Context) -> dict[str, Any]:
+    """The fields of calls that hold what comes with a question."""
     table = context.table
     given: dict[str, Any] = {"table": dict(table.columns), "runs": table.name, "group": table.group} if table else {}
     return given | ({"profile": dict(context.profile)} if context.profile else {})

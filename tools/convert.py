@@ -13,7 +13,9 @@ FLOPS_PER_PARAM_TOKEN = 6.0  # forward 2 + backward 4 per parameter and token (K
 
 def days_in_words(seconds: float) -> str:
     """A duration for a sentence: 30 days, 1 hour, 12 minutes."""
-    size, unit = next(((size, unit) for size, unit in ((DAY, "day"), (HOUR, "hour")) if seconds >= 0.9995 * size), (60.0, "minute"))
+    size, unit = next(
+        ((size, unit) for size, unit in ((DAY, "day"), (HOUR, "hour"), (60.0, "minute")) if seconds >= 0.9995 * size), (1.0, "second")
+    )
     count = in_words(float(f"{seconds / size:.3g}"))
     return f"{count} {unit}" + ("" if count == "1" else "s")
 

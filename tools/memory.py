@@ -151,7 +151,7 @@ def _fits(
         f"Yes: {_name(request, shape)} trains on {_where(request, part, devices)}: "
         f"{best.memory_bytes / 1e9:.1f} GB of {limit / 1e9:.3g} GB per device with {best.describe()}."
     )
-    values = {"verdict": Value(value=text, label="verdict"), **_common(shape, part, devices, limit, best)}
+    values = {"verdict": Value(value=text, label="memory"), **_common(shape, part, devices, limit, best)}
     return Result(
         tool="memory",
         task="memory",

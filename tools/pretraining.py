@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import Field
 
-from knowledge.errors import MissingInput
+from knowledge.errors import InputError, MissingInput
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.convert import in_words
 from tools.forms import get_form
-from tools.law import evaluate
+from tools.law import evaluate, far_outside
 from tools.other_laws import optimum_at
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Value
@@ -21,6 +21,7 @@ from tools.surface import Coefficients, Outcome, Surface, repetition_scales, sur
 
 # Laws with a loss over (N, D) in nats per token; their corpora and tokenizers differ, so values are shown side by side, never averaged.
 LOSS_LAWS = ("hoffmann2022", "besiroglu2024", "gadre2024", "farseer2025", "kaplan2020", "deepseek2024_alloc", "gemstones2025")
+_GUESSING = 12.0  # nats per token: a uniform guess among 160,000 entries, more than any vocabulary of the laws
 NEEDS = (
     ("params_total", "tokens"),
     ("params_total", "compute_flops"),
@@ -57,6 +58,14 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
         return {"N": N, "D": D, "C": K * N * D, "L": loss} | ({"floor": law.chinchilla(c)["E"] + 0 * loss} if law.is_chinchilla else {})
 
     outcome, bounds = law.evaluate(solve)
+    if law.loss_unit == "nats/token" and not outcome["L"] < _GUESSING:
+        small = "tokens" if law.loss(N, 1e30) < law.loss(1e30, D) else "params_total"
+        raise InputError(
+            small,
+            f"{in_words(N, 'params')} params on {in_words(D, 'tokens')} tokens lie so far below the fit of {law.card.id} that it gives "
+            f"{in_words(float(outcome['L']))} nats/token, worse than guessing",
+            "check the unit",
+        )
     formula = get_form(law.card.relations["loss"].form).formula
     inputs = {"N": N, "D": D}
     values = {
@@ -90,7 +99,7 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
         values=values,
         alternatives=_others(laws, law.card.id, N, D),
         assumptions=_assumptions(request, law.card.id, how),
-        warnings=_notices(request, values),
+        warnings=_notices(request, values, far_outside(law.card, "loss", law.variant, outcome)),
         reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."],
     )
 
@@ -202,7 +211,7 @@ def _assumptions(request: PredictLossRequest, law: str, how: str) -> list[Assump
     return made
 
 
-def _notices(request: PredictLossRequest, values: dict[str, Value]) -> list[Notice]:
+def _notices(request: PredictLossRequest, values: dict[str, Value], far: str = "") -> list[Notice]:
     found = [
         Notice(
             level="caution",
@@ -210,6 +219,8 @@ def _notices(request: PredictLossRequest, values: dict[str, Value]) -> list[Noti
         )
     ]
     loss = values["loss"]
+    if far:
+        found.append(Notice(level="warning", source=loss.law, text=far))
     if loss.outside:
         found.append(Notice(level="caution", source=loss.law, text="Extrapolated: " + "; ".join(loss.outside) + "."))
     if request.observed_loss is not None:

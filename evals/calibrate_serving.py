@@ -104,7 +104,7 @@ def fit(data: Data, iterations: int = _ITERATIONS, start: Mapping[str, float] | 
     deviations = effect_table(data.cases)
     keys = list(deviations)
     where = {key: i for i, key in enumerate(keys)}
-    prior = np.array([np.log(PRIORS[key][0]) if key in PRIORS else 0.0 for key in keys])
+    prior = np.array([float(np.log(PRIORS[key][0])) if key in PRIORS else 0.0 for key in keys], dtype=np.float64)
     spread = np.array(list(deviations.values()))
     incidence = {name: np.zeros((len(data.cases), len(keys))) for name in PRIORS}
     for i, case in enumerate(data.cases):

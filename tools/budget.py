@@ -90,6 +90,7 @@ def price_per_hour(part: Accelerator, stated: float | None) -> tuple[Value, list
             "price_per_accelerator_hour_usd", f"the base has no price for {part.id}", "state one, for example $2.50 per GPU-hour"
         )
     basis = part.price_basis or "price range of the accelerator card"
+    how = "typical" if part.price_typical_usd_per_hour else "geometric middle"
     value = Value(
         value=middle,
         unit="USD/h",
@@ -105,7 +106,7 @@ def price_per_hour(part: Accelerator, stated: float | None) -> tuple[Value, list
             field="price_per_accelerator_hour_usd",
             value=middle,
             unit="USD/h",
-            source=f"{'typical' if part.price_typical_usd_per_hour else 'geometric middle'} of {low:g} to {high:g}: {basis}",
+            source=f"{how} of {low:g} to {high:g}: {basis}",
         )
     ]
 

@@ -81,6 +81,14 @@ def quantity(number: Number | list[Number], unit: str) -> str:
     return significant(value) + (f" {unit}" if unit else "")
 
 
+def exact(number: float) -> str:
+    """An input of a formula: whole numbers in full, others with five digits, no zeros at the end."""
+    if float(number).is_integer() and abs(number) < 1e7:
+        return f"{int(number):,}"
+    head, power, tail = significant(number, 5).partition("e")
+    return (head.rstrip("0").rstrip(".") if "." in head else head) + power + tail
+
+
 def short(number: float) -> str:
     """A bare number in few characters: 7.00B, 1e22, 0.4, 4,096."""
     if abs(number) >= _LARGEST:

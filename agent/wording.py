@@ -227,11 +227,12 @@ def explain_sections(results: list[Result]) -> list[Section]:
 
 
 def _input(item: Any) -> str:
-    return fmt.significant(item, 5) if isinstance(item, int | float) and not isinstance(item, bool) else str(item)
+    return fmt.exact(item) if isinstance(item, int | float) and not isinstance(item, bool) else str(item)
 
 
 def _full_origin(value: Value) -> str:
-    law = f"law {value.law} {value.relation}{' @' + value.variant if value.variant else ''}" if value.law else ""
+    names = (value.law, value.relation, f"@{value.variant}" if value.variant else "")
+    law = " ".join(["law", *(name for name in names if name)]) if value.law else ""
     region = "outside the fit region: " + ", ".join(value.outside) if value.outside else ""
     return "; ".join(
         part for part in (law, value.source, region, f"interval from {value.interval_basis}" if value.interval_basis else "") if part

@@ -116,7 +116,7 @@ def fit(data: Data, iterations: int = _ITERATIONS, start: Mapping[str, float] | 
     seen = np.isfinite(observed)
     weight = np.concatenate([_balance(data.source)] * 2) * np.concatenate([np.ones(len(data.cases)), np.full(len(data.cases), 0.5)])
     reread = flat(data.cases)
-    values = prior.copy() if start is None else np.array([start.get(key, 0.0) for key in keys])
+    values = prior.copy() if start is None else np.array([start.get(key, 0.0) for key in keys], dtype=np.float64)
 
     def loss(at: Array, residual: Array) -> float:
         """Pseudo-Huber loss of the residuals and the prior."""
@@ -134,7 +134,8 @@ def fit(data: Data, iterations: int = _ITERATIONS, start: Mapping[str, float] | 
             jacobian += np.concatenate([incidence[name]] * 2) * slope[:, None]
         robust = weight * seen / np.sqrt(1.0 + (residual / _SCALE) ** 2) / _SCALE**2
         normal = (jacobian * robust[:, None]).T @ jacobian + np.diag(spread**-2.0)
-        move = -np.linalg.solve(normal, (jacobian * robust[:, None]).T @ residual + (values - prior) / spread**2)
+        slope_of_loss = (jacobian * robust[:, None]).T @ residual + (values - prior) / spread**2
+        move = -np.asarray(np.linalg.solve(normal, slope_of_loss), dtype=np.float64)
         before = loss(values, residual)
         for share in _STEPS:  # the fastest layout may change on the way: go only as far as the loss falls
             trial = values + share * np.clip(move, -0.5, 0.5)

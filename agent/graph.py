@@ -17,11 +17,12 @@ from langgraph.types import interrupt
 
 from agent import assisted, comparison, compose, dialogue, steps
 from agent.answer import ModelCost
+from agent.brief import Brief
 from agent.literature import about_papers
 from agent.planner import plan_steps
 from agent.state import AskState, Context, with_table
 from agent.steps import Tell
-from agent.understand.parser import parse
+from agent.understand.parser import Understanding, parse
 from knowledge.errors import InputError
 from tools.result import Notice
 
@@ -38,17 +39,21 @@ def understand(state: AskState, runtime: Runtime[Context]) -> AskState:
     read = parse(question, before)
     found: AskState = {**fresh, "brief": read.brief, "understood_by": "built-in", "notices": [_info(text) for text in read.notices]}
     if context.model:
-        ahead = functools.partial(_compute_ahead, {**found, "question": question}, context)
+        ahead = functools.partial(_compute_ahead, _completed(read.brief, read, question, context)[0], question, context, fresh["memo"])
         found |= assisted.read(question, read, before, {**state, **found}, context, ahead)
-    brief, told = about_papers(comparison.arranged(with_table(found["brief"], context), read.spans, question), question)
+    brief, told = _completed(found["brief"], read, question, context)
     return {**found, "brief": brief, "notices": [*found.get("notices", []), *map(_info, told)]}
 
 
-def _compute_ahead(state: AskState, context: Context) -> None:
+def _completed(brief: Brief, read: Understanding, question: str, context: Context) -> tuple[Brief, list[str]]:
+    """A brief with what its fields alone do not say: the table at hand, what is compared with what, the paper that is meant."""
+    return about_papers(comparison.arranged(with_table(brief, context), read.spans, question), question)
+
+
+def _compute_ahead(brief: Brief, question: str, context: Context, memo: steps.Memo) -> None:
     """Run the built-in reading's tools, so that their results are there should it be used."""
-    brief = with_table(state["brief"], context)
     try:
-        steps.run(plan_steps(brief, state["question"], table=context.table is not None), brief, context, state["memo"])
+        steps.run(plan_steps(brief, question, table=context.table is not None), brief, context, memo)
     except InputError:  # told when the steps are run in earnest
         return
 

@@ -251,8 +251,9 @@ def references(results: list[Result], laws: LawBook) -> list[Reference]:
     for law in used:
         if law in laws:
             card = laws.get(law)
+            year = f" {card.year}" if card.year else ""  # a fit of the user's own has none
             found.append(
-                Reference(law=law, title=card.title, cite=f"{card.authors} {card.year}" + (f", arXiv:{card.arxiv}" if card.arxiv else ""))
+                Reference(law=law, title=card.title, cite=f"{card.authors}{year}" + (f", arXiv:{card.arxiv}" if card.arxiv else ""))
             )
     return found
 

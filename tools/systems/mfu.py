@@ -26,6 +26,8 @@ LEVEL = 0.9
 SOURCE = "fastest layout by the step-time model, less what published whole runs lose beyond it (knowledge/calibration.yaml)"
 STEP_SOURCE = "step-time model calibrated on measured training rows (knowledge/calibration.yaml)"
 
+_BEST_MATMUL = 0.87  # the best measured share of a GPU, for parts on which none is measured
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -62,7 +64,13 @@ def of_search(found: Search, shape: ModelShape, on: Cluster, seq: float, batch: 
     tuned = 6.0 * count_params(shape).active * batch * seq / (step * on.devices * on.part.peak("bf16"))
     share = tuned / math.exp(overhead(overhead_flags(on.part, on.devices, count_params(shape).active)))
     low, high = run_interval()
-    return Estimate(share, share / math.exp(high), min(share / math.exp(low), 1.0), tuned, step, batch * seq / step, found)
+    return Estimate(share, share / math.exp(high), min(share / math.exp(low), ceiling(on, share)), tuned, step, batch * seq / step, found)
+
+
+def ceiling(on: Cluster, share: float) -> float:
+    """The most that any run can reach: what a large matrix product alone does on the part, as a share of the 16-bit peak."""
+    faster = on.part.peak(on.dtype) / on.part.peak("bf16") if on.dtype in on.part.peak_dense_flops else 1.0
+    return max(share, (on.part.matmul_ceiling or _BEST_MATMUL) * max(faster, 1.0))
 
 
 def usual_devices(part: Accelerator, flops: float, mfu: float | None = None) -> float:
@@ -101,7 +109,7 @@ def on_known_cluster(found: Estimate, profile: Profile, shape: ModelShape, on: C
         found,
         mfu=found.mfu * factor,
         low=found.low * factor,
-        high=min(found.high * factor, 1.0),
+        high=min(found.high * factor, ceiling(on, found.mfu * factor)),
         tuned=found.tuned * factor,
         step_seconds=found.step_seconds / factor,
         tokens_per_second=found.tokens_per_second * factor,

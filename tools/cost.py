@@ -195,7 +195,7 @@ def _dollars(bill: _Bill, hours: Value) -> Value:
     return Value(
         value=usd,
         unit="USD",
-        label="training" if bill.flops is not None else "bill",
+        label="training cost" if bill.flops is not None else "bill",
         quantity="usd",
         low=low,
         high=high,

@@ -103,9 +103,11 @@ def _paraphrase(case: Case, context: Context) -> str:
     plans: dict[str, str] = {}
     for question in case["questions"]:
         brief = ask(question, context=context).brief if context.model else _read(question)
-        steps = [(step.tool, step.case) for step in plan_steps(brief)]
+        steps = sorted(((step.tool, step.case) for step in plan_steps(brief)), key=str)
         given = {
-            name: value for name, value in brief.stated().items() if name not in ("missing", "details", "also", "language", "architecture")
+            name: sorted(value) if isinstance(value, list) else value
+            for name, value in brief.stated().items()
+            if name not in ("missing", "details", "also", "language", "architecture")
         }
         plans.setdefault(json.dumps([steps, given], sort_keys=True, default=str), question)
     return "" if len(plans) == 1 else "; ".join(f"{question!r}: {plan}" for plan, question in plans.items())

@@ -289,6 +289,8 @@ def _derive(place: Scene, found: list[Measure], text: str) -> None:
             and (measure.dim == "usd_per_node_hour" or _FOR_NODE.match(text, measure.end))
         ):
             measure.dim, measure.value = "usd_per_hour", float(f"{measure.value / cards:.15g}")
+        elif measure.dim == "token_rate" and 0 < measure.value < 2000 and _each_user(place, measure):
+            measure.dim, measure.value = "latency", 1000.0 / measure.value
         elif measure.value < 100 and (measure.dim == "usd_per_item" or (measure.dim == "usd" and _hourly(place, measure, text))):
             measure.dim = "usd_per_hour"
         elif measure.dim in ("tokens", "plain") and _reference_amount(place, measure):
@@ -349,6 +351,12 @@ def _cards_of_node(found: list[Measure]) -> float | None:
     """Cards of the one node a message speaks of ("8xH100 at $20 per node-hour")."""
     counts = [m.value for m in found if m.dim == "acc"]
     return counts[0] if len(counts) == 1 and counts[0] <= 16 and not any(m.dim == "nodes" for m in found) else None
+
+
+def _each_user(place: Scene, measure: Measure) -> bool:
+    """Whether a rate is that of every user ("100 users each get 20 tokens/s", "20 tok/s each")."""
+    around = [atom.text for atom in (*place.atoms[max(0, measure.first - 4) : measure.first], *place.atoms[measure.after : measure.after + 2])]
+    return any(word in ("each", "jeweils", "chacun", "cada", "apiece", "everyone", "individual") for word in around)
 
 
 def _each(place: Scene, nodes: Measure, cards: Measure) -> bool:

@@ -33,7 +33,7 @@ _UNKNOWN_PART = re.compile(
 )
 # A count that hardware words lead to ("on 64 ..."), then a name nobody lists: coined of letters and digits, or kept before a noun for hardware.
 _HELD = r"(?<![a-z])(?:on|with|using|have|has|got|own|rent|buy|across|of|x|auf|mit|sur|avec|con|en|takes?) (?:our |the |my |about |some )*+\d[\d,]*+\s?+[x×]?+\s?+"
-_COUNTED = r"gpu|tpu|card|chip|node|accelerator|device|server|machine|pod|box|token|[mbt]illion|day|hour|week|month|and\b|or\b|layer|head|epoch|step"
+_COUNTED = r"expert|stream|sample|user|request|param|bit|lang|domain|class|gpu|tpu|card|chip|node|accelerator|device|server|machine|pod|box|token|[mbt]illion|day|hour|week|month|and\b|or\b|layer|head|epoch|step"
 _HELD_NEXT = r"(?=(?:'?s)?(?:\s*(?:[,.;:?!)]|$)|\s+(?:for|in|at|to|and|or|vs|versus|with|over|take|will|gpus?|cards?|chips?|accelerators?|nodes?)\b))"
 _COINED = re.compile(rf"{_HELD}(?P<part>(?:(?!{_COUNTED})[a-z]{{4,}} )?[a-z]{{2,}}(?:\d{{2,}}|-\d+)[a-rt-z]{{0,3}}){_HELD_NEXT}")
 _NUMBERED = re.compile(

@@ -299,7 +299,7 @@ def observe(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str =
     ruled_out = set() if of_our_field or core else set(_WORLDLY)
     everyday = not core and not laws_named and _everyday(text)
     if everyday:
-        table["out_of_scope"] = max(table.get("out_of_scope", 0.0), 1.0) + 3.0
+        table["out_of_scope"] = max(table.get("out_of_scope", 0.0), 1.0) + 3.5
     if _CORE & values.keys() and any(item.asks and item.weight >= 4.0 and item.task != "out_of_scope" for item in found):
         # An order slipped in beside a planning question changes nothing.
         ruled_out.add("out_of_scope")

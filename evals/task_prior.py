@@ -35,7 +35,7 @@ class Example:
 def training_questions() -> list[Example]:
     """The compact training files: one question a line under its task, every fourth kept aside."""
     found: list[Example] = []
-    for name in ("understanding_train", "understanding_train_2", "understanding_train_3"):
+    for name in ("understanding_train", "understanding_train_2", "understanding_train_3", "understanding_train_4"):
         for task, block in parse_yaml((files("evals") / "suites" / f"{name}.yaml").read_text(encoding="utf8")).items():
             for number, line in enumerate(line for line in block.splitlines() if line.strip()):
                 question, _, also = line.partition(" >> ")

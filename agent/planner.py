@@ -72,8 +72,11 @@ def tool_for(task: str, brief: Brief) -> str:
 
 
 def needless(step: Step, fields: dict[str, Any]) -> bool:
-    """Whether a follow-up has nothing to say: quantization-aware training of weights that stay wide."""
-    return not step.asked and step.tool == "qat" and (fields.get("weight_bits") or 0) > _WIDEST_QAT_BITS
+    """Whether a follow-up has nothing to say: quantization-aware training of weights that stay wide, memory of a run without devices."""
+    if step.asked:
+        return False
+    wide = step.tool == "qat" and (fields.get("weight_bits") or 0) > _WIDEST_QAT_BITS
+    return wide or (step.tool == "memory" and "n_accelerators" not in fields)
 
 
 def fields_for(step: Step, brief: Brief, results: list[Result], context: Context) -> tuple[dict[str, Any], dict[str, str]]:

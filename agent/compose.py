@@ -45,11 +45,13 @@ def answer(state: AskState, context: Context, prose: str = "") -> Answer:
     notices = _merged([*state.get("notices", []), *(notice for result in results for notice in result.warnings)])
     advice = raise_advice(brief, results, context.laws) if results else []
     assumptions = _unique([item for result in results for item in result.assumptions])
+    headline = prose or _headline(brief, results, state)
+    said_already = "" if state.get("view") == "why" else headline  # asked why, reasons are the answer and its first section
     draft = Answer(
         question=state.get("question", ""),
         brief=brief,
-        headline=(headline := prose or _headline(brief, results, state)),
-        sections=_sections(brief, results, assumptions, notices, advice, headline),
+        headline=headline,
+        sections=_sections(brief, results, assumptions, notices, advice, said_already),
         results=results,
         assumptions=assumptions,
         notices=notices,

@@ -156,6 +156,12 @@ def test_asking_something_new(text: str) -> None:
     assert view_of(text, BEFORE) == "answer"
 
 
+def test_a_single_reason_is_headline_and_section() -> None:
+    why = ask("why?", previous=Brief.read({"task": "predict_loss", "params_total": 7e9, "tokens": 2e12}))
+    assert why.sections[0].key == "reasons"
+    assert why.sections[0].lines[0] in why.headline
+
+
 def test_why_and_formula_show_the_answer_before() -> None:
     why, formula = ask("why?", previous=BEFORE), ask("show me the formula", previous=BEFORE)
     assert why.brief == formula.brief == BEFORE

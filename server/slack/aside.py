@@ -7,6 +7,8 @@ from typing import Any
 
 import structlog
 
+from server.slack.blocks import context
+from server.slack.limits import fitting
 from server.slack.memory import UNSEEN, Memory
 from server.slack.posting import Blocks, Place, post_once
 from server.slack.turn import Turn
@@ -50,15 +52,19 @@ class Aside:
                 body = {"text": text, "blocks": blocks, "response_type": visible, "replace_original": False}
                 await self._web.post(self._turn.response_url, json=body)
                 return
-            except (Refused, Unsure) as error:
+            except Refused as error:
                 log.warning("not answered by response_url", reason=str(error))
+            except Unsure as error:
+                log.warning("response of unknown outcome", reason=str(error))
                 self._unsure = True
         await self._directly(text, blocks)
 
     async def _directly(self, text: str, blocks: Blocks) -> None:
         opened = await self._web.call("conversations.open", users=self._turn.user)
         place = Place(str(opened["channel"]["id"]), "", self._turn.key)
-        await post_once(self._web, place, text, blocks, unsure=True)
+        there = f"<#{self._turn.channel}>" if self._turn.channel[:1] in "CG" else "where you asked"
+        why = f"Sent here since it may not have arrived {there}." if self._unsure else f"Sent here since I cannot write {there}."
+        await post_once(self._web, place, text, fitting([context(why), *blocks]), unsure=True)
 
     async def _sending(self) -> None:
         """Said before it is sent: whoever takes over cannot know whether it arrived."""

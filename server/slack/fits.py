@@ -19,6 +19,7 @@ from server.slack.blocks import notice_blocks
 from server.slack.delivery import Delivery
 from server.slack.reports import fit_blocks
 from server.slack.tables import SlackAnswer
+from server.slack.text import mrkdwn
 from server.slack.turn import TABLES, Turn
 from server.slack.uploads import download, keep_runs
 from server.slack.web import Unsure, Web
@@ -40,7 +41,7 @@ async def fit_table(desk: Desk, web: Web, turn: Turn, delivery: Delivery) -> Non
     if not turn.called and await desk.record(desk.memory.thread, turn) is None:
         return  # a table among others, in a thread that does not concern the app
     assert turn.file is not None
-    name = str(turn.file.get("name", "runs.csv"))
+    name = str(turn.file.get("name", "runs.csv"))[-100:]
     delivery.start()
     try:
         job_id = await _handed_in(desk, web, turn, name, delivery)
@@ -111,7 +112,7 @@ async def _watched(desk: Desk, turn: Turn, job_id: str, delivery: Delivery, name
         delivery.step("fit", "Fit a law", "in_progress", share)
         if not closed and time.monotonic() - since > desk.settings.stream_seconds:
             closed = True
-            await delivery.later(f"Still fitting {name} ({share}). The report comes here when it is ready.")
+            await delivery.later(f"Still fitting {mrkdwn(name)} ({share}). The report comes here when it is ready.")
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -47,7 +47,7 @@ class SlackSettings(BaseSettings):
     call_timeout_seconds: float = Field(default=10.0, gt=0, description="how long one call of the Web API may take")
     patience_seconds: float = Field(default=900.0, gt=0, description="how long an answer is tried to be delivered")
     stream_seconds: float = Field(default=25.0, gt=0, description="a job longer than this closes its stream and posts when ready")
-    lease_seconds: float = Field(default=60.0, gt=0, description="a question whose process is silent for this long is taken over")
+    lease_seconds: float = Field(default=30.0, gt=0, description="a question whose process is silent for this long is taken over")
     plan_processes: int = Field(default=2, ge=0, description="processes that make plans and figures; 0 makes them in threads of this one")
     fit_resamples: int = Field(default=400, ge=0, le=10_000)
 

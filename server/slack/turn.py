@@ -112,8 +112,8 @@ def _table(files: list[dict[str, Any]], alone: bool) -> dict[str, Any] | None:
 def of_change(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:
     """The turn of an edit or a deletion of somebody's message, or None for what needs nothing (links unfolding, the app's own updates)."""
     before, after = event.get("previous_message") or {}, event.get("message") or {}
-    if before.get("bot_id") or after.get("bot_id"):
-        return None
+    if before.get("bot_id") or after.get("bot_id") or after.get("files"):
+        return None  # what is asked by a file does not change with the words beside it
     kind: Any = {"message_changed": "edit", "message_deleted": "delete"}.get(event.get("subtype", ""))
     if kind == "edit" and after.get("subtype") == "tombstone":
         kind = "delete"  # a message that has replies is emptied, not removed
@@ -131,5 +131,5 @@ def of_change(event: dict[str, Any], body: dict[str, Any]) -> Turn | None:
         source=source,
         user=after.get("user") or before.get("user") or "",
         text=text,
-        private=private,
+        private=private and event.get("channel_type") != "im",
     )

@@ -22,7 +22,7 @@ _NOT_DONE = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded_te
 _BY_FORM = frozenset(
     {"conversations.history", "conversations.replies", "files.completeUploadExternal", "files.getUploadURLExternal", "files.info"}
 )
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _COURTESY_SECONDS = 0.5, 30.0, 4.0
 
 
 class Refused(Exception):
@@ -83,8 +83,9 @@ class Web:
     async def courtesy(self, method: str, /, *, tries: int = 2, **args: Any) -> None:
         """A call that no answer depends on: neither waited for nor missed."""
         try:
-            await self.call(method, tries=tries, patience=3.0, **args)
-        except (Refused, Unsure) as error:
+            async with asyncio.timeout(_COURTESY_SECONDS):
+                await self.call(method, tries=tries, patience=_COURTESY_SECONDS, **args)
+        except (Refused, Unsure, TimeoutError) as error:
             log.info("left out", call=method, reason=str(error))
 
     async def post(self, url: str, *, patience: float | None = None, **sent: Any) -> None:

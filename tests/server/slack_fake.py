@@ -154,6 +154,15 @@ class FakeSlack:
         self._loop.run_until_complete(start())
         self._loop.run_forever()
 
+    def reset(self) -> None:
+        """Forget what was said and called; ids go on."""
+        for kept in (
+            self.calls, self.violations, self.messages, self.ephemeral, self.views, self.homes, self.files, self.faults, self.responses,
+            self.hanging, self.closed, self.open_to_all,
+        ):  # fmt: skip
+            kept.clear()
+        self.looks = 1
+
     def ts(self) -> str:
         return f"{int(time.time())}.{next(self._count):06d}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 from tests.server.slack_fake import FakeSlack, Fault, mention, press
 from tests.server.slack_world import World, served, service_of, slack_settings, until
 
+_ids = itertools.count(1)
 QUESTION = "what loss will a 7B model reach on 2T tokens?"
 
 
@@ -30,10 +32,21 @@ def _warm() -> None:
     ask(QUESTION)
 
 
+@pytest.fixture(scope="module")
+def one_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with FakeSlack() as fake:
+        settings = slack_settings(fake, call_timeout_seconds=1)
+        with served(fake, settings, service_of(tmp_path_factory.mktemp("delivery"))) as world:
+            yield world
+
+
 @pytest.fixture
-def world(fake: FakeSlack, tmp_path: Path) -> Iterator[World]:
-    with served(fake, slack_settings(fake, call_timeout_seconds=1), service_of(tmp_path)) as world:
-        yield world
+def world(one_world: World) -> Iterator[World]:
+    """A Slack in which nothing was said yet."""
+    one_world.fake.reset()
+    yield one_world
+    one_world.settle()
+    assert one_world.fake.violations == []
 
 
 def answered(world: World, channel: str = "C0CHAN") -> dict[str, Any]:
@@ -119,7 +132,7 @@ def test_one_answer_for_five_deliveries_to_two_processes_across_a_restart(
 def test_the_answer_arrives_late_and_once(world: World, faults: list[Fault], fewest_seconds: float) -> None:
     world.fake.faults.extend(faults)
     began = time.monotonic()
-    assert world.sender.event(mention(QUESTION, world.fake.ts()), "Ev1").status_code == 200
+    assert world.sender.event(mention(QUESTION, world.fake.ts()), f"Ev{next(_ids)}").status_code == 200
     message = answered(world)
     assert "nats" in json.dumps(message["blocks"])
     assert time.monotonic() - began >= fewest_seconds
@@ -153,7 +166,7 @@ def everywhere(fake: FakeSlack) -> list[str]:
 )
 def test_a_private_answer_arrives_and_in_no_place_twice(world: World, faults: list[Fault], where: list[str]) -> None:
     world.fake.faults.extend(faults)
-    world.sender.event(mention(f"{QUESTION} only for me", world.fake.ts()), "Ev1")
+    world.sender.event(mention(f"{QUESTION} only for me", world.fake.ts()), f"Ev{next(_ids)}")
     until(lambda: everywhere(world.fake) == where)
     world.settle()
     assert everywhere(world.fake) == where
@@ -212,7 +225,7 @@ def test_a_command_is_answered_once_though_the_channel_may_not_be_readable(world
     ids=["limited", "broken after", "hangs after", "broken"],
 )
 def test_a_form_opens_once(world: World, faults: list[Fault]) -> None:
-    world.sender.event(mention(QUESTION, world.fake.ts()), "Ev1")
+    world.sender.event(mention(QUESTION, world.fake.ts()), f"Ev{next(_ids)}")
     message = answered(world)
     plan = message["blocks"][-1]["elements"][-1]["value"]
     world.fake.faults.extend(faults)
@@ -224,7 +237,7 @@ def test_a_form_opens_once(world: World, faults: list[Fault]) -> None:
 
 
 def test_a_form_that_does_not_open_is_told_and_a_plan_to_read_comes_as_a_message(world: World) -> None:
-    world.sender.event(mention(QUESTION, world.fake.ts()), "Ev1")
+    world.sender.event(mention(QUESTION, world.fake.ts()), f"Ev{next(_ids)}")
     message = answered(world)
     plan = message["blocks"][-1]["elements"][-1]["value"]
     world.fake.faults.extend(Fault("views.open", code="expired_trigger_id") for _ in range(2))
@@ -254,7 +267,7 @@ def test_a_form_that_does_not_open_is_told_and_a_plan_to_read_comes_as_a_message
 def test_a_figure_arrives_late_and_once(world: World, faults: list[Fault]) -> None:
     world.fake.looks = 3  # Slack takes its time before a file may be shown
     world.fake.faults.extend(faults)
-    world.sender.event(mention("best model for 1e22 FLOPs", world.fake.ts()), "Ev1")
+    world.sender.event(mention("best model for 1e22 FLOPs", world.fake.ts()), f"Ev{next(_ids)}")
     assert [block["type"] for block in answered(world)["blocks"]].count("image") == 1
 
 
@@ -270,7 +283,7 @@ def test_a_figure_arrives_late_and_once(world: World, faults: list[Fault]) -> No
 def test_a_figure_that_cannot_be_shown_is_left_out(world: World, faults: list[Fault], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.slack.uploads._PAUSES", (0.05, 0.05, 0.05))
     world.fake.faults.extend(faults)
-    world.sender.event(mention("best model for 1e22 FLOPs", world.fake.ts()), "Ev1")
+    world.sender.event(mention("best model for 1e22 FLOPs", world.fake.ts()), f"Ev{next(_ids)}")
     shown = [block["type"] for block in answered(world)["blocks"]]
     assert "image" not in shown
     assert "table" in shown
@@ -278,7 +291,7 @@ def test_a_figure_that_cannot_be_shown_is_left_out(world: World, faults: list[Fa
 
 def test_at_the_least_the_headline_arrives(world: World) -> None:
     world.fake.faults.append(Fault("chat.stopStream", code="msg_blocks_too_long"))
-    world.sender.event(mention(QUESTION, world.fake.ts()), "Ev1")
+    world.sender.event(mention(QUESTION, world.fake.ts()), f"Ev{next(_ids)}")
     message = answered(world)
     assert [block["type"] for block in message["blocks"]] == ["section", "actions"]
     assert "nats" in message["blocks"][0]["text"]["text"]
@@ -286,7 +299,7 @@ def test_at_the_least_the_headline_arrives(world: World) -> None:
 
 def test_a_home_tab_arrives_late(world: World) -> None:
     world.fake.faults.extend([Fault("views.publish", status=429), Fault("views.publish", status=500)])
-    world.sender.event({"type": "app_home_opened", "user": "U5", "channel": "D1", "tab": "home"}, "EvHome")
+    world.sender.event({"type": "app_home_opened", "user": "U5", "channel": "D1", "tab": "home"}, f"Ev{next(_ids)}")
     until(lambda: world.fake.homes.get("U5"))
 
 

@@ -481,7 +481,10 @@ def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
     run.notices.append(Notice(level="conflict" if devices > 1 else "warning", text=_misfit(run, request, devices)))
     size, plan = _nearest_size(run, request, devices)
     values: dict[str, Value] = {
-        "feasibility": Value(value=f"It cannot run on {devices:g} x {run.part.name}.", label="verdict"),
+        "feasibility": Value(
+            value=f"A model of {in_words(count_params(run.shape).total, 'params')} params cannot run on {devices:g} x {run.part.name}.",
+            label="verdict",
+        ),
         "compute_flops": Value(value=run.flops, unit="FLOP", label="training compute", quantity="flops"),
     }
     if plan is not None:

@@ -13,7 +13,6 @@ from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
 
 LAW = "chen2025_parscale"
-NEEDS = (("params_total",), ("memory_bytes",))
 _STREAMS = (2, 4, 8)
 _TOKENS = 42e9  # all runs of the paper
 
@@ -29,13 +28,15 @@ class ParallelScalingRequest(ToolRequest):
     law: str | None = None
 
 
-@tool(task="parallel_scaling", title="What parallel streams are worth", needs=NEEDS)
+@tool(task="parallel_scaling", title="What parallel streams are worth")
 @uses_laws(LAW)
 def parallel_scaling(request: ParallelScalingRequest, laws: LawBook) -> Result:
     """Equivalent size and loss gain of P parallel streams (Chen et al. 2025), on general text and on code as the two ends."""
     assumptions: list[Assumption] = []
     values: dict[str, Value] = {}
     N = request.params_total
+    if N is None and request.memory_bytes is None:
+        return _multiples(request, laws)
     if N is None:
         bits = request.weight_bits or 16.0
         if request.weight_bits is None:
@@ -69,6 +70,30 @@ def parallel_scaling(request: ParallelScalingRequest, laws: LawBook) -> Result:
                 else ""
             )
         ],
+    )
+
+
+def _multiples(request: ParallelScalingRequest, laws: LawBook) -> Result:
+    """What streams multiply the parameters by, whatever their number: general text as the value, code as the other end."""
+    values: dict[str, Value] = {}
+    rows: list[list[float]] = []
+    for P in (request.streams,) if request.streams is not None else _STREAMS:
+        text, code = (evaluate(laws.get(LAW), "equivalent", {"N": 1e9, "P": P}, v).values["N_multiple"] for v in ("pile", "stack"))
+        ends = sorted((text.number, code.number))
+        told = {"label": f"times its params that a model with {P:g} streams is worth", "low": ends[0], "high": ends[1]}
+        values[f"multiple_{P:g}_streams"] = text.model_copy(
+            update={**told, "interval_basis": "general text (the Pile) to code (Stack-V2-Python)", "inputs": {"P": P}}
+        )
+        rows.append([float(P), text.number, code.number])
+    columns = {"streams": ("streams", ""), "text": ("worth, general text", ""), "code": ("worth, code", "")}
+    return Result(
+        tool="parallel_scaling",
+        task="parallel_scaling",
+        headline=list(reversed(values)),
+        values=values,
+        tables=[table("multiples", "What streams multiply the parameters by", columns, [list(row) for row in rows])],
+        warnings=_warnings(request),
+        reasons=["The multiple grows with the logarithm of the number of streams and does not depend on the size."],
     )
 
 

@@ -117,8 +117,10 @@ def _combine(request: TimeSeriesRequest, laws: LawBook, kind: str, test_set: str
             ("params_for_loss", "params_for_loss", "n", "N", "size for the target"),
             ("tokens_for_loss", "data_for_loss", "d", "D", "time points for the target"),
         ):
-            values[key] = law_value(laws, LAW, relation, {"L": request.target_loss}, output, f"{kind}_{axis}_{test_set}", label)
-            headline.append(key)
+            found = law_value(laws, LAW, relation, {"L": request.target_loss}, output, f"{kind}_{axis}_{test_set}", label)
+            if plain(found) >= 1:  # a loss that even nothing reaches is no target
+                values[key] = found
+                headline.append(key)
     return headline
 
 

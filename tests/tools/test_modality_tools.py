@@ -188,3 +188,9 @@ def test_image_text_models_by_name_and_samples() -> None:
     assert result.headline == ["error_vit_l_14"]
     assert 1 - number(result, "error_vit_l_14") == pytest.approx(0.73417, rel=5e-4)  # LAION-AI/scaling-laws-openclip, figures.ipynb
     assert 1 - number(result, "error_vit_h_14") < 0.7811  # the published ViT-H/14 saw 34e9 samples
+
+
+def test_a_likelihood_that_nothing_reaches_gives_no_size() -> None:
+    values = call("time_series", {"params_total": 3e7, "architecture": "encoder", "target_loss": 30.0}).values
+    assert "params_for_loss" not in values
+    assert "nll" in values

@@ -149,3 +149,9 @@ def test_a_stated_activation_ratio_leads_with_the_leverage():
     result = call("moe", {"compute_flops": 1e22, "activation_ratio": 0.031, "granularity": 12})
     assert result.headline[0] == "efficiency_leverage"
     assert result.values["efficiency_leverage"].number == pytest.approx(7.24, rel=5e-3)  # Tian et al. 2025: over 7
+
+
+def test_streams_multiply_the_params_whatever_the_size():
+    result = call("parallel_scaling", {})
+    assert result.values["multiple_8_streams"].number == pytest.approx(1.70, rel=5e-3)  # the Pile; code 1.82
+    assert result.values["multiple_8_streams"].high == pytest.approx(1.82, rel=5e-3)

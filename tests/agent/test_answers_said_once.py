@@ -20,7 +20,7 @@ def test_every_quantity_has_one_row(flagship):
 def test_the_limit_asked_for_is_answered_and_its_doubt_told(flagship):
     assert "; served at $" in flagship.headline
     chance = flagship.results[0].values["price_per_million_tokens_usd_kept"].number
-    assert (chance < 0.9) == any("joint draws only" in notice.text for notice in flagship.notices)
+    assert (chance < 0.9) == any("with a chance of" in notice.text for notice in flagship.notices)
 
 
 def test_what_follows_from_nothing_is_not_told(flagship):

@@ -290,7 +290,7 @@ def unspent(request: PlanRequest, model: Model, best: Point) -> list[Notice]:
 def _doubt(name: str, chance: float) -> str:
     what = LIMITS.get(name, name)
     return (
-        f"{what[0].upper()}{what[1:]} is kept in {chance:.0%} of the joint draws only: the best estimate keeps the limit, its interval does not."
+        f"{what[0].upper()}{what[1:]} is kept with a chance of {chance:.0%} only: the best estimate keeps the limit, its interval does not."
         " The tables show what a tighter limit costs."
     )
 

@@ -47,11 +47,11 @@ class PlanRows:
             batch, self._waiting = self._waiting, []
         try:
             self._write([row for row, _ in batch])
-        except Exception:  # whose row it was is told to that one alone
+        except Exception:  # noqa: BLE001 - whose row it was is told to that one alone
             for row, done in batch:
                 try:
                     self._write([row])
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - told to the waiting side
                     done.set_exception(error)
                 else:
                     done.set_result(None)

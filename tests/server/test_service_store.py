@@ -185,6 +185,7 @@ def test_plans_kept_at_the_same_time_share_commits_and_faults_stay_their_own(url
         said = list(pool.map(keep, [*range(16), 3, 5]))
     assert said == ["refused" if number == 7 else "kept" for number in [*range(16), 3, 5]]
     kept = rows.read("ann", "plan_1")
-    assert kept is not None and kept.body == b"{}" and kept.events == []
+    assert kept is not None
+    assert (kept.body, kept.events) == (b"{}", [])
     assert rows.read("bob", "plan_1") is None
     store.close()

@@ -22,6 +22,7 @@ _OUYANG = Rule("ouyang2024_qid", "degradation", "dq_loss", note="power of the bi
 _FILES = ("file_q8_0", "file_q6_k", "file_q5_k_m", "file_q4_k_m", "file_q4_k_s", "file_iq4_xs", "file_q3_k_m", "file_q2_k")
 
 _WIDEST = 16.0  # bits in which weights are trained
+_NARROW = 4.0  # bits up to which what rounding adds is worth a doubt
 _BROKEN = 1.0  # nats per token: perplexity nearly trebles
 
 
@@ -131,7 +132,10 @@ def _width(laws: LawBook, rule: Rule, counts: ParamCounts, tokens: float, bits: 
     return {
         "loss_increase": added.model_copy(update={"label": f"loss added, {bits:g}-bit weights"}),
         "perplexity_increase": Value(
-            value=math.expm1(added.number), label=f"rise of perplexity, {bits:g}-bit weights", quantity="ratio", formula="exp(loss added) - 1"
+            value=math.expm1(added.number),
+            label=f"rise of perplexity, {bits:g}-bit weights",
+            quantity="ratio",
+            formula="exp(loss added) - 1",
         ),
         "weight_bytes": size["weight_bytes"].model_copy(update={"label": f"{bits:g}-bit weights"}),
         "bits_per_weight": size["bits_per_weight"].model_copy(update={"label": f"bits per weight with scales, at {bits:g} bits"}),
@@ -160,6 +164,10 @@ def _values(
         )
     if chosen is not None:
         values |= rows[chosen]
+        if rows[chosen]["loss_increase"].outside and chosen <= _NARROW:
+            values["estimate"] = Value(
+                value="an upper estimate beyond the law's fit, as calibrated methods lose less", label="the loss added is"
+            )
         if rows[chosen]["loss_increase"].number > _BROKEN:
             values["verdict"] = Value(value=f"No: rounding to {chosen:g}-bit weights breaks the model.", label="afterwards")
         values["weight_bits"] = Value(value=chosen, unit="bits", label="width", quantity="bits")

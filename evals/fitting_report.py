@@ -160,6 +160,35 @@ def _score(rows: list[tuple[str, str, float]]) -> float:
     return float(np.mean([np.log(geometric_mean_error([m for _, t, m in rows if t == task])) for task in TASKS]))
 
 
+def off_the_law(folder: Path) -> list[dict[str, Any]]:
+    """Points an L(N, D) law does not describe: runs at other rates and batches (a setting of size and tokens left out of the sweeps at a
+    time), and runs that repeat their data (forecast from the runs that do not)."""
+    rows = []
+    for name in ("steplaw_dense", "steplaw_moe"):
+        table = read_runs(folder / f"{name}.csv")
+        _, setting = np.unique(np.round(np.log(np.stack([table["params"], table["tokens"]], 1)), 3), axis=0, return_inverse=True)
+        setting, best = np.asarray(setting).ravel(), table["best"] > 0
+        held = [
+            forecast_group(table.take(best | (setting != one)), table.take(~best & (setting == one))) for one in np.unique(setting[~best])
+        ]
+        truth = np.concatenate([table["loss"][~best & (setting == one)] for one in np.unique(setting[~best])])
+        ends = (np.concatenate([getattr(found, key) for found in held]) for key in ("loss", "low", "high"))
+        rows.append({"points": f"{name}, off the best rate and batch", **_judged(truth, *ends)})
+    table = read_runs(folder / "datablations.csv")
+    repeated = table["tokens"] > 1.01 * table["unique_tokens"]
+    found = forecast_group(table.take(~repeated), table.take(repeated))
+    rows.append({"points": "datablations, repeated", **_judged(table["loss"][repeated], found.loss, found.low, found.high)})
+    return rows
+
+
+def _judged(truth: np.ndarray, loss: np.ndarray, low: np.ndarray, high: np.ndarray) -> dict[str, float]:
+    return {
+        "runs": len(truth),
+        "median_error_percent": 100 * float(np.median(np.abs(loss / truth - 1))),
+        "coverage": float(np.mean((low <= truth) & (truth <= high))),
+    }
+
+
 def adversarial() -> list[dict[str, str]]:
     """What the fit says to tables that carry no law."""
     rng = np.random.default_rng(0)
@@ -193,6 +222,7 @@ def report(folder: Path, quick: bool) -> dict[str, Any]:
         "extrapolation": summary(whole),
         "extrapolation_without_porian": summary([o for o in whole if o.case.family != "porian"]),
         "refused": refused,
+        "off_the_law": off_the_law(folder),
         "adversarial": adversarial(),
     }
     if not quick:

@@ -120,3 +120,38 @@ def test_one_faulty_low_loss_does_not_take_all_the_weight() -> None:
     at = {"N": np.array([1e10]), "D": np.array([2e11])}
     clean, dirty = (median_forecast(fit_ensemble(inputs, values).predict(at))[0] for values in (table["loss"], spoiled))
     assert dirty == pytest.approx(clean, rel=0.02)
+
+
+def swept(rows: list[tuple[float, float, float, float]], seed: int = 0) -> RunTable:
+    """Runs whose loss has a bowl over log rate and log batch; the best of each setting is marked."""
+    rng = np.random.default_rng(seed)
+    N, D, lr, batch = (np.array(column) for column in zip(*rows, strict=True))
+    away = 0.02 * np.log(lr / (3e-3 * (N / 1e8) ** -0.3)) ** 2 + 0.005 * np.log(batch / 512) ** 2
+    loss = surface(N, D) * np.exp(away + 0.001 * rng.normal(size=len(N)))
+    settings = np.unique(np.stack([N, D], 1), axis=0, return_inverse=True)[1].ravel()
+    best = [float(loss[i] == loss[settings == settings[i]].min()) for i in range(len(N))]
+    columns = [N.tolist(), D.tolist(), lr.tolist(), batch.tolist(), best, loss.tolist()]
+    return build_table("swept.csv", ["params", "tokens", "lr", "batch", "best_in_group", "loss"], iter([list(zip(*columns, strict=True))]))
+
+
+def test_points_at_their_own_rate_and_batch_are_predicted_by_the_sweeps() -> None:
+    settings = [(N, D) for N in (1e8, 2e8, 4e8, 8e8) for D in (5e9, 1e10, 4e10)]
+    knobs = [(lr, batch) for lr in (3e-4, 1e-3, 3e-3, 1e-2) for batch in (128.0, 512.0, 2048.0)]
+    whole = swept([(*setting, *knob) for setting in settings for knob in knobs])
+    held = (whole["params"] == 4e8) & (whole["tokens"] == 1e10) & ~(whole["best"] > 0)
+    points, truth = whole.take(held), whole["loss"][held]
+    found = forecast_group(whole.take(~held), points)
+    assert np.abs(found.loss / truth - 1).max() < 0.02
+    assert np.mean((found.low <= truth) & (truth <= found.high)) >= 0.9
+    assert any("lr and batch" in note for note in found.notes)
+
+
+def test_repeated_data_widen_the_high_end_more_than_the_low() -> None:
+    table = made(40, 1e18, 1e20)
+    rows = [(1e9, 2e10, 2e10), (1e9, 2e10, 5e9), (1e9, 2e10, 1e8)]
+    found = forecast_group(table, build_table("p.csv", ["params", "tokens", "unique_tokens"], iter([rows]), points=True))
+    up, down = np.log(found.high / found.loss), np.log(found.loss / found.low)
+    assert up[0] == pytest.approx(down[0])
+    assert up[0] < up[1] < up[2]
+    assert (up[1:] > down[1:]).all()
+    assert any("overfitting" in note for note in found.notes)

@@ -44,8 +44,9 @@ def compile_phrase(phrase: str) -> str:
         return phrase.replace(" ", r"\s*").replace("..", ".{0,12}?")
     pieces = [re.sub(r"\s+", r"[\\s-]+", re.sub(r"(?<!\\)(?<=[\w)])\*", r"\\w*", piece.strip())) for piece in phrase.split("..")]
     body = _GAP.join(pieces)
-    first = r"(?<!\w)" if re.match(r"[\w(\\]", body) else ""
-    last = r"(?!\w)" if re.search(r"[\w)?]$", body) else ""
+    # Chinese and Japanese letters may stand right beside a word.
+    first = r"(?<![a-z0-9_à-ÿ])" if re.match(r"[\w(\\]", body) else ""
+    last = r"(?![a-z0-9_à-ÿ])" if re.search(r"[\w)?]$", body) else ""
     return f"{first}(?:{body}){last}"
 
 

@@ -9,7 +9,7 @@ from knowledge.papers import laws_for, laws_named, outside_named
 
 # Whether a law may be used somewhere, or where it was fitted.
 _RANGE = re.compile(
-    r"\b(?:is|are|does|do|can|would|will)\b[^?.]{0,80}\b(?:valid|holds?|appl(?:y|ies|icable)|reliable|trust(?:ed|worthy)?|extrapolates?)\b"
+    r"\b(?:is|are|does|do|can|would|will|should)\b[^?.]{0,80}\b(?:valid|holds?|appl(?:y|ies|icable)|reliable|trust(?:ed|worthy)?|extrapolates?)\b"
     r"|\b(?:up to|on|at|for|over) (?:what|which) (?:models?|sizes?|scales?|range|data|budgets?|params|parameters|tokens)\b"
     r"[^?.]{0,60}\b(?:fit(?:ted)?|valid|trained|measured|holds?)\b"
     r"|\b(?:fit(?:ted)?|valid(?:ity)?) (?:range|region|domain)\b"
@@ -23,7 +23,9 @@ _WHO = re.compile(
     r"\bwho\b.{0,20}\b(?:found|finds|showed|shows?|proved|proposed|discovered|introduced|measured|fitted|published|wrote|derived|came up)\b"
     r"|\bwhich (?:paper|papers|law|laws|study|studies|scaling law|formula|authors?)\b"
 )
-_FORMULA = re.compile(r"\b(?:formula|equation|coefficients?|constants|functional form)\b")
+_FORMULA = re.compile(
+    r"\b(?:formula|equation|coefficients?|constants|functional form|exponents?|uncertain(?:ty)?|confidence interval|standard errors?)\b"
+)
 _SHOWN, _ALSO = 2, 5  # laws a search explains, and those it names
 # Fields that make a question one about a run of the asker's, whatever paper it names.
 _RUN = frozenset(

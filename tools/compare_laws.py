@@ -39,7 +39,11 @@ class CompareLawsRequest(ToolRequest):
     tokens: float | None = Field(default=None, gt=0)
 
 
-@tool(task="compare_laws", title="Laws compared", needs=(("compute_flops",), ("params_total", "tokens")))
+@tool(
+    task="compare_laws",
+    title="Laws compared",
+    needs=(("compute_flops",), ("params_total", "tokens"), ("laws", "tokens"), ("laws", "params_total")),
+)
 def compare_laws(request: CompareLawsRequest, laws: LawBook) -> Result:
     """Every named law evaluated at one budget (its optimum) or one run (its loss, or the settings it gives), with fit-region flags.
 
@@ -112,22 +116,29 @@ def _facts(request: CompareLawsRequest) -> dict[str, float]:
 
 def _at(card: LawCard, facts: Mapping[str, float], request: CompareLawsRequest) -> Alternative | None:
     """One law at the point: its optimum for a budget, else the first relation whose inputs the facts fill."""
-    if request.params_total is None and (optimum := _optimum_of(card)) is not None:
+    if request.params_total is None and "compute_flops" in facts and (optimum := _optimum_of(card)) is not None:
         note = "unique tokens taken as unlimited" if optimum != "optimum" else ""
         return Alternative(name=card.id, values=optimum_at(card, facts["compute_flops"], relation=optimum), note=note)
     order = [name for name in _RELATIONS if name in card.relations and name != "optimum"] + [
         name for name in card.relations if name not in _RELATIONS
     ]
+    refused: InputError | None = None
     for name in order:
         relation = card.relations[name]
         given = {key: facts[_FACTS[var.quantity]] for key, var in relation.inputs.items() if _FACTS.get(var.quantity) in facts}
         if given and all(key in given or var.default is not None for key, var in relation.inputs.items()) and card.variants_of(name):
             keys = {key: "loss" if "nats" in var.quantity else key for key, var in relation.outputs.items()}
-            found = evaluate(card, name, given).values
+            try:
+                found = evaluate(card, name, given).values
+            except InputError as error:  # coefficients that must be asked for by name: the law may have another relation
+                refused = refused or error
+                continue
             corpus = next(iter(relation.outputs.values())).corpus
             return Alternative(
                 name=card.id, values={keys[key]: value for key, value in found.items()}, note=f"on {corpus}" if corpus else ""
             )
+    if refused is not None:
+        raise refused
     return None
 
 

@@ -47,7 +47,9 @@ def explain(request: ExplainRequest, laws: LawBook) -> Result:
     notices: list[Notice] = []
     details: list[str] = []
     for entry in entries:
-        reasons.append(f"{entry.name}: {entry.text}" + (f" See {', '.join(entry.laws)}." if entry.laws else ""))
+        said = f"{entry.name}: {entry.text}" + (f" See {', '.join(entry.laws)}." if entry.laws else "")
+        # A term leads where it is what the question is about; beside a law it has no part in, it only helps to read on.
+        (reasons if not cards or any(card.id in entry.laws for card in cards) else details).append(said)
     for card in cards:
         values |= {f"{card.id}_{name}": value for name, value in _coefficients(card).items()}
         reach = _reach(card, request)

@@ -42,6 +42,8 @@ def test_every_title_and_every_id_is_found_in_a_sentence() -> None:
     ("question", "law", "said"),
     [
         ("Is the Muennighoff law valid at 70B?", "muennighoff2023", "8.05 times beyond"),
+        ("Should I trust the Kumar precision law at 70B?", "kumar2024_precision", "times beyond"),
+        ("uncertainty of alpha in Muennighoff", "muennighoff2023", "0.3526596"),
         ("Can I trust Besiroglu at 1e21 FLOP?", "besiroglu2024", "inside the fit"),
         ("What does Hoffmann et al. 2022 say?", "hoffmann2022", "L = E + A/N^alpha + B/D^beta"),
         ("Explain Porian 2024", "porian2024", "porian2024"),

@@ -176,3 +176,9 @@ def test_far_from_every_run_the_answer_warns_and_near_them_it_does_not():
 def test_the_rule_of_twenty_tokens_stands_beside_the_parametric_fit():
     found = {item.name: item for item in call("allocate", {"compute_flops": 5.76e23, "law": "hoffmann2022"}).alternatives}
     assert found["hoffmann2022, approach 1"].values["tokens_per_param"].number == pytest.approx(20, rel=0.15)
+
+
+def test_laws_of_tokens_alone_compare_at_a_number_of_tokens() -> None:
+    result = call("compare_laws", {"laws": ["li2025_steplaw", "zhang2024_cbs", "bergsma2025_powerlines"], "tokens": 1e11})
+    assert {item.name for item in result.alternatives} == {"li2025_steplaw", "zhang2024_cbs"}
+    assert any("recalled" in notice.text for notice in result.warnings)  # Power Lines' prefactors are

@@ -16,7 +16,7 @@ import structlog
 from dbos import DBOS, DBOSClient
 from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 
 from knowledge.errors import InputError
 from server.errors import Conflict, NotThere, document, of_input
@@ -33,6 +33,7 @@ QUEUE, APP, WORKFLOW = "jobs", "flopwise", "flopwise.job"
 PROTOCOL = "1"  # DBOS resumes a job only under the application version it was taken by; ours changes with the shape of a job
 FINAL = ("done", "failed", "cancelled")
 _TELL_SECONDS = 0.5
+_LEAVE_SECONDS = 5  # between two signs of progress, mostly
 _LOCK = 7_346_513
 log: Any = structlog.get_logger("jobs")
 
@@ -42,6 +43,10 @@ T = TypeVar("T")
 
 class Stopped(Exception):
     """The job was cancelled while it ran."""
+
+
+class Leaving(BaseException):
+    """This process stops: the job goes on elsewhere, from its last step. Nothing catches it on its way, so that it is no outcome of a step."""
 
 
 class Refused(Exception):
@@ -86,8 +91,7 @@ class Jobs:
             job: Job = own(session, Job, job_id, owner)
             if job.status in ("done", "failed"):
                 raise Conflict(f"the job is {job.status} already")
-        end(self.store, job_id, "cancelled", actor=actor)
-        self._client.cancel_workflow(job_id)
+        end(self.store, job_id, "cancelled", actor=actor)  # its workflow sees that when it begins, or at its next sign of progress
         return self.get(owner, job_id)
 
     def retry(self, owner: str, actor: str, job_id: str) -> JobOut:
@@ -155,6 +159,8 @@ class Runner:
     plans: Plans
     settings: Settings
     name: str
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    leaving: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _heart: threading.Thread | None = None
 
@@ -180,19 +186,39 @@ class Runner:
         self._heart.start()
 
     def stop(self) -> None:
-        """Take no more jobs; those under way get time to end, and else go on elsewhere or after the next start."""
+        """Take no more jobs; those under way get time to end, and else are handed over to other workers or the next start."""
         global _here
+        self._stopping.set()
+        patience = threading.Timer(self.settings.shutdown_seconds, self.leaving.set)
+        patience.start()
+        DBOS.destroy(workflow_completion_timeout_sec=self.settings.shutdown_seconds + _LEAVE_SECONDS)
+        patience.cancel()
+        self.leaving.set()
         self._stop.set()
-        if self._heart is not None:
+        if self._heart is not None:  # it beat until now: a job that was ending was nobody else's to take
             self._heart.join(timeout=5)
-        DBOS.destroy(workflow_completion_timeout_sec=self.settings.shutdown_seconds)
+        try:
+            self._hand_over()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("jobs are left to be taken over", error=type(error).__name__)
         _here = None
+
+    def _hand_over(self) -> None:
+        client = DBOSClient(system_database_engine=self.store.writer, application_name=APP)
+        left = client.list_workflows(status="PENDING", executor_id=self.name, load_input=False, load_output=False)
+        for job in left:
+            client.resume_workflow(job.workflow_id, queue_name=QUEUE)
+        with self.store.write() as session:
+            session.exec(delete(Worker).where(col(Worker.id) == self.name))
+        client.destroy()
+        log.info("stopped", worker=self.name, handed_over=len(left))
 
     def _live(self) -> None:
         while not self._stop.wait(self.settings.takeover_seconds / 5):
             try:
                 self._beat()
-                self._take_over()
+                if not self._stopping.is_set():
+                    self._take_over()
             except Exception as error:  # noqa: BLE001 - the store may be away for a while; the heart goes on
                 log.warning("heartbeat", error=type(error).__name__)
 
@@ -250,7 +276,7 @@ def run_job(job_id: str) -> str:
     job = patiently(_begin, runner, job_id)
     if job is None:
         return "ended before"
-    kind, meter = KINDS[job.kind], _Meter(runner.store, job_id)
+    kind, meter = KINDS[job.kind], _Meter(runner.store, job_id, runner.leaving)
     try:
         given = kind.request.model_validate(job.request)
         steps: list[Any] = _once("steps", kind.steps, runner, job.owner, given)
@@ -267,6 +293,8 @@ def run_job(job_id: str) -> str:
     except Refused as refused:
         patiently(end, runner.store, job_id, "failed", error=refused.problem)
     except Exception as error:
+        if runner.leaving.is_set():  # what it ran on is gone; it goes on elsewhere
+            raise Leaving from error
         log.error("job failed", job=job_id, error=type(error).__name__, exc_info=error)
         problem = document(500, "Internal error", f"a fault of flopwise ({type(error).__name__}) in job {job_id}").model_dump()
         patiently(end, runner.store, job_id, "failed", error=problem)
@@ -327,13 +355,16 @@ def _begin(runner: Runner, job_id: str) -> Job | None:
 
 
 class _Meter:
-    """Progress of one job, written now and then. Calling it with an amount of work done raises Stopped once the job was cancelled."""
+    """Progress of one job, written now and then. Telling it of work done raises Stopped once the job was cancelled, Leaving once the process stops."""
 
-    def __init__(self, store: Store, job_id: str) -> None:
+    def __init__(self, store: Store, job_id: str, leaving: threading.Event | None = None) -> None:
+        self._leaving = leaving or threading.Event()
         self._store, self._id, self._done, self._total, self._told = store, job_id, 0, 0, 0.0
         self._lock = threading.Lock()
 
     def __call__(self, amount: int) -> None:
+        if self._leaving.is_set():
+            raise Leaving
         with self._lock:
             self._done = min(self._done + amount, self._total)
             if time.monotonic() - self._told >= _TELL_SECONDS:

@@ -21,6 +21,8 @@ def add(subparsers: Any) -> None:
 
 def run_serve(options: argparse.Namespace) -> int:
     """Serve until told to stop. Refuses to bind beyond loopback while no key exists."""
+    import signal
+
     import structlog
     import uvicorn
 
@@ -37,6 +39,7 @@ def run_serve(options: argparse.Namespace) -> int:
     )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     structlog.get_logger("serve").info("serving", url=f"http://{host}:{bound.getsockname()[1]}")
+    signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn stops on it and raises it again in the end, when all is done
     uvicorn.Server(config).run(sockets=[bound])
     return 0
 

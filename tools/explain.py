@@ -8,6 +8,7 @@ from knowledge.errors import MissingInput
 from knowledge.glossary import term
 from knowledge.library import LawBook
 from knowledge.schema import LawCard, Range, Variant
+from tools.convert import in_words
 from tools.forms import get_form
 from tools.law import resolve_variant
 from tools.law_checks import CheckOutcome, run_checks
@@ -190,22 +191,20 @@ def _reach(card: LawCard, request: ExplainRequest) -> list[Notice]:
         asked = getattr(request, _FACTS.get(unit, ""), None)
         if asked is None or unit in told:
             continue
-        meaning = f"{name} of {card.id} was fitted from {_bound(low)} to {_bound(high)} {unit}"
+        said = f"{in_words(asked, unit)} {unit}"
+        meaning = f"{name} of {card.id} was fitted from {_bound(low, unit)} to {_bound(high, unit)} {unit}"
         if high is not None and asked > high:
-            told[unit] = Notice(
-                level="warning", text=f"Extrapolation: {asked:.3g} {unit} is {asked / high:.3g} times beyond; {meaning}.", source=card.id
-            )
+            text, level = f"Extrapolation: {said} is {asked / high:.3g} times beyond; {meaning}.", "warning"
         elif low is not None and asked < low:
-            told[unit] = Notice(
-                level="warning", text=f"Extrapolation: {asked:.3g} {unit} is {asked / low:.3g} of the least; {meaning}.", source=card.id
-            )
+            text, level = f"Extrapolation: {said} is {asked / low:.3g} of the least; {meaning}.", "warning"
         else:
-            told[unit] = Notice(level="info", text=f"{asked:.3g} {unit} is inside the fit; {meaning}.", source=card.id)
+            text, level = f"{said} is inside the fit; {meaning}.", "info"
+        told[unit] = Notice(level=level, text=text, source=card.id)
     return list(told.values())
 
 
-def _bound(value: float | None) -> str:
-    return "any" if value is None else f"{value:.3g}"
+def _bound(value: float | None, unit: str) -> str:
+    return "any" if value is None else in_words(value, unit)
 
 
 def _relations(card: LawCard) -> Table:
@@ -218,7 +217,8 @@ def _relations(card: LawCard) -> Table:
 
 def _region(card: LawCard) -> Table:
     rows: list[list[Number]] = [
-        [name, card.symbols.get(name, ""), _bound(low), _bound(high), unit] for name, ((low, high), unit) in _ranges(card).items()
+        [name, card.symbols.get(name, ""), _bound(low, unit), _bound(high, unit), unit]
+        for name, ((low, high), unit) in _ranges(card).items()
     ]
     return _table(card, "region", f"Where {card.id} was fitted", ("variable", "meaning", "from", "to", "unit"), rows)
 

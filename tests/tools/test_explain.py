@@ -44,7 +44,7 @@ def test_the_range_is_told_and_a_run_beyond_it_is_flagged() -> None:
     inside = call("explain", {"laws": ["muennighoff2023"], "params_total": 1e9}, BOOK)
     assert "inside the fit" in inside.reasons[0]
     assert "8.05 times beyond" in beyond.reasons[0]
-    assert ["N", "parameters", "7e+06", "8.7e+09", "params"] in _table(beyond, "region").rows
+    assert ["N", "parameters", "7M", "8.7B", "params"] in _table(beyond, "region").rows
 
 
 def test_a_recalled_set_is_shown_as_recalled() -> None:

@@ -33,11 +33,13 @@ def run_slack(options: argparse.Namespace) -> int:
 
     from server import logs
     from server.settings import Settings
+    from server.slack.oauth import renew_seals
     from server.slack.settings import SlackSettings
 
     settings, service = SlackSettings.load(host=options.host, port=options.port), Settings.load()
     settings.require(options.socket)
     logs.configure(service.log_level, service.log_format)
+    renew_seals(service.store_url, settings)
     sys.setswitchinterval(0.001)  # the event loop gets its turn soon while plans are made in threads
     if options.socket:
         import asyncio

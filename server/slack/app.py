@@ -67,8 +67,6 @@ class SlackFace:
             self._stack.callback(runner.stop)
         keys = self.settings.token_keys
         self.installations = Installations(store, Seal(keys.get_secret_value()) if keys else None)
-        if renewed := self.installations.renew_seals():
-            log.info("tokens sealed with the first key", workspaces=renewed)
         self.speakers = Speakers(self.settings, self.installations)
         self.desk = Desk(self.settings, self.memory, plans, jobs, self.speakers, workers)
         self.flow = oauth_flow(self.settings, self.installations, store)

@@ -108,6 +108,17 @@ class Installations(AsyncInstallationStore):
             )
 
 
+def renew_seals(store_url: str, settings: SlackSettings) -> None:
+    """Before serving: every token kept open or under an older key gets the first one. Raises InputError under keys that do not fit."""
+    if settings.token_keys is None:
+        return
+    store = Store(store_url)
+    try:
+        Installations(store, Seal(settings.token_keys.get_secret_value())).renew_seals()
+    finally:
+        store.close()
+
+
 def _team(team: str | None, whole_organisation: bool | None) -> str:
     return "" if whole_organisation else team or ""
 

@@ -69,7 +69,7 @@ def anchors(phrase: str) -> tuple[str, ...]:
     return best
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Phrase:
     task: str
     weight: float

@@ -1,8 +1,4 @@
-"""Efficiencies of a generation of accelerators and a family of frameworks: general values plus shrunken group effects, in logs.
-
-value = exp(general + effect of the generation + effect of the family); a group without rows has effect 0 and falls back on the
-general value.
-"""
+"""Training efficiencies of a generation of accelerators and a family of frameworks (tools/systems/effects.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Effects = Mapping[str, float]  # "name" -> general log value, "name@group" -> effect
+from tools.systems import effects as effects_of
+from tools.systems.effects import PARENTS, Effects
 
 # name -> (prior value, prior sd in logs, sd of generation effects, sd of family effects); sd 0 means none
 PRIORS: dict[str, tuple[float, float, float, float]] = {
@@ -43,21 +40,6 @@ PRIORS: dict[str, tuple[float, float, float, float]] = {
     "straggle": (0.008, 0.6, 0.0, 0.0),
     "fixed": (0.01, 0.7, 0.0, 0.0),  # s per step
 }
-# generations that share what neither has rows enough for alone
-PARENTS: dict[str, str] = {
-    "volta": "nvidia",
-    "ampere": "nvidia",
-    "ada": "nvidia",
-    "hopper": "nvidia",
-    "blackwell": "nvidia",
-    "cdna2": "amd",
-    "cdna3": "amd",
-    "cdna4": "amd",
-    "tpu": "google",
-    "tpu-v5e": "google",
-    "tpu-v5p": "google",
-    "tpu-v6e": "google",
-}
 
 
 def effect_keys(name: str, generation: str, family: str) -> tuple[str, ...]:
@@ -67,16 +49,12 @@ def effect_keys(name: str, generation: str, family: str) -> tuple[str, ...]:
 
 def resolve(effects: Effects, generation: str, family: str) -> dict[str, float]:
     """Efficiencies of one generation and family."""
-    return {name: float(np.exp(sum(effects.get(key, 0.0) for key in effect_keys(name, generation, family)))) for name in PRIORS}
+    return effects_of.resolve(PRIORS, effect_keys, effects, generation, family)
 
 
 def resolve_many(effects: Effects, generations: Sequence[str], families: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Efficiencies of many rows, one array a name."""
-    pairs = sorted(set(zip(generations, families, strict=True)))
-    index = {pair: i for i, pair in enumerate(pairs)}
-    rows = np.array([index[pair] for pair in zip(generations, families, strict=True)])
-    table = [resolve(effects, *pair) for pair in pairs]
-    return {name: np.array([entry[name] for entry in table])[rows] for name in PRIORS}
+    return effects_of.resolve_many(list(PRIORS), effect_keys, effects, generations, families)
 
 
 @functools.cache

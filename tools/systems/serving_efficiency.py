@@ -1,4 +1,4 @@
-"""Efficiencies of serving by generation of accelerator and family of software: general values plus shrunken group effects, in logs."""
+"""Efficiencies of serving by generation of accelerator and family of software (tools/systems/effects.py)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.systems.efficiency import PARENTS
+from tools.systems import effects as effects_of
+from tools.systems.effects import PARENTS, Effects
 from tools.systems.parts import generation_of
-
-Effects = Mapping[str, float]  # "name" -> general log value, "name@group" -> effect
 
 # name -> (prior value, prior sd in logs, sd of effects of a vendor and a generation, sd of effects of a family)
 PRIORS: dict[str, tuple[float, float, float, float]] = {
@@ -64,18 +63,12 @@ def effect_keys(name: str, generation: str, family: str) -> tuple[str, ...]:
 
 def resolve(effects: Effects, generation: str, family: str) -> dict[str, float]:
     """Efficiencies of one generation and family."""
-    return {
-        name: float(np.exp(sum(effects.get(key, 0.0) for key in dict.fromkeys(effect_keys(name, generation, family))))) for name in PRIORS
-    }
+    return effects_of.resolve(PRIORS, effect_keys, effects, generation, family)
 
 
 def resolve_many(effects: Effects, generations: Sequence[str], families: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Efficiencies of many rows, one array a name."""
-    pairs = sorted(set(zip(generations, families, strict=True)))
-    index = {pair: i for i, pair in enumerate(pairs)}
-    rows = np.array([index[pair] for pair in zip(generations, families, strict=True)])
-    table = [resolve(effects, *pair) for pair in pairs]
-    return {name: np.array([entry[name] for entry in table])[rows] for name in PRIORS}
+    return effects_of.resolve_many(list(PRIORS), effect_keys, effects, generations, families)
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from scripted_model import Reply, Script, says, scripted
 
 QUESTION = "best model for 1e22 FLOPs on 8 H100s"
 GOOD: dict[str, Any] = {"task": "allocate", "compute_flops": 1e22, "n_accelerators": 8, "accelerator": "h100-sxm"}
-LIMIT = 1.5
+LIMIT = 2.0
 ROOT = Path(__file__).parents[2]
 
 

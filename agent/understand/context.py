@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent.brief import Brief
 
 if TYPE_CHECKING:
-    from agent.understand._fill import Filled
+    from agent.understand._filled import Filled
     from agent.understand.tasks import Decision
 
 _FACTORS = {

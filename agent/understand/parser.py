@@ -11,7 +11,8 @@ from agent.brief import Brief
 from agent.understand import names, tasks
 from agent.understand._condense import NOTICE as LONG
 from agent.understand._condense import Condensed, condense
-from agent.understand._fill import Filled, fill
+from agent.understand._fill import fill, finish
+from agent.understand._filled import Filled
 from agent.understand._instructions import NOTICE, leave_unread, sentences
 from agent.understand._lexicon import guess_language, language
 from agent.understand._text import Atom, atoms, fold, script
@@ -182,7 +183,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     check_length(question)
     reading = _read(question)
     text, filled, decided = reading.text, reading.filled, reading.decided
-    filled.finish(decided.task)
+    finish(filled, decided.task)
     if context is not None:
         merged = merge(text, decided, filled, context, bool(_missing(decided.task, filled.values)))
         if merged is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.understand import names
-from agent.understand._fill import Filled
+from agent.understand._filled import Filled
 from agent.understand._lexicon import LANGUAGES, read
 from agent.understand._prior import features, log_odds, probabilities
 

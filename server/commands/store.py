@@ -19,7 +19,7 @@ def add(subparsers: Any) -> None:
     bring.set_defaults(run=run_import)
     store = subparsers.add_parser("store", help="check the store, or move its schema to a revision")
     store.add_argument("action", choices=("check", "upgrade", "downgrade"))
-    store.add_argument("revision", nargs="?", help="revision (default: head for upgrade, base for downgrade)")
+    store.add_argument("revision", nargs="?", help="revision (default: head for upgrade)")
     store.set_defaults(run=run_store)
 
 
@@ -68,18 +68,19 @@ def run_import(options: argparse.Namespace) -> int:
 
 
 def run_store(options: argparse.Namespace) -> int:
-    """Exit status 1 when the check finds a fault."""
+    """Exit status 1 when the check finds a fault. Raises InputError for a downgrade that does not say how far."""
+    from knowledge.errors import InputError
     from server.store.engine import downgrade, upgrade
 
+    if options.action == "downgrade" and options.revision is None:
+        raise InputError("revision", "is missing", "a revision to go down to; `base` takes every table away, with all that is in it")
     store = _store(migrate=False)
     try:
         if options.action == "check":
             found = store.check()
             print(found)
             return 0 if found == "ok" else 1
-        (upgrade if options.action == "upgrade" else downgrade)(
-            store.engine, options.revision or ("head" if options.action == "upgrade" else "base")
-        )
+        (upgrade if options.action == "upgrade" else downgrade)(store.engine, options.revision or "head")
         return 0
     finally:
         store.close()

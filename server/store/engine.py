@@ -10,6 +10,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError, OperationalError
@@ -141,4 +142,5 @@ def _migrate(engine: Engine, action: Any, revision: str) -> None:
         try:
             action(alembic_config(connection), revision)
         except CommandError as error:
-            raise InputError("revision", str(error), "see server/store/migrations/versions") from None
+            known = ", ".join(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+            raise InputError("revision", str(error), f"revisions: head, {known}, base") from None

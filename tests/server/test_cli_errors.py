@@ -62,6 +62,7 @@ def refused(capfd: pytest.CaptureFixture[str], line: str) -> str:
         "export --out no/such/folder",
         "store upgrade nosuch",
         "store downgrade nosuch",
+        "store downgrade",
         "store nosuch",
         "worker",
         "worker --nosuch",

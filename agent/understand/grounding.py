@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.brief import LIMITS, Brief
-from agent.understand import names
+from agent.understand import names, tasks
+from agent.understand._condense import condense
 from agent.understand._fill import fill
+from agent.understand._instructions import leave_unread
 from agent.understand._lexicon import language
 from agent.understand._text import fold
 from agent.understand.parser import check_length, read_atoms
@@ -58,7 +60,9 @@ class Grounds:
 
     def __init__(self, question: str, built_in: Brief, before: Brief | None = None) -> None:
         check_length(question)
-        self.question, self.text = question, fold(question)
+        self.part = condense(fold(question))
+        # What orders to the assistant say is no ground for a number either.
+        self.question, self.text = question, leave_unread(self.part.text, tasks.asks_for_plan)
         atoms, self.spotted, lang = read_atoms(self.text)
         words = language(lang)
         self.measures = measures(words, atoms)
@@ -98,7 +102,7 @@ class Grounds:
                 and slot.field in self.built_in.stated()
                 and not any(_near(value, way) for value in taken for way in self._forms(slot.field, one))
             ):
-                found.append(Unused(self.question[one.start : one.end], slot.field))
+                found.append(Unused(self.question[self.part.origin(one.start) : self.part.origin(one.end - 1) + 1], slot.field))
         return found
 
     def _named(self, field: str, value: str, kinds: tuple[str, ...]) -> bool:

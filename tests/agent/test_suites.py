@@ -7,7 +7,7 @@ import pytest
 from evals import adversarial, injection, runner
 from evals.understanding import load as questions
 
-FLOORS = {"answers": 1.0, "must": 0.94, "multi_turn": 1.0, "languages": 0.9, "paraphrase": 0.95}
+FLOORS = {"answers": 1.0, "must": 1.0, "multi_turn": 1.0, "languages": 0.95, "paraphrase": 0.95}
 
 
 @pytest.mark.parametrize("suite", FLOORS)

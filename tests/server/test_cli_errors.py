@@ -94,6 +94,7 @@ def test_every_command_is_tried() -> None:
         ("DATABASE_URL", "sqlite:///text"),
         ("DATA_DIR", "text/below"),
         ("JOB_CONCURRENCY", "0"),
+        ("PORT", "many"),
         ("ALLOWED_HOSTS", "a,b"),
         ("PARALLEL_BACKEND", "mpi"),
         ("LOG_LEVEL", "loud"),

@@ -13,7 +13,7 @@ from typing import Any
 
 import agent.understand
 from agent.understand import observed, parse
-from agent.understand._prior import evidence_of
+from agent.understand._prior import evidence_of, forget
 from agent.understand.tasks import Observed
 from evals.understanding import load
 from knowledge.library import parse_yaml
@@ -35,7 +35,7 @@ class Example:
 def training_questions() -> list[Example]:
     """The compact training files: one question a line under its task, every fourth kept aside."""
     found: list[Example] = []
-    for name in ("understanding_train", "understanding_train_2", "understanding_train_3", "understanding_train_4"):
+    for name in ("understanding_train", "understanding_train_2", "understanding_train_3", "understanding_train_4", "understanding_train_5"):
         for task, block in parse_yaml((files("evals") / "suites" / f"{name}.yaml").read_text(encoding="utf8")).items():
             for number, line in enumerate(line for line in block.splitlines() if line.strip()):
                 question, _, also = line.partition(" >> ")
@@ -43,14 +43,14 @@ def training_questions() -> list[Example]:
     return found
 
 
-def examples() -> list[Example]:
-    """All questions to learn from: the training file without what is aside, and our suite without its held-out half."""
+def examples(every: bool = False) -> list[Example]:
+    """All questions to learn from: the training files without what is aside (`every`: with it), and our suite without its held-out half."""
     suite = [
         Example(entry["question"], entry["brief"]["task"], tuple(entry["brief"].get("also") or ()), False, True)
         for entry in load()
         if "held" not in (entry.get("tags") or ())
     ]
-    return [one for one in training_questions() if not one.aside] + suite
+    return [one for one in training_questions() if every or not one.aside] + suite
 
 
 def train(seen: Sequence[Observed], asked_for: Sequence[str], tuned: Sequence[bool]) -> dict[str, Any]:
@@ -113,19 +113,26 @@ def score(questions: Sequence[Example]) -> str:
     return "\n".join([*lines, *misses])
 
 
+def learn(learned: Sequence[Example]) -> None:
+    """Write the weights beside the lexicons."""
+    weights = train([observed(one.question) for one in learned], [one.task for one in learned], [one.tuned for one in learned])
+    path = Path(agent.understand.__file__).parent / "lexicon" / "task_prior.json"
+    path.write_text(json.dumps(weights, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf8")
+    print(f"{len(learned)} questions, {len(weights['weights'])} features, {path.stat().st_size / 1000:.0f} kB -> {path}")
+
+
 def main() -> int:
-    """Write the weights beside the lexicons and score the questions kept aside; `--score` leaves the weights, `--all` scores every question."""
+    """Learn, score the questions kept aside, then learn once more from all of them; `--score` leaves the weights, `--all` scores every question."""
     arguments = argparse.ArgumentParser(prog="evals.task_prior", description=main.__doc__)
     arguments.add_argument("--score", action="store_true")
     arguments.add_argument("--all", action="store_true")
     options = arguments.parse_args()
     if not options.score:
-        learned = examples()
-        weights = train([observed(one.question) for one in learned], [one.task for one in learned], [one.tuned for one in learned])
-        path = Path(agent.understand.__file__).parent / "lexicon" / "task_prior.json"
-        path.write_text(json.dumps(weights, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf8")
-        print(f"{len(learned)} questions, {len(weights['weights'])} features, {path.stat().st_size / 1000:.0f} kB -> {path}")
+        learn(examples())
+        forget()
     print(score([one for one in training_questions() if options.all or one.aside]))
+    if not options.score:
+        learn(examples(every=True))
     return 0
 
 

@@ -57,6 +57,11 @@ def _weights() -> tuple[list[str], float, list[float], dict[str, list[float]]]:
     return data["tasks"], data["evidence"], data["bias"], data["weights"]
 
 
+def forget() -> None:
+    """Read the weights anew at the next question: for the learner, which has just written them."""
+    _weights.cache_clear()
+
+
 def log_odds(found: set[str], table: Mapping[str, float]) -> dict[str, float]:
     """For every task its unnormalised natural-log odds, from the features and the scores of the written evidence."""
     tasks, scale, bias, weights = _weights()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -166,16 +164,6 @@ def parity(title: str, rows: Sequence[tuple[str, float, float]]) -> dict[str, An
         **_SIZE,
         "layer": [line, points],
     }
-
-
-def data_csv(spec: dict[str, Any]) -> str:
-    """The data of a spec as CSV."""
-    rows: list[dict[str, Any]] = spec["data"]["values"]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def svg(spec: dict[str, Any]) -> str:

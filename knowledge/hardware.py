@@ -83,8 +83,3 @@ def accelerator(name: str) -> Accelerator:
 def accelerator_id(name: str) -> str:
     """The id a spelling stands for; raises InputError."""
     return _CATALOGUE.resolve(name, "accelerator")
-
-
-def accelerator_spellings() -> dict[str, str]:
-    """Every known spelling (lower case, no spaces or punctuation) -> id, for front ends that look for names in text."""
-    return dict(_CATALOGUE.spellings)

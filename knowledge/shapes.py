@@ -53,7 +53,9 @@ class ModelShape(BaseModel):
     other_params: float = Field(default=0, ge=0, description="parameters outside attention, MLP, router and vocabulary")
     params_total: float | None = Field(default=None, gt=0, description="as published")
     params_active: float | None = Field(default=None, gt=0, description="per token, as published")
-    params_tolerance: float = Field(default=0.005, gt=0, description="how far the exact count may be from the published one; see note where wider")
+    params_tolerance: float = Field(
+        default=0.005, gt=0, description="how far the exact count may be from the published one; see note where wider"
+    )
     training_tokens: float | None = Field(default=None, gt=0)
     context: int | None = Field(default=None, gt=0)
     status: Literal["confirmed", "recalled", "derived"] = "derived"
@@ -112,8 +114,3 @@ def model(name: str) -> ModelShape:
 def model_id(name: str) -> str:
     """The id a spelling stands for; raises InputError."""
     return _CATALOGUE.resolve(name, "models")
-
-
-def model_spellings() -> dict[str, str]:
-    """Every known spelling (lower case, no spaces or punctuation) -> id, for front ends that look for names in text."""
-    return dict(_CATALOGUE.spellings)

@@ -34,8 +34,3 @@ def in_words(number: float, unit: str = "") -> str:
 def flops_to_pf_days(flops: float) -> float:
     """FLOP -> PF-days."""
     return flops / PF_DAY_FLOPS
-
-
-def pf_days_to_flops(pf_days: float) -> float:
-    """PF-days -> FLOP."""
-    return pf_days * PF_DAY_FLOPS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +11,7 @@ from pydantic import Field
 from knowledge.errors import InputError
 from knowledge.hardware import accelerator
 from knowledge.library import LawBook
-from knowledge.schema import LawCard, Variant
+from knowledge.schema import LawCard
 from tools._law_values import arithmetic, coefficient, law_numbers, law_value, number, table
 from tools._overoptimisation import LAW as OVEROPTIMISATION
 from tools._overoptimisation import overoptimisation
@@ -26,7 +24,6 @@ _PAPER = "Khatri et al. 2025, arXiv:2510.13786"
 _FITTED_ON = "gb200"
 _SHARES = (0.5, 0.8, 0.9, 0.95, 0.99)
 _ABOVE = "The starting pass rate lies above the published asymptote: these curves are for a harder set of problems, so fit your own."
-_HOURS, _RATES = ("hour", "gpu_h", "compute"), ("pass", "reward", "accuracy", "score", "mean@")
 _EXAMPLE_BUDGET = 1e15
 _BUDGETS = (1e13, 1e14, 1e15, 1e16)
 # Variants of the published curves that are whole recipes; the others are parts of a joint run.
@@ -116,23 +113,6 @@ def fit_curve(points: list[list[float]], start: float | None = None) -> FittedCu
     return FittedCurve(float(ceilings[best]), fits[best][1], fits[best][2], R0, float(errors[best]), float(near.min()), float(near.max()))
 
 
-def curve_from_csv(text: str) -> list[list[float]]:
-    """[hours, pass rate] points from CSV text with a header, for `RlRequest.curve`: the first column named after hours (or compute)
-    and the first named after a pass rate, reward, accuracy or score. Raises InputError naming the columns or the row at fault."""
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    columns = [next((i for i, name in enumerate(header) if any(word in name for word in words)), None) for words in (_HOURS, _RATES)]
-    if None in columns:
-        raise InputError("curve", f"has columns {', '.join(header) or 'none'}", "needs one named after hours and one after the pass rate")
-    points: list[list[float]] = []
-    for line, row in enumerate(rows[1:], 2):
-        try:
-            points.append([float(row[i]) for i in columns if i is not None])
-        except (ValueError, IndexError):
-            raise InputError("curve", f"row {line} is not numeric: {','.join(row):.60}", "hours and a pass rate in each row") from None
-    return points
-
-
 def _points(points: list[list[float]]) -> tuple[Any, Any]:
     if any(len(point) != 2 for point in points) or len(points) < 4:
         raise InputError("curve", "needs at least four [accelerator-hours, pass rate] points", f"got {len(points)}")
@@ -217,19 +197,6 @@ def _own_run(request: RlRequest) -> Result:
         warnings=warnings,
         reasons=["A saturating curve extrapolates RL runs where a power law overshoots."],
     )
-
-
-def run_law(fit: FittedCurve, card: LawCard) -> LawCard:
-    """The published card with the fitted run as its default variant, so that every relation of the law serves the run."""
-    own = Variant.model_validate(
-        {"label": "own run", "values": {"A": fit.A, "B": fit.B, "C_mid": fit.C_mid}, "status": "refit", "source": "fitted to the given run"}
-    )
-    curves = ("pass_rate", "gain_fraction", "hours_for_gain", "hours_for_pass_rate")
-    relations = {
-        name: rel.model_copy(update={"variants": ["own", *(rel.variants or [])], "default_variant": "own"}) if name in curves else rel
-        for name, rel in card.relations.items()
-    }
-    return card.model_copy(update={"variants": {"own": own, **card.variants}, "default_variant": "own", "relations": relations})
 
 
 def _published(request: RlRequest, laws: LawBook) -> Result:

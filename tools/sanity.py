@@ -12,7 +12,7 @@ from knowledge.library import LawBook
 from tools._law_values import law_numbers
 from tools.result import Notice
 
-REGIMES, PHASES, SPECTRA = "bahri2021", "paquette2024_phases", "bordelon2024_dynamical"
+REGIMES, PHASES = "bahri2021", "paquette2024_phases"
 _BAHRI, _PAQUETTE = "Bahri et al. 2021, arXiv:2102.06701", "Paquette et al. 2024, arXiv:2405.15074"
 _VARIANCE = 0.9  # from here on an exponent is the variance-limited one within the usual error of a fit
 _PLAUSIBLE_DIMENSION = 200.0  # beyond it 4/alpha is no longer the dimension of any data set measured so far

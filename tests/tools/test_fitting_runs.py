@@ -8,7 +8,7 @@ import pytest
 
 from knowledge.errors import InputError
 from tools.fitting._columns import recognise
-from tools.fitting.runs import file_columns, parse_group, read_runs, runs_from_frame
+from tools.fitting.runs import file_columns, parse_group, read_runs
 
 ROWS = "params,tokens,loss\n1e8,2e9,3.1\n1e9,2e10,2.6\n"
 
@@ -115,12 +115,6 @@ def test_groups_are_found_and_chosen(tmp_path: Path) -> None:
     assert len(table.choose(parse_group(["y"]))) == 1
     with pytest.raises(InputError, match="no run has family=c"):
         table.choose({"family": "c"})
-
-
-def test_data_frame_by_duck_typing() -> None:
-    pandas = pytest.importorskip("pandas")
-    table = runs_from_frame(pandas.DataFrame({"N": [1e8, 1e9], "D": [2e9, 2e10], "loss": [3.1, 2.6]}))
-    np.testing.assert_allclose(table["loss"], [3.1, 2.6])
 
 
 @pytest.mark.parametrize(("text", "match"), [("N,D,loss\n", "holds no runs"), ("N,D,loss\n1,2\n", "row 1 has 2 cells")])

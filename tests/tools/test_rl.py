@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from knowledge import InputError, LawBook
+from knowledge import InputError
 from tools._law_values import number
-from tools.law import evaluate
 from tools.registry import call
-from tools.rl import curve_from_csv, fit_curve, run_law
+from tools.rl import fit_curve
 
 
 def _run(noise=0.0, last=16_000):
@@ -50,10 +49,6 @@ def test_fit_recovers_a_known_curve():
 def test_own_run_is_extrapolated_and_serves_as_a_law():
     result = call("rl", {"curve": _run(), "accelerator_hours": 64_000})
     assert number(result.values["pass_rate"]) == pytest.approx(0.609, abs=0.006)
-    laws = LawBook()
-    fit = fit_curve(_run())
-    own = run_law(fit, laws.get("khatri2025_scalerl"))
-    assert number(evaluate(own, "pass_rate", {"C": 64_000, "R0": fit.R0}).values["R"]) == pytest.approx(fit.at(64_000), rel=1e-9)
 
 
 def test_named_run_that_was_not_read_is_said_so():
@@ -75,13 +70,6 @@ def test_updates_to_data_ratio():
 def test_bad_curves(curve):
     with pytest.raises(InputError):
         call("rl", {"curve": curve})
-
-
-def test_points_of_a_table():
-    assert curve_from_csv("step,gpu_hours,reward_mean\n1,100,0.31\n\n2,2000,0.42\n") == [[100, 0.31], [2000, 0.42]]
-    for text in ("", "a,b\n1,2\n", "hours,pass_rate\n1,x\n", "hours,pass_rate\n1\n"):
-        with pytest.raises(InputError):
-            curve_from_csv(text)
 
 
 def test_a_ratio_far_outside_its_fits_does_not_lead() -> None:

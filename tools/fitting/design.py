@@ -220,8 +220,3 @@ def _best_size(problem: Problem, C: float) -> float:
     N = np.exp(np.linspace(np.log((C / 6e4) ** 0.5), np.log((C / 6) ** 0.5), 400))
     out = get_form(problem.form).fn(N, C / (FLOPS_PER_PARAM_TOKEN * N), **problem.coefficients)
     return float(N[int(np.argmin(out))])
-
-
-def precision_by_spend(problem: Problem, budgets: list[float], want: Want = "loss") -> list[tuple[float, Plan, Plan]]:
-    """(budget, chosen plan, isoFLOP grid of the same cost) for each budget."""
-    return [(budget, plan_runs(problem, budget, want), isoflop_grid(problem, budget)) for budget in budgets]

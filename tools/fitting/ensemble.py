@@ -8,7 +8,7 @@ Forms, prior width and weight were chosen by leave-one-table-out back-tests (eva
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -181,16 +181,6 @@ def _best(objective: PenalisedObjective, weights: Floats) -> Floats:
     front = np.argsort(near.cost, kind="stable")[:2]
     last = solve(objective.normal, near.theta[front], weights, objective.bounds, tolerance=1e-9, max_iterations=80)
     return last.theta[int(np.argmin(last.cost))]
-
-
-def with_prior_scale(members: Sequence[Member], scale: float) -> tuple[Member, ...]:
-    """The members with every prior sd but those of the terms' sizes multiplied, for sensitivity studies."""
-    sizes = {"e", "n", "d", "g", "b", "a"}
-
-    def scaled(p: tuple[str, float, float, float, float]) -> tuple[str, float, float, float, float]:
-        return p if p[0] in sizes else (p[0], p[1], p[2] * scale, p[3], p[4])
-
-    return tuple(replace(m, parameters=tuple(scaled(p) for p in m.parameters)) for m in members)
 
 
 def median_forecast(predictions: Mapping[str, Any]) -> Floats:

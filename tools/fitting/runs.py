@@ -164,13 +164,6 @@ def file_columns(path: str | Path) -> dict[str, list[Any]]:
     return {name: [row[i] if i < len(row) else None for row in rows] for i, name in enumerate(header)}
 
 
-def runs_from_frame(frame: Any, *, source: str = "data frame", **options: Any) -> RunTable:
-    """Runs from anything with `.columns` and `frame[column]` (pandas, polars) or a mapping of columns."""
-    header = [str(c) for c in (frame.columns if hasattr(frame, "columns") else frame)]
-    table = [list(frame[c]) for c in (frame.columns if hasattr(frame, "columns") else frame)]
-    return build_table(source, header, iter([list(zip(*table, strict=True))]), **options)
-
-
 Blocks = Iterator[Sequence[Sequence[Any]]]
 
 

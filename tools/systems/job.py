@@ -5,7 +5,6 @@ Every field is a scalar or an array; arrays broadcast, so that one call prices o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -103,8 +102,3 @@ FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Job))
 def stack(jobs: list[Job]) -> Job:
     """Many scalar jobs as one job of arrays."""
     return Job(**{name: np.array([float(getattr(job, name)) for job in jobs]) for name in FIELDS})
-
-
-def job_from(values: Mapping[str, Any]) -> Job:
-    """A job from a mapping that may hold more than a job's fields."""
-    return Job(**{name: values[name] for name in FIELDS if name in values})

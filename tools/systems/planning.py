@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -158,11 +158,6 @@ def training_job(shape: ModelShape, on: Cluster, seq: float, batch: float, layou
         # sharded data parallelism reduces and keeps gradients at 16 bits, Megatron accumulates at 32
         grad_bytes=np.where(np.asarray(extra["shard"]) > 2.5, 2.0, 4.0 if optimizer == "adamw" else 2.0),
     )
-
-
-def on_devices(on: Cluster, devices: float) -> Cluster:
-    """The same cluster with another number of devices."""
-    return replace(on, devices=devices)
 
 
 def whole(values: Any) -> np.ndarray:

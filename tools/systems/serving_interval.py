@@ -12,7 +12,6 @@ from tools.systems.serving_case import Case
 
 LEVEL = 0.9
 _SEEN = 15  # rows of one part, family and regime from which on it counts as known
-LEVELS = ("known", "related", "new")
 
 
 def cell(case: Case) -> str:

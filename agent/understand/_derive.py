@@ -25,9 +25,22 @@ _HOUR_BEFORE = re.compile(
     r"(?:每|1|一)\s*(?:个)?(?:小时|時間|时)(?:あたり|につき)?[ :]*$|(?:pro stunde|por hora|par heure|per hour|hourly|stündlich)[ :]*$"
 )
 _FOR_NODE = re.compile(r" (?:for|per) (?:the |a |one |each )?(?:whole )?(?:node|server|box|machine|instance)\b")
+_TIMES = frozenset({"twice", "once"})
 _ARTICLES = frozenset({"ein", "eine", "einen", "einem", "einer", "un", "une", "una", "uno", "a", "an"})
 _HEADCOUNT = frozenset({("we", "are"), ("team", "of"), ("group", "of"), ("wir", "sind"), ("nous", "sommes")})
 _RATES = ("tflop", "teraflop", "pflop", "petaflop", "tera flop", "peta flop")  # of one chip or cluster: nobody has a budget that small
+
+
+_TWO_CORES = frozenset({"tpu-v2", "tpu-v3", "tpu-v4", "tpu-v5p"})
+_SERVES = re.compile(
+    r"\b(?:tok(?:en)?s?/s|tokens? per sec\w*|tps|throughput|serv(?:e|ing|es)|inference|latency|ttft|tpot|concurren\w*|batch|per (?:1?m|million)"
+    r"|traffic|requests?|prompts?|users?|generat\w+|decod\w+|deploy\w*|host\w*|in/out|isl|osl|rps|qps)\b|部署|推理|推論|吞吐"
+)
+_COUNTED_NEXT = re.compile(r" ?(?:gbit|gbps|gb|users?|steps|experts|gpus?|runs|layers|epochs)\b")
+_MONTHS = frozenset(
+    ["jan", "january", "januar", "janvier", "enero", "feb", "february", "februar", "février", "febrero", "mar", "march", "märz", "mars", "marzo", "apr", "april", "avril", "abril", "may", "mai", "mayo", "jun", "june", "juni", "juin", "junio", "jul", "july", "juli", "juillet", "julio", "aug", "august", "août", "agosto", "sep", "sept", "september", "septembre", "septiembre", "oct", "october", "okt", "oktober", "octobre", "octubre", "nov", "november", "novembre", "noviembre", "dec", "december", "dez", "dezember", "décembre", "diciembre"]
+)
+_ALSO_WORDS = frozenset({"mar", "may", "mars", "march", "mai", "dec"})
 
 
 def derive(place: Scene, found: list[Measure], text: str) -> None:
@@ -49,7 +62,13 @@ def derive(place: Scene, found: list[Measure], text: str) -> None:
         # "1時間2ドル", "每小时 2 美元": the hour stands before its price.
         if one.dim == "time" and one.value == 3600.0 and two.dim == "usd" and two.first - one.after <= 1:
             one.dim, two.dim = "used", "usd_per_hour"
+        # "$100k minus $20k for storage": taken off, no budget of its own.
+        if one.dim == two.dim == "usd" and two.value < 0 and place.atoms[two.first].text == "minus":
+            two.dim = "deducted"
+        _in_and_out(place, one, two, text)
     for number, measure in enumerate(found):
+        if measure.dim == "plain" and (cards := _of_slice(place, measure)):
+            measure.dim, measure.value, measure.accelerator = "acc", cards[0], cards[1]
         if measure.dim == "params" and abs(measure.value) < 1000:
             # "6 active per token": a count, and "active" a word about it.
             measure.dim, measure.after = "plain", measure.first + 1
@@ -96,6 +115,41 @@ def derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim = "time" if before in _SPANS else "used"
         elif measure.dim == "time" and 0 < measure.value < 1.0:
             measure.dim, measure.value = "latency", measure.value * 1000.0
+
+
+def _in_and_out(place: Scene, one: Measure, two: Measure, text: str) -> None:
+    """ "1k/1k", "2k/500", "512/128" in a question about serving: prompt and answer tokens."""
+    between = [atom.text for atom in place.atoms[one.after : two.first]]
+    if (
+        one.dim == two.dim == "plain"
+        and between in (["/"], [":"], ["->"], ["-", ">"], ["→"])
+        and min(one.value, two.value) >= 64
+        and max(one.value, two.value) <= 2e5
+        and (not _COUNTED_NEXT.match(text, two.end))
+        and _SERVES.search(text)
+    ):
+        one.dim, two.dim = "input_amount", "output_amount"
+
+
+def _of_slice(place: Scene, measure: Measure) -> tuple[float, str] | None:
+    """(chips, part) of a slice's name: "v5p-128" counts the two cores of each chip, "v5e-256" chips."""
+    if measure.first < 2 or place.atoms[measure.first - 1].text != "-" or not 4 <= measure.value <= 20_000:
+        return None
+    part = place.atoms[measure.first - 2]
+    if part.entity is None or not part.entity[1].startswith("tpu-") or place.atoms[measure.first].start != part.end + 1:
+        return None
+    return measure.value / (2.0 if part.entity[1] in _TWO_CORES else 1.0), part.entity[1]
+
+
+def is_date(place: Scene, measure: Measure) -> bool:
+    """Whether a number is the day of a month ("Jan 5", "3 March", "the 5th of May")."""
+    if measure.dim != "plain" or not 1 <= measure.value <= 31 or measure.value != int(measure.value) or measure.scaled:
+        return False
+    before = place.atoms[measure.first - 1].text.rstrip(".") if measure.first else ""
+    behind = [
+        atom.text for atom in place.atoms[measure.after : measure.after + 3] if atom.text not in ("st", "nd", "rd", "th", "of", "de", ".")
+    ]
+    return before in _MONTHS or (bool(behind) and behind[0] in _MONTHS - _ALSO_WORDS)
 
 
 def _settle_rate(place: Scene, measure: Measure, text: str) -> None:
@@ -170,13 +224,10 @@ def _hourly(place: Scene, measure: Measure, text: str) -> bool:
 
 
 def is_article(place: Scene, measure: Measure) -> bool:
-    """Whether a bare one is an article ("ein", "un", "una") and counts nothing."""
-    return (
-        measure.dim == "plain"
-        and measure.value == 1.0
-        and measure.after - measure.first == 1
-        and place.atoms[measure.first].text in _ARTICLES
-    )
+    """Whether a bare number is an article ("ein", "un", "una") or says how often ("twice") and counts nothing."""
+    alone = measure.dim == "plain" and measure.after - measure.first == 1
+    word = place.atoms[measure.first].text
+    return alone and (word in _TIMES or (measure.value == 1.0 and word in _ARTICLES))
 
 
 def with_memory(found: list[Measure]) -> list[Measure]:
@@ -185,4 +236,4 @@ def with_memory(found: list[Measure]) -> list[Measure]:
     return sorted([*found, *extra], key=lambda m: m.first)
 
 
-__all__ = ["derive", "is_article", "with_memory"]
+__all__ = ["derive", "is_article", "is_date", "with_memory"]

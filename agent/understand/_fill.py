@@ -7,7 +7,7 @@ import re
 from agent.understand import _into, names
 from agent.understand._adjust import adjust
 from agent.understand._alternatives import pair
-from agent.understand._derive import derive, is_article, with_memory
+from agent.understand._derive import derive, is_article, is_date, with_memory
 from agent.understand._earlier import left_out
 from agent.understand._filled import Filled
 from agent.understand._named import accelerators, architecture, known_models, laws, notices_of_names, weight_bits
@@ -89,7 +89,7 @@ def _whole(value: float) -> float | int:
 
 def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: str) -> Filled:
     """Fields of the question's quantities and names."""
-    found = with_memory([one for one in found if not is_article(place, one)])
+    found = with_memory([one for one in found if not is_article(place, one) and not is_date(place, one)])
     inherit(place, found)
     derive(place, found, text)
     take_shares(found, text)

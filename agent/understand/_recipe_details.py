@@ -63,6 +63,8 @@ def _share(text: str, *patterns: str) -> float | None:
     return None
 
 
+# What makes a number an amount of something else.
+_AMOUNT_NEXT = r"(?:k|m|b|t|bn|thousand|million|billion|trillion|mrd|milliard\w*|亿|万)\b|(?:unique |distinct )?tokens?"
 _PCT = r"(?<![\d.,:])(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s?(%|percent|per cent|prozent|pour cent|por ciento)?"
 
 
@@ -183,9 +185,12 @@ _BENCHMARKS = {
 def downstream(text: str) -> Found:
     """The benchmark and the accuracy aimed for."""
     named = [name for name, pattern in _BENCHMARKS.items() if re.search(pattern, text)]
+    names = "|".join([*_BENCHMARKS.values(), "gsm-?8k", "humaneval", "triviaqa", "bbh"])
     aimed = _share(
         text,
-        rf"(?:reach|get to|hit|achieve|for|to|above|over|at least|target(?: of)?)\s*(?:an? )?{_PCT}\s*(?:accuracy|on (?:mmlu|hellaswag|arc|piqa|boolq|winogrande))",
+        rf"(?:reach|get to|hit|achieve|for|to|above|over|at least|target(?: of)?)\s*(?:an? )?{_PCT}\s*(?:accuracy|(?:on |in )?(?:{names}))",
+        rf"(?<![\d-])(\d{{2}}(?:\.\d)?)\s?(%|percent|per cent)\s*(?:accuracy|(?:on |in |at )?(?:{names}))",
+        rf"(?:{names})\s*(?:score |accuracy )?(?:of|above|over|at|to|=|>|reach\w*|at least)\s*(\d{{2}}(?:\.\d)?)\s?(%|percent|points?|\?|$)",
     )
     return _only(benchmark=named[0] if len(named) == 1 else None, target_accuracy=aimed)
 
@@ -202,7 +207,8 @@ def rl(text: str) -> Found:
 
 def _counted(name: str, words: str) -> Callable[[str], Found]:
     def read(text: str) -> Found:
-        return _only(**{name: amount(text, rf"{_NUM}\s*(?:{words})", rf"(?:{words}){_IS}{_NUM}")})
+        # "epochs of 30B tokens": what follows is what an epoch goes over.
+        return _only(**{name: amount(text, rf"{_NUM}\s*(?:{words})", rf"(?:{words}){_IS}{_NUM}(?![\d.]*\s?(?:{_AMOUNT_NEXT}))")})
 
     return read
 

@@ -32,6 +32,8 @@ _MATTER = frozenset(
         "bytes",
         "nats",
         "latency",
+        "request_rate",
+        "deducted",
     }
 )
 

@@ -170,7 +170,7 @@ def _time_series(text: str) -> dict[str, Detail]:
             "architecture": kinds[0] if len(kinds) == 1 else None,
             "test_set": test_set,
             "tokens": _first(text, _NUMBER + r" (?:time[ -]?)?(?:points|observations|time steps)\b"),
-            "target_loss": _first(text, r"nll (?:of |= ?|is )?(\d+(?:\.\d+)?)"),
+            "target_loss": _first(text, r"nll (?:of |= ?|is )?(\d+(?:\.\d+)?)(?![\d.]*\s?(?:[kmbt]\b|million|billion|param))"),
         }
     )
 

@@ -185,7 +185,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
     text, filled, decided = reading.text, reading.filled, reading.decided
     finish(filled, decided.task)
     if context is not None:
-        merged = merge(text, decided, filled, context, bool(_missing(decided.task, filled.values)))
+        merged = merge(text, decided, filled, context, bool(_missing(decided.task, filled)))
         if merged is not None:
             before = context.details or {} if merged["task"] == context.task else {}
             merged["details"] = {**before, **details(text, merged["task"])} or None
@@ -195,7 +195,7 @@ def parse(question: str, context: Brief | None = None) -> Understanding:
         values["also"] = decided.also
     if decided.task != "out_of_scope":
         values |= filled.values
-        values |= _missing(decided.task, filled.values)
+        values |= _missing(decided.task, filled)
         values |= {"details": told} if (told := {**details(text, decided.task), **filled.told}) else {}
     confidence = {"task": decided.confidence}
     readings = [{**values, "task": other, "also": None} for other in decided.others]
@@ -245,11 +245,28 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("unique_tokens",),
     ),
     "wall_clock": (("compute_flops",), ("params_total",), ("models",), ("tokens",), ("accelerator_hours",)),
-    "cost": (("compute_flops",), ("params_total",), ("models",), ("accelerator_hours",), ("tokens",)),
+    "cost": (
+        ("compute_flops",),
+        ("params_total",),
+        ("models",),
+        ("accelerator_hours",),
+        ("tokens",),
+        ("n_accelerators", "duration_seconds"),
+    ),
     "serve": (("params_total",), ("models",), ("params_active",)),
     "memory": (("params_total",), ("models",)),
     "predict_loss": (("params_total",), ("tokens",), ("compute_flops",), ("models",)),
-    "hyperparameters": (("params_total",), ("tokens",), ("compute_flops",), ("models",), ("laws",)),
+    "hyperparameters": (("params_total",), ("tokens",), ("compute_flops",), ("models",), ("laws",), ("batch_tokens",)),
+    "batch_size": (
+        ("tokens",),
+        ("compute_flops",),
+        ("params_total",),
+        ("models",),
+        ("laws",),
+        ("target_loss",),
+        ("observed_loss",),
+        ("batch_tokens",),
+    ),
     "fit": (("runs",),),
 }
 _ASK_BACK: dict[str, list[str]] = {
@@ -260,11 +277,25 @@ _ASK_BACK: dict[str, list[str]] = {
     "memory": ["params_total"],
     "predict_loss": ["params_total", "tokens"],
     "hyperparameters": ["params_total", "tokens"],
+    "batch_size": ["params_total", "tokens"],
     "fit": ["runs"],
 }
 
 
-def _missing(task: str, values: dict[str, Any]) -> dict[str, Any]:
+# Asked of a change alone, or for each parameter, there is nothing to be stated first.
+_RELATIVE = re.compile(
+    r"\b(?:doubl\w*|halv\w*|tripl\w*|quadrupl\w*|\d+ ?(?:x|times|fold)|(?:d_?model|width)|per param\w*|each param\w*|pro parameter|par paramètre"
+    r"|longer|from \d)\b"
+)
+
+
+def _missing(task: str, filled: Filled) -> dict[str, Any]:
+    """Fields to ask back: where no way to the result is stated, not even in euro or in words such as "a few weeks"."""
+    values = filled.values
     if task not in _NEEDS or any(all(name in values for name in way) for way in _NEEDS[task]):
+        return {}
+    if task in ("allocate", "cost", "wall_clock") and (filled.vague or any(one.euro for one in filled.measures)):
+        return {}
+    if task in ("hyperparameters", "batch_size", "memory") and _RELATIVE.search(filled.text):
         return {}
     return {"missing": [name for name in _ASK_BACK[task] if name not in values]}

@@ -60,12 +60,14 @@ measure: num                                   -> plain
     | num TOK PER STEP                         -> step_tokens
     | num TOK PER USER                         -> user_tokens
     | num PER NODE                             -> plain
+    | num USER per TIME                        -> request_rate
+    | num RPS                                  -> request_rate
 join: OF | TIMES | WITH
 rate: per TIME | PER acc | per acc TIME | PER acc per TIME | per TIME PER acc | PER NODE TIME
     | PER TOK | PER SCALE TOK | PER num TOK | acc TIME | TIME
 per: PER | ONE
 hourly: PER acc TIME | PER acc per TIME
-money: CUR num | num CUR | CUR num CUR
+money: CUR num | num CUR | CUR num CUR | NEG CUR num
 acc: ACC+
 num: NEG base -> negative
     | base
@@ -73,7 +75,7 @@ base: NUM | NUM scales | words | words scales | ONE scales | HALF scales | NUM A
     | NUM scales ANDHALF | words scales ANDHALF | ONE scales ANDHALF | words ANDHALF | NUM ANDHALF | HALF
 scales: SCALE+
 words: (WNUM | HUNDRED)+
-%declare NUM SCALE WNUM HUNDRED HALF ANDHALF ONE NEG FLOP FLOPX TIME BYTE BIT NATS CUR PCT TOK PAR NODE USER STEP PER ACC TIMES OF WITH
+%declare NUM SCALE WNUM HUNDRED HALF ANDHALF ONE NEG FLOP FLOPX TIME BYTE BIT NATS CUR PCT TOK PAR NODE USER RPS STEP PER ACC TIMES OF WITH
 """
 STARTERS = frozenset({"NUM", "WNUM", "HUNDRED", "HALF", "ONE", "CUR", "EUR", "NEG", "ACC"})
 # Units of one letter count only when written right behind their number ("72h", not "72 ... h").
@@ -158,7 +160,7 @@ def terminal(lang: Language, text: list[Atom], place: int) -> tuple[str, float, 
         return "TIMES", 1.0, place + 1
     if atom.entity:
         return ("ACC", 0.0, place + 1) if atom.entity[0] in ("accelerator", "unknown") else None
-    if atom.text == "-" and place + 1 < len(text) and text[place + 1].kind == "number" and text[place + 1].start == atom.end:
+    if atom.text == "-" and place + 1 < len(text) and _negative(text, place + 1) and text[place + 1].start == atom.end:
         bare = place == 0 or text[place - 1].end < atom.start or text[place - 1].text in "($€=:"
         return ("NEG", -1.0, place + 1) if bare else None
     if atom.text in ("nan", "inf", "infinity"):
@@ -171,6 +173,12 @@ def terminal(lang: Language, text: list[Atom], place: int) -> tuple[str, float, 
     if atom.text in _WITH:
         return "WITH", 0.0, place + 1
     return None
+
+
+def _negative(text: list[Atom], place: int) -> bool:
+    """Whether a minus sign right before a place can belong to an amount: a number stands there, or a currency sign and its number."""
+    after = text[place + 1] if place + 1 < len(text) else None
+    return text[place].kind == "number" or (text[place].text in "$€£" and after is not None and after.kind == "number")
 
 
 def _allowed(text: list[Atom], place: int, end: int, kind: str) -> bool:
@@ -270,7 +278,8 @@ def _value(rule: Tree[Token]) -> tuple[str, float, dict[str, Any]]:
             inner: Any = rule.children[0]
             units = [child.value for child in inner.children if isinstance(child, Token)]
             amount, extra["scaled"] = next(_number(child) for child in inner.children if isinstance(child, Tree))
-            amount = float(f"{amount * next((unit for unit in units if unit != 1.0), 1.0):.15g}")
+            sign = -1.0 if -1.0 in units else 1.0
+            amount = float(f"{sign * amount * next((unit for unit in units if unit not in (1.0, -1.0)), 1.0):.15g}")
             if name == "amount":
                 return "usd", amount, extra
             dim, amount = _rate(rule.children[-1], amount)  # type: ignore[arg-type]

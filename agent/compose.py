@@ -13,7 +13,7 @@ from agent.brief import Brief
 from agent.checker import strings_of, ungrounded
 from agent.format import quantity
 from agent.state import AskState, Context
-from agent.translation import phrase, said, translated
+from agent.translation import phrase, said, titled, translated
 from knowledge.library import base_version
 from tools.curves import FIGURE_TABLES
 from tools.result import Assumption, Notice, Result
@@ -59,7 +59,7 @@ def answer(state: AskState, context: Context, prose: str = "") -> Answer:
         sources=wording.references(results, context.laws),
         needs=[wording.need(field) for field in dict.fromkeys(field for way in state.get("needs", []) for field in way)],
         needs_any_of=state.get("needs", []),
-        figures=figures.specs(results),
+        figures=titled(figures.specs(results), brief.language),
         understood_by=state.get("understood_by", "built-in"),
         worded_by=context.model or "" if prose else "built-in",
         versions=versions(),
@@ -91,7 +91,7 @@ def _grounds(draft: Answer) -> list[str]:
     said = [
         text
         for result in draft.results
-        for text in [*result.reasons, *(notice.text for notice in result.warnings), *map(wording.case_text, result.case.values())]
+        for text in [*result.reasons, *(notice.text for notice in result.warnings), wording.case_name(result.case, draft.brief.language)]
     ]
     labels = [text for result in draft.results for key, value in result.values.items() for text in (key, value.label)]
     return [

@@ -47,7 +47,7 @@ def _templates() -> dict[str, list[str]]:
 
 def headline(result: Result, language: str | None = None) -> str:
     """One sentence for a result: the first template that fits (the language's own first), else its first headline values by label."""
-    case = ", ".join(f"{said(key.replace('_', ' '), language)} {case_text(item)}" for key, item in result.case.items())
+    case = case_name(result.case, language)
     templates = [*headlines(language, result.tool), *_templates().get(result.tool, [])]
     sentence = next((text for template in templates if (text := _fill(template, result.values, language))), None) or _listed(result)
     sentence = with_units(said(sentence, language), language)
@@ -62,9 +62,26 @@ def headline(result: Result, language: str | None = None) -> str:
     )
 
 
-def case_text(item: Any) -> str:
-    """A compared value as shown."""
-    return fmt.short(item) if isinstance(item, int | float) else str(item)
+_PRICES = {"price_per_accelerator_hour_usd": "USD/h", "price_per_million_tokens_usd": "USD/1M tokens"}
+
+
+def case_name(case: dict[str, Any], language: str | None = None) -> str:
+    """One of several compared cases in words: "64 x h100-sxm", "7.00B params", "laws kaplan2020"."""
+    left = dict(case)
+    parts: list[str] = []
+    if {"n_accelerators", "accelerator"} <= left.keys():
+        parts.append(f"{fmt.quantity(int(left.pop('n_accelerators')), '')} x {left.pop('accelerator')}")
+    for key, item in left.items():
+        unit = _PRICES.get(key) or EXAMPLES.get(key, ("", ""))[0]
+        if key in ("accelerator", "models", "laws"):
+            parts.append(str(item))
+        elif key == "n_accelerators":
+            parts.append(fmt.quantity(int(item), "accelerators"))
+        elif isinstance(item, int | float) and unit not in ("", "count", "id"):
+            parts.append(fmt.quantity(item, unit))
+        else:
+            parts.append(f"{said(key.replace('_', ' '), language)} {item if isinstance(item, str) else fmt.short(item)}")
+    return ", ".join(parts)
 
 
 def _listed(result: Result) -> str:
@@ -110,10 +127,12 @@ def summary_section(results: list[Result], asked: list[Result]) -> Section:
     """The headline values of every result in one table: value, interval, where from. What follows from the answer does not say again
     what the answer said: a quantity of one case has one row, that of the first result.
     """
+    if len({case_name(result.case) for result in results}) > 1 and all(result.case for result in results):
+        return _side_by_side(results)
     rows: list[list[str]] = []
     told: set[tuple[str, str]] = set()
     for result in results:
-        case = ", ".join(f"{key.replace('_', ' ')} {case_text(item)}" for key, item in result.case.items())
+        case = case_name(result.case)
         for key in result.headline:
             what = (_SAME.get(key, key), case)
             if key not in result.values or (what in told and result not in asked):
@@ -124,6 +143,33 @@ def summary_section(results: list[Result], asked: list[Result]) -> Section:
             if row not in rows:
                 rows.append(row)
     return Section(key="summary", title="The numbers", grid=Grid(header=["", "value", _interval_title(results), "from"], rows=rows))
+
+
+def _side_by_side(results: list[Result]) -> Section:
+    """Cases compared: a row each, the headline values of their results with intervals in columns."""
+    cases: dict[str, dict[str, Value]] = {}
+    columns: dict[str, str] = {}
+    for result in results:
+        values = cases.setdefault(case_name(result.case), {})
+        for key in result.headline:
+            # What the case itself says, such as the count of accelerators, is not said again.
+            if key in result.values and key not in result.case:
+                label = _label(key, result.values[key])
+                named = columns.setdefault(_SAME.get(key, key), label)
+                columns[_SAME.get(key, key)] = label if named == label else key.replace("_", " ")
+                values.setdefault(_SAME.get(key, key), result.values[key])
+    shown = {key: label for key, label in columns.items() if sum(key in values for values in cases.values()) > 1}
+    rows = [[name, *(_with_interval(values.get(key)) for key in shown)] for name, values in cases.items()]
+    return Section(key="summary", title="The numbers", grid=Grid(header=["", *shown.values()], rows=rows))
+
+
+def _with_interval(value: Value | None) -> str:
+    """ "28.6 days (90%: 14.9 to 54.6)"; a dash where a case has no such value."""
+    if value is None:
+        return "-"
+    interval = fmt.interval(value)
+    level = f"{value.level:.0%}: " if value.level is not None else ""
+    return f"{fmt.shown(value)} ({level}{interval})" if interval else fmt.shown(value)
 
 
 def result_section(result: Result) -> Section:
@@ -163,7 +209,7 @@ def table_section(result: Result, table: Table, *, detail: bool = False) -> Sect
     rows = [[fmt.quantity(cell, column.unit) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
     return Section(
         key=f"{result.tool}.{table.name}",
-        title=table.title,
+        title=f"{table.title} ({case})" if (case := case_name(result.case)) else table.title,
         grid=Grid(header=header, rows=rows),
         lines=[table.note] if table.note else [],
         detail=detail,

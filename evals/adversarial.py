@@ -23,7 +23,7 @@ from agent.format import quantity
 from agent.model import Session
 from agent.state import Context
 from agent.understand import parse
-from agent.wording import case_text
+from agent.wording import case_name
 from evals.understanding import load
 from knowledge.errors import InputError
 
@@ -132,7 +132,7 @@ def stray(answer: Answer) -> list[str]:
             *(v.label for v in result.values.values()),
             *map(str, result.values),
             *strings_of(result.case),
-            *map(case_text, result.case.values()),
+            case_name(result.case),
         ]
     ]
     found = sorted(

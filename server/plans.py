@@ -20,9 +20,11 @@ from agent import ask
 from agent.brief import Brief
 from agent.compose import versions
 from agent.state import Context, RunsTable
+from agent.understand import warm
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
+from server import labels
 from server.errors import NotThere
 from server.models import PlanIn, PlanOut
 from server.paging import own
@@ -90,6 +92,7 @@ class Plans:
         self._made: OrderedDict[tuple[str, str], Made] = OrderedDict()
         self._kept: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._running: dict[str, _Running] = {}
+        self.pool.submit(warm)  # beside the start, so that no question pays for it
 
     def make(self, owner: str, asked: PlanIn, tell: Tell | None = None) -> Made:
         """The plan, kept for its owner; `tell` hears every step. Raises InputError; blocks until the plan is made."""
@@ -275,7 +278,7 @@ def answer_plan(ident: str, asked: PlanIn, context: Context, tell: Tell | None =
     brief = Brief.read(asked.brief) if asked.brief is not None else None
     previous = Brief.read(asked.previous) if asked.previous is not None else None
     answer = ask(asked.question, brief=brief, previous=previous, context=context, on_event=heard)
-    out = PlanOut(id=ident, answer=answer, text=answer.text)
+    out = PlanOut(id=ident, answer=answer, text=answer.text, labels=labels.of_answer(answer))
     return Made(ident, asked.question, answer.headline, out.model_dump_json(exclude_none=True).encode(), events)
 
 

@@ -143,12 +143,15 @@ def _title(section: Section, language: str) -> str:
 def _grid(grid: Grid, language: str) -> Grid:
     return Grid(
         header=[_head(text, language) for text in grid.header],
-        rows=[[with_units(said(row[0], language), language), *(_cell(cell, language) for cell in row[1:])] for row in grid.rows],
+        rows=[[with_units(said(row[0], language), language), *(cell(text, language) for text in row[1:])] for row in grid.rows],
     )
 
 
-def _cell(text: str, language: str) -> str:
-    if not re.match(r"[-$\d]", text):
+def cell(text: str, language: str | None) -> str:
+    """A rendered value, an interval or a fixed text in a language."""
+    if language not in LANGUAGES:
+        return text
+    if not re.match(r"[-$\d]", text) or (found := said(text, language)) != text and ", " in text:
         return said(text, language)
     to = _units(language)[1]["to"]
     return with_units(text, language).replace(" to ", f" {to} ")
@@ -159,15 +162,37 @@ def _head(text: str, language: str) -> str:
     return text.replace("interval", interval) if text in ("interval", "90% interval") else said(text, language)
 
 
+def mark(name: str, language: str) -> str:
+    """What marks a notice of a level ("Warning") in a language."""
+    return _catalogue()["marks"][name][LANGUAGES.index(language)]
+
+
+def titled(spec: Any, language: str | None) -> Any:
+    """A figure's spec with its titles in a language; its data stays as it is."""
+    if language not in LANGUAGES:
+        return spec
+    if isinstance(spec, list):
+        return [titled(item, language) for item in spec]
+    if not isinstance(spec, dict):
+        return spec
+    return {
+        key: item
+        if key == "data"
+        else with_units(said(item, language), language)
+        if key in ("title", "description") and isinstance(item, str)
+        else titled(item, language)
+        for key, item in spec.items()
+    }
+
+
 def _line(text: str, section: str, language: str) -> str:
     """A line, its mark, its assumed value and its source each by itself."""
     if section == "assumptions":
         name, sign, rest = text.partition(" = ")
         value, colon, source = rest.rpartition(": ") if " = " in rest else rest.partition(": ")
         return f"{said(name, language)}{sign}{with_units(value, language)}{colon}{said(source, language)}"
-    mark, sign, rest = text.partition(": ")
-    marks = _catalogue()["marks"]
-    if sign and mark in marks:
-        return f"{marks[mark][LANGUAGES.index(language)]}: {_line(rest, section, language)}"
+    level, sign, rest = text.partition(": ")
+    if sign and level in _catalogue()["marks"]:
+        return f"{mark(level, language)}: {_line(rest, section, language)}"
     found = said(text, language)
     return with_units(found, language) if found != text else text

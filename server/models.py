@@ -71,11 +71,12 @@ class PlanIn(BaseModel):
 
 
 class PlanOut(BaseModel):
-    """A plan with its id and when it was first made."""
+    """A plan with its id. `labels`: the texts of the answer's data by their English in the question's language, where that is another one."""
 
     id: str
     answer: Answer
     text: str
+    labels: dict[str, str] = {}
 
 
 class PlanLine(BaseModel):

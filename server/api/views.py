@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent import document, figures, wording
 from agent.answer import Section
 from agent.format import quantity
+from agent.translation import titled, translated
 from agent.understand.amounts import read_amount
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
+from server import labels
 from server.auth import Asker
+from server.labels import UNITS
 from server.paging import own
 from server.plans import FIT, own_law
 from server.store.tables import Fit
@@ -26,21 +29,23 @@ router = APIRouter(tags=["views"])
 
 
 class PreviewIn(BaseModel):
-    """A tool and its fields; `law`: an id of the base, or of a fit of one's own."""
+    """A tool and its fields; `law`: an id of the base, or of a fit of one's own; `language`: that of the question."""
 
     model_config = ConfigDict(extra="forbid")
 
     tool: str = Field(max_length=64)
     fields: dict[str, Any]
+    language: str | None = Field(default=None, max_length=8)
 
 
 class PreviewOut(BaseModel):
-    """A result in words, tables and figures, as an answer would show it. Nothing is kept."""
+    """A result in words, tables and figures, as an answer would show it, `labels` as in a plan. Nothing is kept."""
 
     result: Result
     headline: str
     sections: list[Section]
     figures: list[dict[str, Any]]
+    labels: dict[str, str] = {}
 
 
 class AmountIn(BaseModel):
@@ -89,33 +94,6 @@ class FormLine(BaseModel):
     columns: list[str]
 
 
-# The unit each field of a brief is shown in.
-UNITS = {
-    "compute_flops": "FLOP",
-    "budget_usd": "USD",
-    "accelerator_hours": "h",
-    "duration_seconds": "s",
-    "price_per_accelerator_hour_usd": "USD",
-    "params_total": "params",
-    "params_active": "params",
-    "tokens": "tokens",
-    "unique_tokens": "tokens",
-    "tokens_per_param": "tokens/param",
-    "weight_bits": "bits",
-    "memory_bytes": "bytes",
-    "inference_tokens": "tokens",
-    "inference_tokens_per_second": "tokens/s",
-    "price_per_million_tokens_usd": "USD",
-    "latency_ms_per_token": "ms/token",
-    "input_tokens": "tokens",
-    "output_tokens": "tokens",
-    "sequence_length": "tokens",
-    "batch_tokens": "tokens/step",
-    "target_loss": "nats/token",
-    "observed_loss": "nats/token",
-}
-
-
 @router.post("/preview", response_model_exclude_none=True)
 def preview(given: PreviewIn, request: Request, caller: Asker) -> PreviewOut:
     """One tool's result, worded. For sliders: it is not kept and takes no second step."""
@@ -129,7 +107,14 @@ def preview(given: PreviewIn, request: Request, caller: Asker) -> PreviewOut:
     others = wording.alternatives_section(result)
     notices = Section(key="notices", title="What to watch", lines=wording.notice_lines(result.warnings))
     sections = [*([others] if others else []), *tables, *([notices] if notices.lines else [])]
-    return PreviewOut(result=result, headline=wording.headline(result), sections=sections, figures=figures.specs([result]))
+    language = given.language
+    return PreviewOut(
+        result=result,
+        headline=wording.headline(result, language),
+        sections=[translated(section, language) for section in sections],
+        figures=titled(figures.specs([result]), language),
+        labels=labels.of_result(result, language),
+    )
 
 
 @router.post("/amounts")

@@ -48,7 +48,7 @@ async function viewOf(page, id, query) {
 async function sharedView(token) {
   const plan = await get(`/v1/shared/${encodeURIComponent(token)}`);
   return h("div.log", null, h("p.banner", null, "A shared plan, read only. ", h("a", { href: "#/" }, "Ask your own")), h("h1.sr", null, "Shared plan"),
-    h("article.turn", { ariaLabel: "Shared plan" }, plan.answer.question ? h("header.q", null, h("p", null, plan.answer.question)) : null, pastSteps(plan.answer), answerView(plan, { token })));
+    h("article.turn", { ariaLabel: "Shared plan" }, plan.answer.question ? h("header.q", null, h("p", null, plan.answer.question)) : null, pastSteps(plan), answerView(plan, { token })));
 }
 
 // ------------------------------------------------------------ composer

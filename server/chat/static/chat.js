@@ -47,7 +47,7 @@ export async function load(id) {
     article ??= log.appendChild(turnArticle("", ""));
     if (article.dataset.reply) return;
     article.dataset.reply = message.id;
-    if (plans[place]) article.append(pastSteps(plans[place].answer), answerView(plans[place], { ask: (text, brief) => ask(text, { brief }) }));
+    if (plans[place]) article.append(pastSteps(plans[place]), answerView(plans[place], { ask: (text, brief) => ask(text, { brief }) }));
     else article.append(h("div.answer", null, h("p", null, message.text), h("p.dim", null, "The plan of this answer was deleted.")));
   });
   resume(id, log);
@@ -151,6 +151,7 @@ async function listen(id, article, steps, later) {
   article.dataset.question = question.id;
   article.dataset.reply = message.id;
   steps.ended();
+  if (Object.keys(plan.labels ?? {}).length) steps.element.replaceWith(pastSteps(plan)); // now that the answer's language is known
   article.append(answerView(plan, { ask: (text, brief) => ask(text, { brief }) }));
   say(plan.answer.headline);
 }

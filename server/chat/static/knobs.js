@@ -18,7 +18,7 @@ const first = (value) => Array.isArray(value) ? value[0] : value;
 const round = (value) => Number(value.toPrecision(2));
 
 /** The panel of an answer about the best size, or nothing where there is nothing to slide. */
-export function knobs(answer, { show, restore, figures, keep }) {
+export function knobs(answer, t, { show, restore, figures, keep }) {
   const result = answer.results.find((item) => ["plan", "allocate"].includes(item.tool));
   if (!result || Object.keys(result.case ?? {}).length) return null;
   const brief = Object.fromEntries(Object.entries(answer.brief).filter(([, value]) => value !== null && value !== undefined));
@@ -34,7 +34,7 @@ export function knobs(answer, { show, restore, figures, keep }) {
     if (busy) { again = since; return; }
     busy = true;
     try {
-      const view = await post("/v1/preview", { tool: "plan", fields: { ...fields, draws: DRAWS, around: false } });
+      const view = await post("/v1/preview", { tool: "plan", fields: { ...fields, draws: DRAWS, around: false }, language: brief.language });
       fault.textContent = "";
       show(view);
       // From the hand's movement to numbers in the page.
@@ -52,7 +52,7 @@ export function knobs(answer, { show, restore, figures, keep }) {
 
   const settle = async () => {
     const now = JSON.stringify(fields);
-    const view = await post("/v1/preview", { tool: "plan", fields });
+    const view = await post("/v1/preview", { tool: "plan", fields, language: brief.language });
     if (now !== JSON.stringify(fields) || busy) return;
     show(view);
     view.figures.forEach((spec, place) => figures[place]?.update(spec));
@@ -82,16 +82,16 @@ export function knobs(answer, { show, restore, figures, keep }) {
     tell();
     compute(since);
   };
-  const rows = [main, "n_accelerators", "inference_tokens", "weight_bits", "unique_tokens"].map((field) => knob(field, () => first(fields[field]), brief.language, turn));
-  return h("form.knobs", { ariaLabel: "Turn the knobs", onsubmit: (event) => event.preventDefault() }, h("h3", null, "What if"), rows.map((row) => row.element), fault, changedLine);
+  const rows = [main, "n_accelerators", "inference_tokens", "weight_bits", "unique_tokens"].map((field) => knob(field, () => first(fields[field]), brief.language, turn, t));
+  return h("form.knobs", { ariaLabel: "Turn the knobs", onsubmit: (event) => event.preventDefault() }, h("h3", null, t("What if")), rows.map((row) => row.element), fault, changedLine);
 }
 
 /** One slider with a field to type into, and a button that takes the statement back. */
-function knob(field, now, language, turn) {
+function knob(field, now, language, turn, t) {
   const id = fresh("knob");
   const bits = field === "weight_bits";
   const range = h("input", { id, type: "range", min: 0, max: bits ? BITS.length - 1 : 1000, step: bits ? 1 : 5 });
-  const typed = h("input.typed", { type: "text", ariaLabel: `${label(field)}, typed`, autocomplete: "off", placeholder: "not set", maxlength: 60 });
+  const typed = h("input.typed", { type: "text", ariaLabel: `${label(field)}, typed`, autocomplete: "off", placeholder: t("not set"), maxlength: 60 });
   const clear = h("button.plain.clear", { type: "button", ariaLabel: `Take back ${label(field)}` }, "×");
   let [low, high, middle] = LOG[field] ?? [2, 16, 16];
   if (!bits && now() !== undefined) [low, high] = field === "n_accelerators" ? [1, Math.max(4096, now() * 64)] : [now() / 1000, now() * 1000];
@@ -106,7 +106,7 @@ function knob(field, now, language, turn) {
     const item = now();
     range.value = String(place(item ?? (bits ? 16 : middle)));
     typed.value = item === undefined ? "" : text(item);
-    range.setAttribute("aria-valuetext", item === undefined ? "not set" : shown(field, item));
+    range.setAttribute("aria-valuetext", item === undefined ? t("not set") : shown(field, item));
     element.classList.toggle("unset", item === undefined);
     clear.hidden = item === undefined || MONEY.includes(field);
   };
@@ -127,7 +127,7 @@ function knob(field, now, language, turn) {
     }
   });
   typed.addEventListener("keydown", (event) => { if (event.key === "Enter") typed.blur(); });
-  const element = h("div.knob", null, h("label", { for: id }, label(field)), typed, clear, range);
+  const element = h("div.knob", null, h("label", { for: id }, label(field, t)), typed, clear, range);
   read();
   return { element, read };
 }

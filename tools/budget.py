@@ -71,6 +71,11 @@ class RunFields(ModelFields, ComputeFields):
     dtype: str = Field(default="bf16", description="precision of the matmuls: bf16, fp16, fp8, fp4 or fp32")
 
 
+def assumed_accelerator(part: Accelerator) -> Assumption:
+    """The note that an accelerator was filled in."""
+    return Assumption(field="accelerator", value=part.id, source="flopwise default when none is named")
+
+
 def training_peak(part: Accelerator) -> tuple[str, float]:
     """Matmul dtype a dense pretraining run would use on a part and its dense peak, FLOP/s."""
     for dtype in _TRAINING_DTYPES:
@@ -154,7 +159,7 @@ def budget_of(spend: BudgetFields) -> Budget:
     if hours:
         part = accelerator(spend.accelerator or DEFAULT_ACCELERATOR)
         if spend.accelerator is None:
-            assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
+            assumed.append(assumed_accelerator(part))
         for value in hours:
             flops, more = compute_from_hours(value, part, spend.mfu)
             ways.append(flops.model_copy(update={"note": value.note}))

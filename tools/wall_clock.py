@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
-
-from knowledge.errors import InputError
-from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
-from knowledge.shapes import ModelShape
-from tools.budget import DEFAULT_ACCELERATOR, RunFields
-from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR, days_in_words, in_words
+from tools._training_run import TrainingRun, WallClockRequest, fewest_devices, misfit, nearest_size, run_of, speed_on
+from tools.convert import DAY, HOUR, days_in_words, in_words
 from tools.registry import tool
 from tools.result import Assumption, Column, Notice, Result, Table, Value
-from tools.systems.batch import critical_batch_tokens, default_batch_tokens, most_data_ranks
 from tools.systems.flops import count_params, flops_per_token
 from tools.systems.frontier import frontier, plans
 from tools.systems.goodput import SOURCE as GOODPUT_SOURCE
 from tools.systems.goodput import goodput
-from tools.systems.layout import Layout, Search
-from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, estimate, on_known_cluster, usual_devices
-from tools.systems.planning import CONTEXT_SOURCE, Cluster, cluster, usual_context
+from tools.systems.layout import Layout
+from tools.systems.mfu import LEVEL, SOURCE, STEP_SOURCE, Estimate, usual_devices
 from tools.systems.profile import profile_from
 
+_BASIS = "published runs left out of the calibration"
 _SAME = 1.01  # times that differ by less than this are the same: rounding and checkpoints, far inside any interval
 NEEDS = (
     ("params_total", "tokens", "n_accelerators"),
@@ -42,52 +35,23 @@ NEEDS = (
 )
 
 
-class WallClockRequest(RunFields):
-    """A training run and the cluster or the deadline it has; fields and units of the brief."""
-
-    sequence_length: float | None = Field(default=None, ge=1)
-    batch_tokens: float | None = Field(default=None, gt=0)
-    optimizer: str = "adamw"
-    profile: dict[str, Any] | None = Field(default=None, description="profile of the user's cluster, as `flopwise calibrate` writes it")
-
-
-@dataclass
-class _Run:
-    """The run a request describes, its gaps filled."""
-
-    shape: ModelShape
-    part: Accelerator
-    tokens: float
-    active: float
-    flops: float
-    seq: float
-    batch: float  # sequences
-    assumptions: list[Assumption]
-    notices: list[Notice]
-
-    def on(self, devices: float, dtype: str) -> Cluster:
-        return cluster(self.part.id, devices, dtype)
-
-
 @tool(task="wall_clock", title="How long training takes", needs=NEEDS)
 def wall_clock(request: WallClockRequest, laws: LawBook) -> Result:
     """Days of training with an interval, or the accelerators a deadline needs. MFU is the stated one or predicted from the best layout."""
-    run = _run(request, laws)
+    run = run_of(request, laws)
     devices = request.n_accelerators
     front: Table | None = None
     _beyond_peak(run, request)
     if devices is None and request.accelerator_hours is not None and request.duration_seconds is not None:
         devices = max(1.0, round(request.accelerator_hours * HOUR / request.duration_seconds))
     if devices is None and request.duration_seconds is not None:
-        devices = _fewest(run, request)
+        devices = fewest_devices(run, request)
         if devices is None:
             return _too_tight(run, request)
     if devices is None:
         hours = request.accelerator_hours
         devices = (
-            usual_devices(run.part, run.flops, request.mfu)
-            if hours is None
-            else usual_devices(run.part, hours * HOUR * run.part.peak("bf16"), 1.0)
+            usual_devices(run.part, run.flops, request.mfu) if hours is None else usual_devices(run.part, hours * HOUR * run.peak, 1.0)
         )
         front = _frontier_table(run, laws, devices)
         run.assumptions.append(
@@ -97,7 +61,7 @@ def wall_clock(request: WallClockRequest, laws: LawBook) -> Result:
     return result if front is None else result.model_copy(update={"tables": [*result.tables, front]})
 
 
-def _frontier_table(run: _Run, laws: LawBook, around: float) -> Table:
+def _frontier_table(run: TrainingRun, laws: LawBook, around: float) -> Table:
     """Time against accelerator-hours for cluster sizes about a given one, each at the best batch; plans beaten on both are left out."""
     sizes = [around * 2.0**power for power in range(-2, 4)]
     rows: list[list[Any]] = [
@@ -115,11 +79,11 @@ def _frontier_table(run: _Run, laws: LawBook, around: float) -> Table:
     return Table(name="frontier", title="Time against cost: plans nothing beats on both", columns=columns, rows=rows)
 
 
-def _beyond_peak(run: _Run, request: WallClockRequest) -> None:
+def _beyond_peak(run: TrainingRun, request: WallClockRequest) -> None:
     """A deadline that not even full peak would meet contradicts the rest of the question."""
     if request.n_accelerators is None or request.duration_seconds is None:
         return
-    fastest = run.flops / (request.n_accelerators * run.part.peak("bf16"))
+    fastest = run.flops / (request.n_accelerators * run.peak)
     if fastest > request.duration_seconds:
         text = (
             f"{in_words(run.flops)} FLOP on {request.n_accelerators:g} {run.part.id} take {days_in_words(fastest)} even at full peak; "
@@ -128,74 +92,13 @@ def _beyond_peak(run: _Run, request: WallClockRequest) -> None:
         run.notices.append(Notice(level="conflict", text=text))
 
 
-def _run(request: WallClockRequest, laws: LawBook) -> _Run:
-    assumed: list[Assumption] = []
-    notices: list[Notice] = []
-    part = accelerator(request.accelerator or DEFAULT_ACCELERATOR)
-    if request.accelerator is None:
-        assumed.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
-    params = request.params_total
-    if params is None and request.model is None:
-        if request.compute_flops is None:
-            raise InputError("params_total", "no size is told", "give params_total, model or compute_flops")
-        params = request.params_active or (
-            request.compute_flops / (FLOPS_PER_PARAM_TOKEN * (request.tokens or 20.0 * (request.compute_flops / 120.0) ** 0.5))
-        )
-        assumed.append(
-            Assumption(
-                field="params_total",
-                value=params,
-                unit="params",
-                source="compute / (6 tokens)" if request.tokens else "20 tokens per parameter (Hoffmann et al. 2022), to predict the speed",
-            )
-        )
-    shape = request.shape(params)
-    active = request.params_active or (
-        count_params(shape).active if request.model or shape.n_experts else params or count_params(shape).total
-    )
-    tokens = request.tokens or (
-        request.compute_flops / (FLOPS_PER_PARAM_TOKEN * active) if request.compute_flops else shape.training_tokens
-    )
-    if tokens is None:
-        raise InputError("tokens", "no number of training tokens is told", "give tokens or compute_flops")
-    if request.tokens is None and request.compute_flops is None:
-        assumed.append(Assumption(field="tokens", value=tokens, unit="tokens", source=f"what {shape.name or shape.id} was trained on"))
-    flops = request.compute_flops or FLOPS_PER_PARAM_TOKEN * active * tokens
-    seq = request.sequence_length or usual_context(active)
-    if request.sequence_length is None:
-        assumed.append(Assumption(field="sequence_length", value=seq, unit="tokens", source=CONTEXT_SOURCE))
-    batch_tokens = request.batch_tokens
-    if batch_tokens is not None and batch_tokens > 2.0 * critical_batch_tokens(tokens, laws):
-        text = (
-            f"A batch of {in_words(batch_tokens, 'tokens')} tokens is far above the critical one of {in_words(critical_batch_tokens(tokens, laws), 'tokens')}: "
-            "it saves few steps for the tokens it costs."
-        )
-        notices.append(Notice(level="caution", text=text, source="zhang2024_cbs"))
-    if batch_tokens is None:
-        batch_tokens, source = default_batch_tokens(tokens, laws)
-        assumed.append(Assumption(field="batch_tokens", value=batch_tokens, unit="tokens/step", source=source))
-    return _Run(shape, part, tokens, active, flops, seq, max(1.0, round(batch_tokens / seq)), assumed, notices)
-
-
-def _estimate(run: _Run, request: WallClockRequest, devices: float) -> Estimate | None:
-    """Speed on a number of devices; the batch grows to one sequence a data rank when it was only assumed."""
-    on = run.on(devices, request.dtype)
-    found = estimate(run.shape, on, run.seq, run.batch, request.optimizer)
-    return (
-        found
-        if found is None or request.profile is None
-        else on_known_cluster(found, profile_from(request.profile), run.shape, on, run.seq, run.batch)
-    )
-
-
-def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
-    found = _estimate(run, request, devices)
+def _timed(run: TrainingRun, request: WallClockRequest, devices: float) -> Result:
+    found = speed_on(run, request, devices)
     if found is None and request.mfu is None:
         return _impossible(run, request, devices)
-    peak = run.part.peak("bf16")
     speed = _speed(run, request, found)
     share, low, high = speed.mfu, speed.low, speed.high
-    seconds = run.flops / (devices * peak * share)
+    seconds = run.flops / (devices * run.peak * share)
     spread = (seconds * share / high, seconds * share / low)
     # a predicted utilisation is that of whole runs and holds what failures cost; a stated one does not
     good = goodput(run.part.id, devices, count_params(run.shape).total) if request.mfu is not None else 1.0
@@ -207,7 +110,7 @@ def _timed(run: _Run, request: WallClockRequest, devices: float) -> Result:
         )
         values["layout"] = Value(value=found.layout.describe(), label="fastest layout that fits", source=STEP_SOURCE)
     else:
-        run.notices.append(Notice(level="warning", text=_misfit(run, request, devices)))
+        run.notices.append(Notice(level="warning", text=misfit(run, request, devices)))
     feasible = _deadline_notices(run, request, devices, seconds / good, values)
     tables = [_layout_table(found.layouts.fitting)] if found else []
     headline = [key for key in ("feasibility", "duration_seconds", "n_accelerators", "accelerator_hours", "mfu") if key in values]
@@ -239,8 +142,15 @@ class _Speed:
         predicted = f"profile of {self.cluster} on the {SOURCE}" if self.cluster else SOURCE
         return {"stated": "MFU of the question", "hours": "the accelerator-hours given", "predicted": predicted}[self.origin]
 
+    def interval(self, low: float, high: float) -> dict[str, Any]:
+        """The fields of a Value's interval for bounds that follow from this speed; none where it is exact."""
+        if self.low == self.high:
+            return {}
+        basis = _BASIS if self.origin == "predicted" else "interval of the accelerator-hours"
+        return {"low": low, "high": high, "level": LEVEL, "interval_basis": basis}
 
-def _speed(run: _Run, request: WallClockRequest, found: Estimate | None) -> _Speed:
+
+def _speed(run: TrainingRun, request: WallClockRequest, found: Estimate | None) -> _Speed:
     """The stated MFU; else the one that the given hours imply; else the predicted one."""
     if request.mfu is not None:
         if found is not None and request.mfu > found.high:
@@ -252,7 +162,7 @@ def _speed(run: _Run, request: WallClockRequest, found: Estimate | None) -> _Spe
         return _Speed(request.mfu, request.mfu, request.mfu, "stated")
     given = request.accelerator_hours
     if given is not None:
-        at_peak = run.flops / (run.part.peak("bf16") * HOUR)
+        at_peak = run.flops / (run.peak * HOUR)
         if at_peak <= given:
             low, high = at_peak / (request.accelerator_hours_high or given), at_peak / (request.accelerator_hours_low or given)
             return _Speed(at_peak / given, low, min(high, 1.0), "hours")
@@ -266,22 +176,40 @@ def _speed(run: _Run, request: WallClockRequest, found: Estimate | None) -> _Spe
 
 
 def _values(
-    run: _Run,
-    request: WallClockRequest,
-    devices: float,
-    seconds: float,
-    spread: tuple[float, float],
-    speed: _Speed,
-    good: float,
+    run: TrainingRun, request: WallClockRequest, devices: float, seconds: float, spread: tuple[float, float], speed: _Speed, good: float
 ) -> dict[str, Value]:
-    share, exact = speed.mfu, speed.low == speed.high
     stated = speed.origin == "stated"
-    inputs: dict[str, Any] = {"compute_flops": run.flops, "n_accelerators": devices, "peak_flops": run.part.peak("bf16"), "mfu": share}
-    basis = "published runs left out of the calibration" if speed.origin == "predicted" else "interval of the accelerator-hours"
-    level: dict[str, Any] = {} if exact else {"level": LEVEL, "interval_basis": basis}
+    return {
+        **(_with_failures(seconds, good) if stated else {}),
+        **_times(run, devices, seconds, spread, speed),
+        "n_accelerators": Value(value=devices, label=run.part.name, quantity="count"),
+        "mfu": Value(
+            value=speed.mfu,
+            label="model FLOPs utilisation",
+            quantity="fraction",
+            source="the question" if stated else speed.source,
+            **speed.interval(speed.low, speed.high),
+        ),
+        **_work(run, request, seconds),
+    }
+
+
+def _with_failures(seconds: float, good: float) -> dict[str, Value]:
+    """What failures add to a time from a stated utilisation; a predicted one holds them already."""
+    return {
+        "calendar_days": Value(
+            value=seconds / good / DAY, unit="days", label="with failures and restarts", formula="t / goodput", source=GOODPUT_SOURCE
+        ),
+        "goodput": Value(value=good, label="share of time not lost to failures", quantity="fraction", source=GOODPUT_SOURCE),
+    }
+
+
+def _times(run: TrainingRun, devices: float, seconds: float, spread: tuple[float, float], speed: _Speed) -> dict[str, Value]:
+    """The training time in days and seconds, and as accelerator-hours."""
+    inputs = {"compute_flops": run.flops, "n_accelerators": devices, "peak_flops": run.peak, "mfu": speed.mfu}
 
     def timed(scale: float, unit: str, label: str, quantity: str = "", formula: str = "t = C / (n x peak x MFU)") -> Value:
-        bound: dict[str, Any] = {} if exact else {"low": spread[0] * scale, "high": spread[1] * scale}
+        interval = speed.interval(spread[0] * scale, spread[1] * scale)
         return Value(
             value=seconds * scale,
             unit=unit,
@@ -290,46 +218,29 @@ def _values(
             formula=formula,
             inputs=inputs,
             source=speed.source,
-            **bound,
-            **level,
+            **interval,
         )
 
-    tokens_formula = "C = 6 x active params x tokens" if request.compute_flops is None else "stated compute"
-    with_attention = flops_per_token(run.shape, run.seq).model * run.tokens
-    share_bounds: dict[str, Any] = {} if exact else {"low": speed.low, "high": speed.high, **level}
-    lost: dict[str, Value] = (
-        {}
-        if not stated
-        else {
-            "calendar_days": Value(
-                value=seconds / good / DAY, unit="days", label="with failures and restarts", formula="t / goodput", source=GOODPUT_SOURCE
-            ),
-            "goodput": Value(value=good, label="share of time not lost to failures", quantity="fraction", source=GOODPUT_SOURCE),
-        }
-    )
     return {
-        **lost,
         "days": timed(1 / DAY, "days", "training time"),
         "duration_seconds": timed(1.0, "s", "training time", "seconds"),
         "accelerator_hours": timed(devices / HOUR, "h", "accelerator-hours", formula="n x t"),
-        "n_accelerators": Value(value=devices, label=run.part.name, quantity="count"),
-        "mfu": Value(
-            value=share,
-            label="model FLOPs utilisation",
-            quantity="fraction",
-            source="the question" if stated else speed.source,
-            **share_bounds,
-        ),
+    }
+
+
+def _work(run: TrainingRun, request: WallClockRequest, seconds: float) -> dict[str, Value]:
+    """What the run computes, in FLOP by two counts, and in which portions."""
+    return {
         "compute_flops": Value(
             value=run.flops,
             unit="FLOP",
             label="training compute",
             quantity="flops",
-            formula=tokens_formula,
+            formula="C = 6 x active params x tokens" if request.compute_flops is None else "stated compute",
             inputs={"params_active": run.active, "tokens": run.tokens},
         ),
         "exact_flops": Value(
-            value=with_attention,
+            value=flops_per_token(run.shape, run.seq).model * run.tokens,
             unit="FLOP",
             label="with attention and output layer counted",
             formula="3 x forward FLOPs per token x tokens",
@@ -341,7 +252,7 @@ def _values(
     }
 
 
-def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, calendar: float, values: dict[str, Value]) -> bool:
+def _deadline_notices(run: TrainingRun, request: WallClockRequest, devices: float, calendar: float, values: dict[str, Value]) -> bool:
     deadline, low, high = request.duration_seconds, values["days"].low, values["days"].high
     late = deadline is not None and high is not None and high * DAY > deadline * _SAME
     if deadline is not None and late and calendar <= deadline * _SAME:
@@ -360,7 +271,7 @@ def _deadline_notices(run: _Run, request: WallClockRequest, devices: float, cale
             text=f"The run needs {days_in_words(calendar)} on {devices:g} {run.part.id}; the question gives {days_in_words(deadline)}.",
         )
     )
-    enough = _fewest(run, request)
+    enough = fewest_devices(run, request)
     if enough is not None:
         values["n_accelerators_needed"] = Value(value=enough, label="accelerators that would meet the deadline", quantity="count")
     return False
@@ -407,31 +318,7 @@ def _layout_table(layouts: tuple[Layout, ...]) -> Table:
     return Table(name="layouts", title="Layouts that fit, fastest first", columns=columns, rows=rows)
 
 
-def _fewest(run: _Run, request: WallClockRequest) -> float | None:
-    """Fewest accelerators whose calendar time meets the deadline, whole nodes; None when the batch cannot feed enough of them."""
-    deadline = request.duration_seconds or 0.0
-    total = count_params(run.shape).total
-
-    def seconds(devices: float) -> float:
-        found = None if request.mfu else _estimate(run, request, devices)
-        share = request.mfu or (found.mfu if found else 0.0)
-        good = goodput(run.part.id, devices, total) if request.mfu else 1.0
-        return run.flops / (devices * run.part.peak("bf16") * share) / good if share else math.inf
-
-    ceiling = most_data_ranks(run.batch) * 512.0 if request.mfu is None else 1e7
-    size = 1.0
-    while seconds(size) > deadline:
-        size *= 2
-        if size > ceiling:
-            return None
-    step, low = 8.0, size / 2
-    while size - low > max(step, 0.02 * size):
-        middle = step * round((low + size) / 2 / step)
-        low, size = (low, middle) if seconds(middle) <= deadline else (middle, size)
-    return size
-
-
-def _too_tight(run: _Run, request: WallClockRequest) -> Result:
+def _too_tight(run: TrainingRun, request: WallClockRequest) -> Result:
     text = (
         f"No number of {run.part.id} finishes {in_words(run.flops)} FLOP in {days_in_words(request.duration_seconds or 0)} "
         f"at a batch of {in_words(run.batch * run.seq, 'tokens')} tokens: data parallelism ends at one sequence a rank."
@@ -447,39 +334,10 @@ def _too_tight(run: _Run, request: WallClockRequest) -> Result:
     )
 
 
-def _misfit(run: _Run, request: WallClockRequest, devices: float) -> str:
-    need, nearest = _shortfall(run, request, devices)
-    if need is None or nearest is None:
-        return f"{devices:g} {run.part.id} admit no layout for a batch of {run.batch:g} sequences."
-    return (
-        f"No layout fits: the leanest ({nearest.describe()}) needs {nearest.memory_bytes / 1e9:.3g} GB per device and {run.part.id} has "
-        f"{run.part.memory_bytes / 1e9:.3g} GB."
-    )
-
-
-def _shortfall(run: _Run, request: WallClockRequest, devices: float) -> tuple[Search | None, Layout | None]:
-    from tools.systems.layout import search
-
-    found = search(run.shape, run.on(devices, request.dtype), run.seq, run.batch, optimizer=request.optimizer)
-    return found, found.nearest
-
-
-def _nearest_size(run: _Run, request: WallClockRequest, devices: float) -> tuple[float, Estimate | None]:
-    """Nearest number of devices a layout exists for: fewer where the batch cannot feed them, else more."""
-    found, _ = _shortfall(run, request, devices)
-    starved = found is not None and found.candidates == 0
-    size = 2.0 ** math.floor(math.log2(devices)) if starved else devices
-    plan = _estimate(run, request, size)
-    while plan is None and (size > 1 if starved else size <= 65536):
-        size *= 0.5 if starved else 2.0
-        plan = _estimate(run, request, size)
-    return size, plan
-
-
-def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
+def _impossible(run: TrainingRun, request: WallClockRequest, devices: float) -> Result:
     """Why the run cannot start, and the nearest plan that can: another number of the same accelerators."""
-    run.notices.append(Notice(level="conflict" if devices > 1 else "warning", text=_misfit(run, request, devices)))
-    size, plan = _nearest_size(run, request, devices)
+    run.notices.append(Notice(level="conflict" if devices > 1 else "warning", text=misfit(run, request, devices)))
+    size, plan = nearest_size(run, request, devices)
     values: dict[str, Value] = {
         "feasibility": Value(
             value=f"A model of {in_words(count_params(run.shape).total, 'params')} params cannot run on {devices:g} x {run.part.name}.",
@@ -490,7 +348,7 @@ def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
     if plan is not None:
         values["n_accelerators_needed"] = Value(value=size, label="accelerators of the nearest plan that fits", quantity="count")
         values["nearest_layout"] = Value(value=plan.layout.describe(), label="nearest possible plan", source=SOURCE)
-        days = run.flops / (size * run.part.peak("bf16") * plan.mfu) / DAY
+        days = run.flops / (size * run.peak * plan.mfu) / DAY
         values["nearest_days"] = Value(
             value=days,
             unit="days",
@@ -498,7 +356,7 @@ def _impossible(run: _Run, request: WallClockRequest, devices: float) -> Result:
             low=days * plan.mfu / plan.high,
             high=days * plan.mfu / plan.low,
             level=LEVEL,
-            interval_basis="published runs left out of the calibration",
+            interval_basis=_BASIS,
             source=SOURCE,
         )
     return Result(

@@ -36,6 +36,10 @@ _SERVES = re.compile(
     r"\b(?:tok(?:en)?s?/s|tokens? per sec\w*|tps|throughput|serv(?:e|ing|es)|inference|latency|ttft|tpot|concurren\w*|batch|per (?:1?m|million)"
     r"|traffic|requests?|prompts?|users?|generat\w+|decod\w+|deploy\w*|host\w*|in/out|isl|osl|rps|qps)\b|部署|推理|推論|吞吐"
 )
+_OF_NAMED = re.compile(
+    r" (?:each|apiece|available|of (?:each|them|those|these|both)|on hand|in stock|pieces|altogether|in total|verfügbar|stück|disponibles?)(?= ?(?:[,.;:?!)]|$|for|in|and|over|on|to|days))"
+)
+_RACKS_OF = re.compile(r" (?:of |with |mit |de |von )?(?:the |our )?(?:nvidia )?gb\d00 ?(?:nvl ?(?P<gpus>\d+))")
 _COUNTED_NEXT = re.compile(r" ?(?:gbit|gbps|gb|users?|steps|experts|gpus?|runs|layers|epochs)\b")
 _MONTHS = frozenset(
     ["jan", "january", "januar", "janvier", "enero", "feb", "february", "februar", "février", "febrero", "mar", "march", "märz", "mars", "marzo", "apr", "april", "avril", "abril", "may", "mai", "mayo", "jun", "june", "juni", "juin", "junio", "jul", "july", "juli", "juillet", "julio", "aug", "august", "août", "agosto", "sep", "sept", "september", "septembre", "septiembre", "oct", "october", "okt", "oktober", "octobre", "octubre", "nov", "november", "novembre", "noviembre", "dec", "december", "dez", "dezember", "décembre", "diciembre"]
@@ -69,6 +73,10 @@ def derive(place: Scene, found: list[Measure], text: str) -> None:
     for number, measure in enumerate(found):
         if measure.dim == "plain" and (cards := _of_slice(place, measure)):
             measure.dim, measure.value, measure.accelerator = "acc", cards[0], cards[1]
+        elif measure.dim == "plain" and _count_of_named(place, measure, text):
+            measure.dim = "acc"
+        elif measure.dim == "nodes" and (rack := _RACKS_OF.match(text, measure.end)):
+            measure.dim, measure.value = "acc", measure.value * float(rack["gpus"])
         if measure.dim == "params" and abs(measure.value) < 1000:
             # "6 active per token": a count, and "active" a word about it.
             measure.dim, measure.after = "plain", measure.first + 1
@@ -129,6 +137,19 @@ def _in_and_out(place: Scene, one: Measure, two: Measure, text: str) -> None:
         and _SERVES.search(text)
     ):
         one.dim, two.dim = "input_amount", "output_amount"
+
+
+def _count_of_named(place: Scene, measure: Measure, text: str) -> bool:
+    """Whether a bare number counts the accelerators named just before it ("H100 vs MI300X, 128 each", "B200s, 48 available")."""
+    before = place.atoms[max(0, measure.first - 4) : measure.first]
+    return (
+        not measure.scaled
+        and measure.value == int(measure.value)
+        and 0 < measure.value <= 1e6
+        and bool(_OF_NAMED.match(text, measure.end))
+        and any(atom.entity and atom.entity[0] == "accelerator" for atom in before)
+        and not any(atom.text in ".?!;" for atom in before)
+    )
 
 
 def _of_slice(place: Scene, measure: Measure) -> tuple[float, str] | None:

@@ -40,6 +40,7 @@ _RATIO = re.compile(
 _TRAINS = re.compile(
     r"(?:train\w*|run\w*|total|reach|budget of|needs?|target\w*) (?:\S+ ){0,4}?\S*\d\S* ?(?:b|t|billion|trillion)? tokens|epochs? to"
 )
+_PRETRAINED = re.compile(r"pre-?train\w*|vortrain\w*|vortraining|pré-?entraîn\w*|preentren\w*|预训练|事前学習")
 _NO_BITS = frozenset(
     {"memory", "wall_clock", "cost", "predict_loss", "hyperparameters", "batch_size", "lr_schedule", "finetune", "vocabulary"}
 )
@@ -56,6 +57,8 @@ def finish(filled: Filled, task: str) -> None:
         _into.settle(filled.values, filled.told, filled.into)
     if task in _NO_BITS and not filled.weights_weighed:
         filled.values.pop("weight_bits", None)
+    if task == "finetune" and len(tuned := _of_tuning(filled)) == 1:
+        filled.values["tokens"] = tuned[0]
     if task == "serve" and "duration_seconds" in filled.values:
         filled.values.pop("duration_seconds")
     if task == "explain":
@@ -66,6 +69,13 @@ def finish(filled: Filled, task: str) -> None:
     for name, value in list(filled.values.items()):
         if name in _INTEGER:
             filled.values[name] = [_whole(v) for v in value] if isinstance(value, list) else _whole(value)
+
+
+def _of_tuning(filled: Filled) -> list[float]:
+    """The token amounts of a message that are no pretraining, where it states both."""
+    stated = [slot for slot in filled.slots if slot.field == "tokens" and not slot.discounted]
+    before = [slot for slot in stated if _PRETRAINED.search(filled.text, max(0, slot.measure.start - 28), slot.measure.end + 22)]
+    return [slot.measure.value for slot in stated if slot not in before] if before else []
 
 
 def _by_task(filled: Filled, task: str) -> None:

@@ -82,6 +82,8 @@ def unit_words(language: str) -> Iterable[tuple[str, tuple[str, float]]]:
             for word in data["flop_words"]:
                 if len(prefix) > 1 or word in ("flop", "flops"):
                     yield prefix + word, ("FLOP", float(value))
+                if len(prefix) > 1:
+                    yield f"{prefix} {word}", ("FLOP", float(value))
             if len(prefix) == 1:
                 yield prefix + "f", ("FLOPX", float(value))
     for terminal, values in data["units"].items():

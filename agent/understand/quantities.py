@@ -103,6 +103,7 @@ _AFTER_SCALE = frozenset(
         "parámetros",
     }
 )
+_AFTER_SIZE = frozenset("? , . for on at with und auf für mit or and vs model models dense net network llm lm student teacher trained through after".split())
 _CASED = frozenset({"k", "m", "b", "t"})
 
 
@@ -192,6 +193,8 @@ def _allowed(text: list[Atom], place: int, end: int, kind: str) -> bool:
         return kind == "TIME" or (kind == "SCALE" and word in "mb")
     if before.end == text[place].start:
         return before.kind == "number" or before.text in "$€-"
+    if before.kind == "number" and word in ("b", "t") and kind == "SCALE" and (end >= len(text) or text[end].text in _AFTER_SIZE):
+        return True  # "7, 13 or 34 B for 1e22 FLOPs"
     return before.kind == "number" and word in _CASED and kind == "SCALE" and _before_unit(text, end)
 
 

@@ -211,6 +211,8 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: frozenset[int]) 
     right = cue.first >= measure.after
     if right and cue.name in _LEFT_ONLY:
         return 0.0
+    if cue.name == "thing" and not right and place.atoms[cue.after].text not in (":", "="):
+        return 0.0  # "64 samples of an 8B": what is counted stands behind its number
     if cue.name in ("input", "output") and measure.value > 1e7:
         return 0.0
     if place.atoms[cue.first].text in ("in", "out") and cue.after - cue.first == 1 and not _stands_alone(place, measure, cue, right):
@@ -485,6 +487,15 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
             and _origin(place, one.measure.first, one.measure.after, measures)
         ):
             two.field = one.field
+        # "not 64 gpus, 32": the bare number is what was meant instead.
+        if (
+            one.discounted
+            and two.measure.dim == "plain"
+            and two.field == "none"
+            and one.field in ("n_accelerators", "concurrency", "samples", "n_experts", "weight_bits")
+            and {atom.text for atom in place.atoms[one.measure.after : two.measure.first]} <= {",", "but", "sondern", "mais", "sino", "rather"}
+        ):
+            two.field, two.score = one.field, one.score
         # "2T tokens last time, now 500B": the bare number is of the kind just replaced.
         if (
             one.discounted

@@ -345,7 +345,7 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
 # Results as people list them: "days, dollars, and does it fit?", "size + lr + batch".
 _RESULTS = {
     "wall_clock": r"days|weeks|months|duration|(?:training|wall.?clock) time|time to train|how long|eta|time",
-    "cost": r"dollars|costs?|price|usd|\$|bill|money|how (?:much(?: money)?|expensive)(?= (?:for|to|would|will|does it cost|at|with|on)\b| ?[?,;]|$)",
+    "cost": r"dollars|costs?|price|usd|\$|bill|money|how (?:much(?: money)?|expensive)(?= (?:for|to|would|will|does it cost|at|with|on|and)\b| ?[?,;]|$)",
     "memory": r"(?:peak |gpu )?memory|vram|does it (?:even )?fit|layout|sharding",
     "predict_loss": r"(?:final |expected )?(?:loss|nats|perplexity)",
     "hyperparameters": r"(?:peak |max )?(?:lr|learning rate)|weight decay",

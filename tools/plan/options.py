@@ -14,7 +14,8 @@ from tools.budget import price_per_hour, training_peak
 from tools.convert import HOUR
 from tools.forms import get_form
 from tools.result import Assumption, Value
-from tools.systems.mfu import typical, typical_mfu
+from tools.systems.mfu import best_matmul, typical, typical_mfu
+from tools.systems.profile import Profile
 from tools.systems.runs import run_interval
 
 _SIZES = np.geomspace(1e7, 1e13, 13)  # sizes at which speed and price are computed; between them a smooth curve in logs
@@ -32,7 +33,7 @@ class Option:
     price_assumptions: tuple[Assumption, ...]
     stated_mfu: float | None
     experts: int = 1
-    settled: float = 1.0  # MFU of the very run a plan chose over the curve's (tools/plan/settle.py)
+    settled: float = 1.0  # MFU of the very run a plan chose over the curve's (tools/plan/settle.py); before, what a profile says of the usual run
 
     @property
     def key(self) -> tuple[str, int | None, int]:
@@ -59,6 +60,10 @@ class Option:
         low, high = run_interval()
         return (high - low) / (2 * 1.6449)
 
+    def highest_mfu(self, N: float) -> float:
+        """The most a run of N (active) params can reach: what a large matrix product alone does on the part, as a share of `peak`."""
+        return max(float(self.mfu(N)), best_matmul(self.part, self.dtype) * self.part.peak("bf16") / self.peak)
+
     def hours(self, flops: Any, N: Any) -> Any:
         """Accelerator-hours of so many training FLOP."""
         return flops / (self.peak * self.mfu(N) * HOUR)
@@ -75,12 +80,15 @@ def mixture_params(active: Any, experts: int) -> Any:
     return get_form("joint_moe_params").fn(active, experts, 50257)["N_total"]
 
 
-def option(name: str, count: int | None, price: float | None, mfu: float | None, experts: int = 1) -> Option:
+def option(
+    name: str, count: int | None, price: float | None, mfu: float | None, experts: int = 1, profile: Profile | None = None
+) -> Option:
     """An option by accelerator name; raises InputError for an unknown one or one without a price."""
     part = accelerator(name)
     dtype, peak = training_peak(part)
     per_hour, assumed = price_per_hour(part, price)
-    return Option(part, count, peak, dtype, per_hour, tuple(assumed), mfu, experts)
+    known = 1.0 if profile is None else typical_mfu(part.id, dtype, None, count, profile)[0] / typical_mfu(part.id, dtype, None, count)[0]
+    return Option(part, count, peak, dtype, per_hour, tuple(assumed), mfu, experts, known)
 
 
 @functools.lru_cache(256)

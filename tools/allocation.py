@@ -19,7 +19,7 @@ from tools.law import far_outside
 from tools.other_laws import allocation_alternatives, named_allocation
 from tools.registry import tool
 from tools.result import Assumption, Notice, Result, Table, Value
-from tools.surface import REPETITION_LAW, Coefficients, Outcome, Surface, repetition_scales, surface
+from tools.surface import REPETITION_LAW, Coefficients, Outcome, Surface, assumed_law, repetition_scales, surface
 
 NEEDS = (
     ("compute_flops",),
@@ -285,44 +285,7 @@ def _result(
     outcome: Outcome,
     bounds: dict[str, tuple[float, float]],
 ) -> Result:
-    inputs = {name: value for name, value in request.model_dump(exclude_none=True).items() if isinstance(value, int | float)}
-    if budget.flops is not None:
-        inputs["compute_flops"] = budget.flops.number
-    values: dict[str, Value] = {}
-    for key in problem.asks:
-        name, unit, label, quantity = _named(key, law)
-        if key == "C" and budget.flops is not None and request.inference_tokens is None and not (request.params_total and request.tokens):
-            values[name] = budget.flops
-            continue
-        if (key == "N" and request.params_total) or (key == "D" and request.tokens):
-            values[name] = Value(value=outcome[key], unit=unit, label=label, quantity=quantity, source="the question")
-            continue
-        varies = bounds if bounds.get(key, (0.0, 1.0))[0] != bounds.get(key, (0.0, 1.0))[1] else {}
-        values[name] = law.value(key, outcome, varies, unit=unit, label=label, formula=problem.formula, inputs=inputs, quantity=quantity)
-    assumptions = [
-        *budget.assumptions,
-        Assumption(
-            field="compute convention",
-            value="C = 6 N D",
-            source=f"Kaplan et al. 2020, section 2.1; N counts {'params without embeddings' if 'params_nonembedding' in values else 'all params'}",
-        ),
-    ]
-    if request.law is None:
-        assumptions.append(
-            Assumption(
-                field="law",
-                value=law.card.id,
-                source="flopwise default: the replication that fits the published runs best and prints its errors",
-            )
-        )
-    if request.unique_tokens:
-        assumptions.append(
-            Assumption(
-                field="repetition",
-                value=REPETITION_LAW,
-                source=f"worth of repeated tokens taken from {REPETITION_LAW} and composed with {law.card.id}: our composition, no paper tested it",
-            )
-        )
+    values = _values(request, budget, law, problem, outcome, bounds)
     return Result(
         tool="allocate",
         task="allocate",
@@ -336,10 +299,64 @@ def _result(
         values=values,
         tables=_curves(law, values),
         alternatives=allocation_alternatives(laws, law.card.id, values["compute_flops"].number),
-        assumptions=assumptions,
+        assumptions=[*budget.assumptions, *_assumptions(request, law)],
         warnings=[*budget.notices, *_notices(request, law, outcome, values)],
         reasons=[problem.why],
     )
+
+
+def _values(
+    request: AllocateRequest,
+    budget: Budget,
+    law: Surface,
+    problem: Problem,
+    outcome: Outcome,
+    bounds: dict[str, tuple[float, float]],
+) -> dict[str, Value]:
+    """The numbers the problem asks for: as the question states them where it does, else by the law."""
+    inputs = {name: value for name, value in request.model_dump(exclude_none=True).items() if isinstance(value, int | float)}
+    if budget.flops is not None:
+        inputs["compute_flops"] = budget.flops.number
+    judged = request.params_total and request.tokens
+    stated = {"N": request.params_total, "D": request.tokens}
+    values: dict[str, Value] = {}
+    for key in problem.asks:
+        name, unit, label, quantity = _named(key, law)
+        if key == "C" and budget.flops is not None and request.inference_tokens is None and not judged:
+            values[name] = budget.flops
+        elif stated.get(key):
+            values[name] = Value(value=outcome[key], unit=unit, label=label, quantity=quantity, source="the question")
+        else:
+            low, high = bounds.get(key, (0.0, 1.0))
+            values[name] = law.value(
+                key,
+                outcome,
+                bounds if low != high else {},
+                unit=unit,
+                label=label,
+                formula=problem.formula,
+                inputs=inputs,
+                quantity=quantity,
+            )
+    return values
+
+
+def _assumptions(request: AllocateRequest, law: Surface) -> list[Assumption]:
+    counted = "params without embeddings" if law.size_quantity == "params_nonembedding" else "all params"
+    made = [
+        Assumption(field="compute convention", value="C = 6 N D", source=f"Kaplan et al. 2020, section 2.1; N counts {counted}"),
+    ]
+    if request.law is None:
+        made.append(assumed_law())
+    if request.unique_tokens:
+        made.append(
+            Assumption(
+                field="repetition",
+                value=REPETITION_LAW,
+                source=f"worth of repeated tokens taken from {REPETITION_LAW} and composed with {law.card.id}: our composition, no paper tested it",
+            )
+        )
+    return made
 
 
 def _named(key: str, law: Surface) -> tuple[str, str, str, str]:

@@ -17,7 +17,7 @@ from tools.law import evaluate, far_outside
 from tools.other_laws import optimum_at
 from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Value
-from tools.surface import Coefficients, Outcome, Surface, repetition_scales, surface
+from tools.surface import Coefficients, Outcome, Surface, assumed_law, repetition_scales, surface
 
 # Laws with a loss over (N, D) in nats per token; their corpora and tokenizers differ, so values are shown side by side, never averaged.
 LOSS_LAWS = ("hoffmann2022", "besiroglu2024", "gadre2024", "farseer2025", "kaplan2020", "deepseek2024_alloc", "gemstones2025")
@@ -98,7 +98,7 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
         headline=[key for key in ("loss", "params_total", "tokens", "loss_above_optimum") if key in values],
         values=values,
         alternatives=_others(laws, law.card.id, N, D),
-        assumptions=_assumptions(request, law.card.id, how),
+        assumptions=_assumptions(request, how),
         warnings=_notices(request, values, far_outside(law.card, "loss", law.variant, outcome)),
         reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."],
     )
@@ -198,16 +198,12 @@ def _others(laws: LawBook, chosen: str, N: float, D: float) -> list[Alternative]
     return found
 
 
-def _assumptions(request: PredictLossRequest, law: str, how: str) -> list[Assumption]:
+def _assumptions(request: PredictLossRequest, how: str) -> list[Assumption]:
     made: list[Assumption] = []
-    if how not in ("as stated",):
+    if how != "as stated":
         made.append(Assumption(field="size and tokens", value=how, source="C = 6 N D, Kaplan et al. 2020, section 2.1"))
     if request.law is None:
-        made.append(
-            Assumption(
-                field="law", value=law, source="flopwise default: the replication that fits the published runs best and prints its errors"
-            )
-        )
+        made.append(assumed_law())
     return made
 
 

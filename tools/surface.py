@@ -15,7 +15,7 @@ from tools.convert import FLOPS_PER_PARAM_TOKEN
 from tools.forms import get_form
 from tools.forms._minimise import minimise_log
 from tools.law import INTERVAL_LEVEL, coefficient_draws, compute, region_flags, resolve_variant
-from tools.result import Value
+from tools.result import Assumption, Value
 
 DEFAULT_LAW = "besiroglu2024"
 REPETITION_LAW = "muennighoff2023"
@@ -189,6 +189,12 @@ def surface(laws: LawBook, law: str | None = None, variant: str | None = None) -
     key = resolve_variant(card, "loss", variant)
     draws, basis = coefficient_draws(card.variants[key]) if key else ({}, "")
     return Surface(card, key, draws, basis)
+
+
+def assumed_law() -> Assumption:
+    """The note that the default law was taken since none was named."""
+    source = "flopwise default: the replication that fits the published runs best and prints its errors"
+    return Assumption(field="law", value=DEFAULT_LAW, source=source)
 
 
 def repetition_scales(laws: LawBook) -> tuple[float, float]:

@@ -85,10 +85,10 @@ def _unused(context: Context, results: list[Result]) -> list[Notice]:
         text = "The attached runs determine no law; what follows from published laws is shown instead."
         found.append(Notice(level="warning", text=text))
     if context.profile and results and not any(_by_profile(result) for result in results):
-        text = "The cluster's profile was not used: it corrects the time of a training run of given size on given accelerators."
+        text = "The cluster's profile was not used: it corrects the predicted speed of training, in plans, times and bills."
         found.append(Notice(level="info", text=text))
     return found
 
 
 def _by_profile(result: Result) -> bool:
-    return result.tool == "wall_clock" and "mfu" in result.values and result.values["mfu"].source.startswith("profile of")
+    return any(value.source.startswith("profile of") for value in result.values.values())

@@ -151,7 +151,7 @@ def cell(text: str, language: str | None) -> str:
     """A rendered value, an interval or a fixed text in a language."""
     if language not in LANGUAGES:
         return text
-    if not re.match(r"[-$\d]", text) or (found := said(text, language)) != text and ", " in text:
+    if not re.match(r"[-$\d]", text) or (", " in text and said(text, language) != text):
         return said(text, language)
     to = _units(language)[1]["to"]
     return with_units(text, language).replace(" to ", f" {to} ")

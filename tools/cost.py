@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field
@@ -17,7 +18,8 @@ from tools.energy import training_energy
 from tools.registry import tool
 from tools.result import Assumption, Column, Notice, Number, Result, Table, Value
 from tools.systems.flops import count_params
-from tools.systems.mfu import SOURCE, of_run, typical_mfu
+from tools.systems.mfu import corrected_by, of_run, source_of, typical_mfu
+from tools.systems.profile import Profile, profile_from
 
 NEEDS = (
     ("compute_flops",),
@@ -41,6 +43,7 @@ class CostRequest(RunFields, BudgetFields):
     weight_bits: float | None = Field(default=None, ge=1, le=32)
     grid_grams_per_kwh: float | None = Field(default=None, ge=0, le=2000, description="grams of CO2 equivalent per kWh of the site's grid")
     pue: float | None = Field(default=None, ge=1, le=3, description="power usage effectiveness of the site")
+    profile: dict[str, Any] | None = Field(default=None, description="profile of the user's cluster, as `flopwise calibrate` writes it")
 
 
 @dataclass
@@ -56,6 +59,11 @@ class _Bill:
     tokens: float | None = None
     assumptions: list[Assumption] = field(default_factory=list[Assumption])
     notices: list[Notice] = field(default_factory=list[Notice])
+
+    @cached_property
+    def profile(self) -> Profile | None:
+        """The cluster's profile, where one is given."""
+        return profile_from(self.request.profile) if self.request.profile else None
 
 
 @tool(task="cost", title="What a run costs", needs=NEEDS)
@@ -103,7 +111,7 @@ def cost(request: CostRequest, laws: LawBook) -> Result:
         tables=tables,
         assumptions=bill.assumptions,
         warnings=bill.notices,
-        reasons=_reasons(request),
+        reasons=_reasons(bill, hours),
         feasible=feasible,
     )
 
@@ -180,10 +188,10 @@ def _predicted_mfu(bill: _Bill, part: Accelerator, dtype: str, laws: LawBook) ->
     request = bill.request
     tokens = bill.tokens or request.tokens or (bill.flops / (FLOPS_PER_PARAM_TOKEN * bill.active) if bill.flops and bill.active else None)
     if tokens is not None and bill.active is not None:
-        found = of_run(request.shape(), part, dtype, bill.active, tokens, request.n_accelerators, laws)
+        found = of_run(request.shape(), part, dtype, bill.active, tokens, request.n_accelerators, laws, bill.profile)
         if found is not None:
-            return found.mfu, found.low, found.high, SOURCE
-    return typical_mfu(part.id, dtype, bill.active, request.n_accelerators)
+            return found.mfu, found.low, found.high, source_of(bill.profile)
+    return typical_mfu(part.id, dtype, bill.active, request.n_accelerators, bill.profile)
 
 
 def _dollars(bill: _Bill, hours: Value) -> Value:
@@ -327,8 +335,11 @@ def _verdict(bill: _Bill, values: dict[str, Value]) -> bool:
     return enough or low <= budget
 
 
-def _reasons(request: CostRequest) -> list[str]:
+def _reasons(bill: _Bill, hours: Value | None) -> list[str]:
+    request = bill.request
+    by_profile = bill.profile is not None and hours is not None and hours.source == source_of(bill.profile)
     return [
+        *([corrected_by(bill.profile)] if bill.profile and by_profile else []),
         "The price is the one stated."
         if request.price_per_accelerator_hour_usd is not None
         else "No price is stated: the one used is of the market, and its range is wide; a price of your own replaces it.",

@@ -17,6 +17,7 @@ from agent.state import Context, RunsTable
 from knowledge import InputError
 from server.cli import main
 from tools.fitting.runs import file_columns
+from tools.result import Result
 from tools.systems.profile import Point, Profile
 
 # The law the runs are drawn from, and its optimum: N* = G (C/6)^(b/(a+b)), G = (aA/(bB))^(1/(a+b)) (Hoffmann et al. 2022, eq. 4).
@@ -143,6 +144,44 @@ def test_a_profile_corrects_the_time_and_is_named() -> None:
     assert of(slow, "cost").values["cost_usd"].number > of(plain, "cost").values["cost_usd"].number
     data = load(json.dumps(save(slow, Context(profile=cluster(0.5)))), "plan.json")
     assert differences(data, recompute(data, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "tool"),
+    [
+        ("best model for 10k dollars of H100s on 64 GPUs", "plan"),
+        ("which model on 64 H100s in two weeks?", "plan"),
+        ("what does training 7B on 1T tokens on 256 H100s cost?", "cost"),
+        ("what do 1e23 FLOPs cost on H100s?", "cost"),
+    ],
+)
+def test_a_profile_corrects_plans_and_bills_and_is_named(question: str, tool: str) -> None:
+    plain, slow = (of(ask(question, context=Context(profile=profile)), tool) for profile in (None, cluster(0.5)))
+    answer = ask(question, context=Context(profile=cluster(0.5)))
+    if tool == "plan":
+        assert slow.values["mfu"].number < 0.9 * plain.values["mfu"].number
+        assert "our-cluster" in slow.values["mfu"].source
+        assert slow.values["tokens"].number < plain.values["tokens"].number  # the same money buys less
+    else:
+        assert slow.values["cost_usd"].number > 1.1 * plain.values["cost_usd"].number
+        assert "our-cluster" in slow.values["accelerator_hours"].source
+    assert any("our-cluster" in reason for reason in slow.reasons)
+    assert "our-cluster" in answer.text
+    assert not any("not used" in notice.text for notice in answer.notices)
+
+
+def test_a_profile_weighs_every_option_of_a_plan() -> None:
+    """Where counts are a choice, the one chosen at the cluster's speed is the best of them, though another one is without it."""
+
+    def planned(residual: float | None, **more: int) -> Result:
+        fields = {"task": "allocate", "budget_usd": 2e5, "duration_seconds": 14 * 86400.0, "accelerator": "h100-sxm", **more}
+        context = Context(profile=None if residual is None else cluster(residual))
+        return of(ask(brief=Brief.read(fields), context=context), "plan")
+
+    free, before = planned(-0.4), planned(None)
+    assert free.values["n_accelerators"].value != before.values["n_accelerators"].value
+    usual = planned(-0.4, n_accelerators=int(before.values["n_accelerators"].number))
+    assert free.values["loss"].number < usual.values["loss"].number < before.values["loss"].number
 
 
 def test_a_profile_that_changes_nothing_is_told_of() -> None:

@@ -19,6 +19,7 @@ from tools.plan.bits import added_loss, qat_share
 from tools.plan.options import Option, mixture_params
 from tools.plan.problem import Limits, Problem
 from tools.surface import Coefficients, Surface, repetition_scales
+from tools.systems.profile import Profile
 
 Columns = dict[str, Any]
 MOE_LAW = "ludziejewski2025_joint_moe"
@@ -57,11 +58,12 @@ CENTRE = Draw()
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that turns candidates into columns: the law's surface, the base, the problem."""
+    """Everything that turns candidates into columns: the law's surface, the base, the problem, the cluster's profile."""
 
     surface: Surface
     laws: LawBook
     problem: Problem
+    profile: Profile | None = None
     reached: dict[tuple[float, int, bytes], Any] = field(
         default_factory=dict[tuple[float, int, bytes], Any], init=False, compare=False, repr=False
     )

@@ -33,7 +33,9 @@ class Option:
     price_assumptions: tuple[Assumption, ...]
     stated_mfu: float | None
     experts: int = 1
-    settled: float = 1.0  # MFU of the very run a plan chose over the curve's (tools/plan/settle.py); before, what a profile says of the usual run
+    settled: float = (
+        1.0  # MFU of the very run a plan chose over the curve's (tools/plan/settle.py); before, what a profile says of the usual run
+    )
 
     @property
     def key(self) -> tuple[str, int | None, int]:

@@ -42,6 +42,7 @@ class PlanRequest(ToolRequest):
     n_experts: int | list[int] | None = None
     models: list[str] | None = Field(default=None, description="a family of known shapes to choose among")
     law: str | None = None
+    profile: dict[str, Any] | None = Field(default=None, description="profile of the user's cluster, as `flopwise calibrate` writes it")
     around: bool = Field(default=True, description="whether to add what nearby choices would give, and curves; sliders do without")
     draws: int = Field(default=1000, ge=0, le=20000)
     seed: int = 0

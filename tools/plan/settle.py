@@ -23,7 +23,7 @@ def run_estimate(model: Model, point: Point) -> Estimate | None:
         return None
     total = point.columns["params_total"]
     shape = shape_for(None, total, size if option.experts > 1 else None, n_experts=option.experts)
-    return of_run(shape, option.part, option.dtype, size, point.columns["tokens"], option.count, model.laws)
+    return of_run(shape, option.part, option.dtype, size, point.columns["tokens"], option.count, model.laws, model.profile)
 
 
 def settle(model: Model, branches: list[Branch]) -> tuple[Point | None, list[Branch], Corrections]:

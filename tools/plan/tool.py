@@ -23,7 +23,8 @@ from tools.plan.uncertainty import Spread, spread
 from tools.registry import tool
 from tools.result import Alternative, Column, Notice, Number, Result, Table, Value
 from tools.surface import cite, surface
-from tools.systems.mfu import SOURCE
+from tools.systems.mfu import corrected_by, source_of
+from tools.systems.profile import profile_from
 from tools.systems.runs import run_interval
 
 NEEDS = (
@@ -77,7 +78,7 @@ def plan(request: PlanRequest, laws: LawBook) -> Result:
             f"{law.card.id} gives its loss in {law.loss_unit}; a joint plan adds losses in nats/token",
             "use besiroglu2024 or hoffmann2022",
         )
-    model = Model(law, laws, resolve(request))
+    model = Model(law, laws, resolve(request), profile_from(request.profile) if request.profile else None)
     branches = branches_of(model)
     best, branches, corrections = settle(model, branches)
     if best is None:
@@ -107,7 +108,7 @@ def branches_of(model: Model) -> list[Branch]:
         for name in problem.accelerators
         for count in _counts(problem)
         for experts in problem.experts
-        for item in [option(name, count, problem.price, problem.mfu, experts)]
+        for item in [option(name, count, problem.price, problem.mfu, experts, model.profile)]
         for bits in problem.bits
     ]
 
@@ -180,14 +181,14 @@ def _mfu(model: Model, point: Point) -> Value:
         return Value(value=centre, label="MFU", source="the question")
     low, high = (run.low, run.high) if run else (centre / exp(run_interval()[1]), min(centre / exp(run_interval()[0]), 1.0))
     basis = "published runs left out of the calibration"
-    return Value(value=centre, label="MFU", low=low, high=high, level=0.9, interval_basis=basis, source=SOURCE)
+    return Value(value=centre, label="MFU", low=low, high=high, level=0.9, interval_basis=basis, source=source_of(model.profile))
 
 
 def _result(request: PlanRequest, model: Model, branches: list[Branch], best: Point, around: Spread, corrections: Corrections) -> Result:
     headline = [name for name in HEADLINE if name in best.columns or name == "weight_bits"]
     headline = [name for name in headline if name != "qat_fraction" or best.branch.bits < 8]
     headline = [name for name in headline if name != "budget_usd" or "serving_usd" in best.columns]
-    outcome = _runner(model.laws, corrections)
+    outcome = _runner(model, corrections)
     others = allocation_alternatives(model.laws, model.loss_law.id, best.columns["compute_flops"])
     return Result(
         tool="plan",
@@ -224,11 +225,11 @@ def _for_its_life(request: PlanRequest, model: Model, best: Point) -> list[Alter
     return [Alternative(name="least compute over its life", values=values, note=f"the same loss, serving counted; trains on {spent} FLOP")]
 
 
-def _runner(laws: LawBook, corrections: Corrections) -> Callable[[PlanRequest], Point | None]:
+def _runner(base: Model, corrections: Corrections) -> Callable[[PlanRequest], Point | None]:
     """Solve an altered request, its options at the speeds this plan found for them; None where it has no plan."""
 
     def run(request: PlanRequest) -> Point | None:
-        model = Model(surface(laws, request.law), laws, resolve(request))
+        model = Model(surface(base.laws, request.law), base.laws, resolve(request), base.profile)
         return settle_roughly(model, branches_of(model), corrections)
 
     return run
@@ -245,6 +246,8 @@ def _reasons(model: Model, best: Point) -> list[str]:
         f"Chosen for {names[model.problem.objective]}"
         + (f"; what binds is {', '.join(report.LIMITS.get(name, name) for name in binding)}." if binding else "; no limit binds.")
     ]
+    if model.profile is not None and best.branch.option.stated_mfu is None:
+        lines.append(corrected_by(model.profile))
     if not model.routed and best.branch.option.stated_mfu is None and model.problem.params is None:
         size, alone = best.columns["params_total"], float(model.surface.best_params(best.columns["compute_flops"]))
         if size > 1.1 * alone:

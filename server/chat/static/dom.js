@@ -43,11 +43,13 @@ export function say(text, urgent = false) {
   requestAnimationFrame(() => { region.textContent = text; });
 }
 
+const LONG = 24; // characters of a cell that needs some width to be read
+
 /** A table in a box of its own that scrolls sideways, also by keyboard. */
 export function table(label, header, rows, { heads = true, numeric = true } = {}) {
   const cell = (text, column) => column === 0 && heads
     ? h("th", { scope: "row" }, text)
-    : h(numeric && typeof text === "string" && /^[\s$€<>~±+-]*\d/.test(text) ? "td.n" : "td", null, text);
+    : h(numeric && typeof text === "string" && /^[\s$€<>~±+-]*\d/.test(text) ? "td.n" : typeof text === "string" && text.length > LONG ? "td.text" : "td", null, text);
   return h("div.scroll", { tabindex: 0, role: "region", ariaLabel: label },
     h("table", null,
       header ? h("thead", null, h("tr", null, header.map((text) => text ? h("th", { scope: "col" }, text) : h("td", null)))) : null,

@@ -31,7 +31,9 @@ def sample(model: Model, point: Point, n: int, seed: int) -> dict[str, Draw]:
     """Joint draws ('all') and one-factor draws under each factor's name; the same seed gives the same numbers."""
     rng = np.random.default_rng(seed)
     option = point.branch.option
-    mfu = np.minimum(np.exp(rng.normal(0.0, option.mfu_log_spread(), n)), option.highest_mfu(size_of(point)) / float(option.mfu(size_of(point))))
+    mfu = np.minimum(
+        np.exp(rng.normal(0.0, option.mfu_log_spread(), n)), option.highest_mfu(size_of(point)) / float(option.mfu(size_of(point)))
+    )
     price = np.exp(rng.normal(0.0, option.price_log_spread(), n))
     coefficients, available = None, model.surface.draws
     if available:

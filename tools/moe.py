@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
+from tools._draft import Draft
 from tools._named_law import uses_laws
 from tools.experts.budget import for_budget
 from tools.experts.memory_limit import for_memory
@@ -14,7 +15,6 @@ from tools.experts.request import (
     NEEDS,
     ROUTED_LAW,
     SPARSE_LAW,
-    Draft,
     MoeRequest,
     promote,
     refuse_contradictions,
@@ -51,14 +51,4 @@ def moe(request: MoeRequest, laws: LawBook) -> Result:
             "run 8 to 20% faster than real routing.",
         )
     )
-    return Result(
-        tool="moe",
-        task="moe",
-        headline=draft.headline,
-        values=draft.values,
-        tables=draft.tables,
-        alternatives=draft.alternatives,
-        assumptions=draft.assumptions,
-        warnings=draft.warnings,
-        reasons=draft.reasons,
-    )
+    return draft.result("moe")

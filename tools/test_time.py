@@ -12,10 +12,11 @@ from knowledge.errors import InputError, MissingInput
 from knowledge.hardware import accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import model as known_model
+from tools._draft import Draft
 from tools._law_values import arithmetic, coefficient, law_numbers, law_value, law_with, table
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.registry import ToolRequest, tool
-from tools.result import Alternative, Assumption, Notice, Result, Table, Value
+from tools.result import Assumption, Notice, Result, Value
 
 COVERAGE, KINETICS, EXCHANGE, SIZES, VERIFIER = (
     "brown2024_monkeys",
@@ -76,63 +77,40 @@ class TestTimeRequest(ToolRequest):
     law: str | None = None
 
 
-class _Parts:
-    """What the parts of the answer add up to."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Value] = {}
-        self.headline: list[str] = []
-        self.tables: list[Table] = []
-        self.alternatives: list[Alternative] = []
-        self.assumptions: list[Assumption] = []
-        self.warnings: list[Notice] = []
-        self.reasons: list[str] = []
-
-
 @tool(task="test_time", title="What repeated sampling brings and costs", needs=NEEDS)
 def test_time(request: TestTimeRequest, laws: LawBook) -> Result:
     """Coverage at k samples (Brown et al. 2024), imperfect verifiers (Stroebl et al. 2024), cost (Sadhukhan et al. 2025), and the
     exchange with training (Snell et al. 2024, Villalobos and Atkinson 2023). Raises MissingInput when nothing follows from the fields."""
-    parts = _Parts()
+    draft = Draft()
     if request.pass_rate is not None:
-        _coverage(request, laws, parts)
-        _verifier(request, laws, parts)
+        _coverage(request, laws, draft)
+        _verifier(request, laws, draft)
     elif request.model is not None and request.samples is not None:
-        _published(request.model, request.samples, laws, parts)
+        _published(request.model, request.samples, laws, draft)
     if request.output_tokens is not None and (request.params_total or request.params_active or request.model):
-        _cost(request, laws, parts)
+        _cost(request, laws, draft)
     if request.pass_rate is not None and request.samples is not None and request.samples > 1:
-        _against_training(request, laws, parts)
+        _against_training(request, laws, draft)
     if request.inference_tokens is not None:
-        _against_size(request, laws, parts)
-    if not parts.values:
+        _against_size(request, laws, draft)
+    if not draft.values:
         raise MissingInput(NEEDS, "repeated sampling")
-    return Result(
-        tool="test_time",
-        task="test_time",
-        headline=parts.headline,
-        values=parts.values,
-        tables=parts.tables,
-        alternatives=parts.alternatives,
-        assumptions=parts.assumptions,
-        warnings=parts.warnings,
-        reasons=parts.reasons,
-    )
+    return draft.result("test_time")
 
 
 test_time.__test__ = False  # type: ignore[attr-defined]  # the same, for pytest
 
 
-def _published(name: str, k: float, laws: LawBook, parts: _Parts) -> None:
+def _published(name: str, k: float, laws: LawBook, draft: Draft) -> None:
     """Coverage of a model that Brown et al. sampled, by its own published fit; nothing for other models."""
     card = laws.get(COVERAGE)
     own = [key for key in card.variants_of("coverage") if key.startswith(name.replace("-", "_").replace(".", "_"))]
     for key in own:
         label = f"share of problems {card.variants[key].label} solves in {k:g} samples"
-        parts.values[f"coverage_{key}"] = law_value(laws, COVERAGE, "coverage", {"k": k}, "coverage", key, label)
-        parts.headline.append(f"coverage_{key}")
+        draft.values[f"coverage_{key}"] = law_value(laws, COVERAGE, "coverage", {"k": k}, "coverage", key, label)
+        draft.headline.append(f"coverage_{key}")
     if own:
-        parts.reasons.append(_MEASURE)
+        draft.reasons.append(_MEASURE)
 
 
 def published_exponents(laws: LawBook) -> dict[str, float]:
@@ -164,28 +142,28 @@ class _Curve:
         return arithmetic(number, label, unit, formula=formula, source=_BROWN, law=self.law, inputs=inputs, interval_basis=basis, **more)
 
 
-def _curve(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> _Curve:
+def _curve(request: TestTimeRequest, laws: LawBook, draft: Draft) -> _Curve:
     card = law_with(laws, "coverage", request.law, COVERAGE)
     spread = np.array(sorted(published_exponents(laws).values()))
     published = card.id == COVERAGE
     b = float(np.median(spread)) if published else coefficient(card, card.default_variant or next(iter(card.variants)), "b")
     source = f"median of {spread.size} published fits, {spread[0]:.2f} to {spread[-1]:.2f}; fit your own from pass@1 and one more point"
-    parts.assumptions.append(Assumption(field="coverage_exponent", value=b, source=source if published else f"law {card.id}"))
+    draft.assumptions.append(Assumption(field="coverage_exponent", value=b, source=source if published else f"law {card.id}"))
     return _Curve(card.id, request.pass_rate or 0.0, b, spread)
 
 
-def _coverage(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
+def _coverage(request: TestTimeRequest, laws: LawBook, draft: Draft) -> None:
     """Share of problems solved at the stated samples, and the samples it takes for some shares."""
-    curve = _curve(request, laws, parts)
+    curve = _curve(request, laws, draft)
     targets = {share: curve.samples(share) for share in _TARGETS if share > curve.pass_rate}
     if request.samples is not None:
-        _at_samples(curve, request.samples, laws, parts)
+        _at_samples(curve, request.samples, laws, draft)
     elif targets:
         for key, share in (("samples", next(iter(targets))), ("samples_for_most", _MOST)):
             if share not in targets or (key != "samples" and share == next(iter(targets))):
                 continue
             k, low, high = targets[share]
-            parts.values[key] = curve.value(
+            draft.values[key] = curve.value(
                 k,
                 f"samples per problem until {share:.0%} are solved",
                 "attempts",
@@ -196,20 +174,20 @@ def _coverage(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
                 low=low,
                 high=high,
             )
-            parts.headline.append(key)
+            draft.headline.append(key)
     if targets:
         columns = {"coverage": ("share solved", ""), "samples": ("samples", "attempts")}
         columns |= {"low": ("steepest fit", "attempts"), "high": ("flattest fit", "attempts")}
         rows: list[list[Any]] = [[share, *(k if k < _BEYOND else None for k in found)] for share, found in targets.items()]
         note = "empty: more than a million; an oracle picks the right sample"
-        parts.tables.append(table("samples_for_coverage", "Samples per problem for a share of problems solved", columns, rows, note))
-    parts.reasons.append(_WHY_SLOWER)
-    parts.warnings.append(Notice(level="caution", text=_MEASURE, source=_BROWN))
+        draft.tables.append(table("samples_for_coverage", "Samples per problem for a share of problems solved", columns, rows, note))
+    draft.reasons.append(_WHY_SLOWER)
+    draft.warnings.append(Notice(level="caution", text=_MEASURE, source=_BROWN))
 
 
-def _at_samples(curve: _Curve, k: float, laws: LawBook, parts: _Parts) -> None:
+def _at_samples(curve: _Curve, k: float, laws: LawBook, draft: Draft) -> None:
     edges = curve.coverage(k, curve.spread)
-    parts.values["pass_at_k"] = curve.value(
+    draft.values["pass_at_k"] = curve.value(
         float(curve.coverage(k, curve.b)),
         f"share of problems solved by at least one of {k:g} samples",
         "",
@@ -221,16 +199,16 @@ def _at_samples(curve: _Curve, k: float, laws: LawBook, parts: _Parts) -> None:
         high=float(edges.max()),
     )
     label = "if every problem were equally hard (upper bound)"
-    parts.values["upper_bound"] = law_value(laws, COVERAGE, "independent", {"p": curve.pass_rate, "k": k}, label=label)
-    parts.headline += ["pass_at_k", "upper_bound"]
+    draft.values["upper_bound"] = law_value(laws, COVERAGE, "independent", {"p": curve.pass_rate, "k": k}, label=label)
+    draft.headline += ["pass_at_k", "upper_bound"]
 
 
-def _verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
+def _verifier(request: TestTimeRequest, laws: LawBook, draft: Draft) -> None:
     """What happens when answers are accepted by a verifier that errs, on problems of the stated difficulty or difficulties."""
     p, c = request.pass_rate or 0.0, request.completeness
     # Problems of one pass rate are worth resampling for ever or not at all: where c p = (1-p)(1-s)|V| (Stroebl et al. 2024).
     needed = max(0.0, 1 - c * p / ((1 - p) * -request.wrong_value)) if request.wrong_value < 0 else 0.0
-    parts.values["soundness_needed"] = arithmetic(
+    draft.values["soundness_needed"] = arithmetic(
         needed,
         "share of wrong answers a verifier must reject for resampling to pay",
         "",
@@ -240,12 +218,12 @@ def _verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
         inputs={"pass_rate": p, "completeness": c, "wrong_value": request.wrong_value},
     )
     if request.soundness is not None:
-        _stated_verifier(request, laws, parts)
+        _stated_verifier(request, laws, draft)
     rows: list[list[Any]] = []
     for s in _SOUNDNESS:
         limit = float(law_numbers(laws, VERIFIER, "limit", {"r": p, "completeness": c, "soundness": s})["accuracy_inf"])
         rows.append([s, limit, s > needed or s == 1.0])
-    parts.tables.append(
+    draft.tables.append(
         table(
             "verifier",
             "An imperfect verifier on problems of this pass rate",
@@ -260,23 +238,23 @@ def _verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
     )
 
 
-def _stated_verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
+def _stated_verifier(request: TestTimeRequest, laws: LawBook, draft: Draft) -> None:
     given: dict[str, Any] = {"r": request.pass_rate, "completeness": request.completeness, "soundness": request.soundness}
     if request.pass_rates and request.shares:
         if len(request.pass_rates) != len(request.shares) or abs(sum(request.shares) - 1) > 1e-6:
             raise InputError("shares", "must be one share per pass rate and add up to 1", f"got {request.shares} for {request.pass_rates}")
         given |= {"r": request.pass_rates, "p": request.shares}
-    parts.values["accuracy_limit"] = law_value(
+    draft.values["accuracy_limit"] = law_value(
         laws, VERIFIER, "limit", given, label="accuracy of resampling without end with this verifier"
     )
     best = {**given, "K": request.samples or 1, "V_fp": request.wrong_value}
-    parts.values["best_attempts"] = law_value(
+    draft.values["best_attempts"] = law_value(
         laws, VERIFIER, "reward", best, "K_opt", label="attempts beyond which the expected value no longer rises"
     )
-    parts.values["best_value"] = law_value(laws, VERIFIER, "reward", best, "reward", label="expected value per problem there")
-    parts.headline += ["accuracy_limit", "best_attempts"]
+    draft.values["best_value"] = law_value(laws, VERIFIER, "reward", best, "reward", label="expected value per problem there")
+    draft.headline += ["accuracy_limit", "best_attempts"]
     if not request.shares:
-        parts.warnings.append(
+        draft.warnings.append(
             Notice(
                 level="caution",
                 text=(
@@ -288,7 +266,7 @@ def _stated_verifier(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> 
         )
 
 
-def _shape(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> dict[str, float]:
+def _shape(request: TestTimeRequest, laws: LawBook, draft: Draft) -> dict[str, float]:
     """Shape for the cache traffic: the named model's, else the nearest Qwen3 of the law's own table."""
     if request.model is not None:
         shape = known_model(request.model)
@@ -298,7 +276,7 @@ def _shape(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> dict[str, 
     P = request.params_active or request.params_total or known_model(request.model or "").params_active or 0.0
     card = laws.get(KINETICS)
     near = min(card.variants_of("cost"), key=lambda key: abs(np.log(coefficient(card, key, "P") / P)))
-    parts.assumptions.append(
+    draft.assumptions.append(
         Assumption(
             field="attention_shape",
             value=near,
@@ -308,14 +286,14 @@ def _shape(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> dict[str, 
     return {**{name: coefficient(card, near, name) for name in card.variants[near].values}, "P": P}
 
 
-def _cost(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
+def _cost(request: TestTimeRequest, laws: LawBook, draft: Draft) -> None:
     k, out = request.samples or 1.0, request.output_tokens or 0.0
     if request.input_tokens is None:
-        parts.assumptions.append(
+        draft.assumptions.append(
             Assumption(field="input_tokens", value=0.0, unit="tokens", source="no prompt length stated; its cost is left out")
         )
-    shape = _shape(request, laws, parts)
-    parts.values["inference_flops"] = law_value(
+    shape = _shape(request, laws, draft)
+    draft.values["inference_flops"] = law_value(
         laws,
         COVERAGE,
         "flops",
@@ -332,15 +310,15 @@ def _cost(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
         "overhead": "attention and cache over weight FLOP",
     }
     for output, label in labels.items():
-        parts.values["kinetics_" + output] = law_value(laws, KINETICS, "cost_of_shape", given, output, label=label)
-    parts.headline += ["inference_flops", "kinetics_total"]
-    parts.reasons.append(
+        draft.values["kinetics_" + output] = law_value(laws, KINETICS, "cost_of_shape", given, output, label=label)
+    draft.headline += ["inference_flops", "kinetics_total"]
+    draft.reasons.append(
         "Weight FLOP count two per active parameter and token; long generations also pay for reading the cache, which the second figure"
         " prices in FLOP at the device's balance."
     )
 
 
-def _against_training(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
+def _against_training(request: TestTimeRequest, laws: LawBook, draft: Draft) -> None:
     """Training compute that this many samples stand for, by the span of published trades."""
     decades = float(np.log10(request.samples or 1.0))
     for variant, name in (
@@ -356,29 +334,29 @@ def _against_training(request: TestTimeRequest, laws: LawBook, parts: _Parts) ->
             variant,
             f"times the training compute that {request.samples:g} samples stand for, {name}",
         )
-        parts.values["training_factor_" + variant] = value
-    parts.headline.append("training_factor_expensive_verification")
-    parts.reasons.append(
+        draft.values["training_factor_" + variant] = value
+    draft.headline.append("training_factor_expensive_verification")
+    draft.reasons.append(
         "A bigger model pays once in training and a little at every answer, samples pay at every answer: few answers and checkable"
         " problems favour samples, many answers favour size."
     )
 
 
-def _against_size(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> None:
+def _against_size(request: TestTimeRequest, laws: LawBook, draft: Draft) -> None:
     """How many times its inference tokens the small model may spend before a bigger one costs less in all."""
-    N, D = _pretrained(request, laws, parts)
+    N, D = _pretrained(request, laws, draft)
     if D is None:
         return
     inference = request.inference_tokens or 0.0
     R = inference / D
-    parts.values["inference_to_pretraining"] = law_value(
+    draft.values["inference_to_pretraining"] = law_value(
         laws, SIZES, "token_ratio", {"D_inference": inference, "D_pretrain": D}, label="inference tokens per pretraining token"
     )
     rows = [
         [M, float(law_numbers(laws, SIZES, "exchange", {"M": M, "R": R})["inference_factor"]), (M * N) if N else None]
         for M in _SIZE_MULTIPLES
     ]
-    parts.tables.append(
+    draft.tables.append(
         table(
             "size_or_samples",
             "What a larger model's money buys in samples of the small one",
@@ -391,7 +369,7 @@ def _against_size(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> Non
             "Snell et al. 2024: equal total FLOPs",
         )
     )
-    parts.values["inference_factor"] = law_value(
+    draft.values["inference_factor"] = law_value(
         laws,
         SIZES,
         "exchange",
@@ -405,15 +383,15 @@ def _against_size(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> Non
         if R > _MANY
         else "test-time compute on easy and medium problems, a larger model on the hardest"
     )
-    parts.values["advice"] = arithmetic(favours, "what the ratio favours", source="Snell et al. 2024, arXiv:2408.03314")
-    parts.headline += ["advice", "inference_to_pretraining", "inference_factor"]
-    parts.reasons.append(
+    draft.values["advice"] = arithmetic(favours, "what the ratio favours", source="Snell et al. 2024, arXiv:2408.03314")
+    draft.headline += ["advice", "inference_to_pretraining", "inference_factor"]
+    draft.reasons.append(
         "With few inference tokens per pretraining token and problems of easy or medium difficulty, test-time compute wins; with many, or"
         " on the hardest problems, the larger model does."
     )
 
 
-def _pretrained(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> tuple[float | None, float | None]:
+def _pretrained(request: TestTimeRequest, laws: LawBook, draft: Draft) -> tuple[float | None, float | None]:
     N, D, C = request.params_total, request.tokens, request.compute_flops
     if N and D:
         return N, D
@@ -426,7 +404,7 @@ def _pretrained(request: TestTimeRequest, laws: LawBook, parts: _Parts) -> tuple
     if best is None:
         return N, None
     N, D = float(best.get("N", N)), float(best["D"])
-    parts.assumptions += [
+    draft.assumptions += [
         Assumption(field="params_total", value=N, unit="params", source=f"compute-optimal for the {why}, Besiroglu et al. 2024"),
         Assumption(field="tokens", value=D, unit="tokens", source=f"compute-optimal for the {why}, Besiroglu et al. 2024"),
     ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from knowledge.library import LawBook
+from tools._draft import Draft
 from tools._law_values import arithmetic, law_numbers, law_value, table
-from tools.experts.request import EXPANSIONS, GRANULAR_LAW, LAW, LEVERAGE_LAW, SPARSE_LAW, Draft, MoeRequest, expansion
+from tools.experts.request import EXPANSIONS, GRANULAR_LAW, LAW, LEVERAGE_LAW, SPARSE_LAW, MoeRequest, expansion
 from tools.experts.worth import add_leverage, dense_multiple
 from tools.law import evaluate
 from tools.result import Alternative, Table, Value

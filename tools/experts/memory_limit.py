@@ -6,8 +6,9 @@ from math import isfinite
 
 from knowledge.errors import InputError
 from knowledge.library import LawBook
+from tools._draft import Draft
 from tools._law_values import arithmetic, table
-from tools.experts.request import LAW, Draft, MoeRequest
+from tools.experts.request import LAW, MoeRequest
 from tools.law import evaluate
 from tools.result import Notice, Table, Value
 

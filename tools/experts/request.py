@@ -1,14 +1,12 @@
-"""What the MoE tool is asked, and the answer while it is being put together."""
+"""What the MoE tool is asked, and what its parts share."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from pydantic import Field
 
 from knowledge.errors import InputError
+from tools._draft import Draft
 from tools.registry import ToolRequest
-from tools.result import Alternative, Assumption, Notice, Table, Value
 
 LAW = "ludziejewski2025_joint_moe"
 LEVERAGE_LAW, GRANULAR_LAW, ROUTED_LAW, SPARSE_LAW = "tian2025_leverage", "krajewski2024_moe", "clark2022_routed", "abnar2025_moe_sparsity"
@@ -32,28 +30,6 @@ class MoeRequest(ToolRequest):
     weight_bits: float | None = Field(default=None, gt=0)
     inference_tokens: float | None = Field(default=None, ge=0)
     law: str | None = None
-
-
-@dataclass
-class Draft:
-    """The answer being put together."""
-
-    headline: list[str] = field(default_factory=list[str])
-    values: dict[str, Value] = field(default_factory=dict[str, Value])
-    tables: list[Table] = field(default_factory=list[Table])
-    alternatives: list[Alternative] = field(default_factory=list[Alternative])
-    assumptions: list[Assumption] = field(default_factory=list[Assumption])
-    warnings: list[Notice] = field(default_factory=list[Notice])
-    reasons: list[str] = field(default_factory=list[str])
-
-    def lead(self, **values: Value) -> None:
-        """Add values and put them next in the headline."""
-        self.values |= values
-        self.headline += list(values)
-
-    def assume(self, name: str, value: float, source: str, unit: str = "") -> None:
-        """Note a default that was filled in."""
-        self.assumptions.append(Assumption(field=name, value=value, unit=unit, source=source))
 
 
 def promote(law: str | None, draft: Draft) -> None:

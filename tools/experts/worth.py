@@ -8,9 +8,10 @@ import numpy as np
 
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
+from tools._draft import Draft
 from tools._law_values import arithmetic, law_numbers, law_value, table
 from tools.convert import FLOPS_PER_PARAM_TOKEN
-from tools.experts.request import LAW, LEVERAGE_LAW, ROUTED_LAW, SPARSE_LAW, Draft, MoeRequest, expansion
+from tools.experts.request import LAW, LEVERAGE_LAW, ROUTED_LAW, SPARSE_LAW, MoeRequest, expansion
 from tools.forms import get_form
 from tools.law import evaluate, region_flags
 from tools.result import Alternative, Table, Value

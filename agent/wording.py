@@ -37,6 +37,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
 
 _PLACE = r"{(\w+)(?::label)?}"  # a value's place in a template; `:label` stands for its label
 _EXPLAINED = 2  # sentences of an explanation that lead an answer
+_LAWS_NAMED = 4  # laws a headline can name, each with its numbers
 _NAMED = 3  # values a headline names when no template fits
 
 
@@ -49,7 +50,8 @@ def headline(result: Result, language: str | None = None) -> str:
     """One sentence for a result: the first template that fits (the language's own first), else its first headline values by label."""
     case = case_name(result.case, language)
     templates = [*headlines(language, result.tool), *_templates().get(result.tool, [])]
-    sentence = next((text for template in templates if (text := _fill(template, result.values, language))), None) or _listed(result)
+    sentence = next((text for template in templates if (text := _fill(template, result.values, language))), None)
+    sentence = sentence or _by_law(result) or _listed(result)
     sentence = with_units(said(sentence, language), language)
     if not case:
         return sentence
@@ -82,6 +84,21 @@ def case_name(case: dict[str, Any], language: str | None = None) -> str:
         else:
             parts.append(f"{said(key.replace('_', ' '), language)} {item if isinstance(item, str) else fmt.short(item)}")
     return ", ".join(parts)
+
+
+def _by_law(result: Result) -> str:
+    """What each of a few laws compared says: "kaplan2020: 41.7B params, 72.1B tokens; hoffmann2022: ..."."""
+    if result.tool != "compare_laws" or not 2 <= len(result.alternatives) <= _LAWS_NAMED:
+        return ""
+    said = [
+        (
+            item.name,
+            [fmt.shown(value) if value.unit else f"{_label(key, value)} {fmt.shown(value)}" for key, value in item.values.items()][:_NAMED],
+        )
+        for item in result.alternatives
+        if item.values
+    ]
+    return "; ".join(f"{law}: {', '.join(values)}" for law, values in said) + "." if len(said) > 1 else ""
 
 
 def _listed(result: Result) -> str:

@@ -9,12 +9,13 @@ from pydantic import Field
 from knowledge.errors import InputError
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
+from tools.batch_size import compute_optimal
 from tools.convert import FLOPS_PER_PARAM_TOKEN as K
 from tools.law import evaluate
 from tools.other_laws import ALLOCATION_LAWS, optimum_at
 from tools.pretraining import LOSS_LAWS
 from tools.registry import ToolRequest, tool
-from tools.result import Alternative, Notice, Result, Value
+from tools.result import Alternative, Assumption, Notice, Result, Value
 
 # What a law may be asked for at a point, best first: relations of these names, and the facts they may be fed.
 _RELATIONS = ("optimum", "loss", "hyperparameters", "learning_rate", "lr", "optimal", "batch", "batch_size", "weight_decay")
@@ -50,6 +51,11 @@ def compare_laws(request: CompareLawsRequest, laws: LawBook) -> Result:
     Losses on different corpora are listed, never ranked. Raises InputError for unknown laws or laws that take other inputs.
     """
     facts = _facts(request)
+    assumptions: list[Assumption] = []
+    if request.params_total is None and "compute_flops" in facts and any(_optimum_of(laws.get(law)) is None for law in request.laws or []):
+        # Such a law says what to set in a run, not which run: it is asked at the usual one of that compute.
+        params, tokens = compute_optimal(facts["compute_flops"], laws, assumptions)
+        facts |= {"params_total": params, "tokens": facts.get("tokens", tokens)}
     named = request.laws or [law for law, _, _ in ALLOCATION_LAWS] if request.params_total is None else request.laws or list(LOSS_LAWS)
     found, skipped = _evaluated([laws.get(law) for law in named], facts, request)
     if not found:
@@ -78,6 +84,7 @@ def compare_laws(request: CompareLawsRequest, laws: LawBook) -> Result:
         values=values | _spreads(found),
         alternatives=found,
         warnings=notices,
+        assumptions=assumptions,
         reasons=["Each law is fed its own convention of params and compute; values outside its fit region are marked."],
     )
 
@@ -119,7 +126,7 @@ def _at(card: LawCard, facts: Mapping[str, float], request: CompareLawsRequest) 
     if request.params_total is None and "compute_flops" in facts and (optimum := _optimum_of(card)) is not None:
         note = "unique tokens taken as unlimited" if optimum != "optimum" else ""
         return Alternative(name=card.id, values=optimum_at(card, facts["compute_flops"], relation=optimum), note=note)
-    order = [name for name in _RELATIONS if name in card.relations and name != "optimum"] + [
+    order = [name for name in _RELATIONS if name in card.relations and (name != "optimum" or _optimum_of(card) is None)] + [
         name for name in card.relations if name not in _RELATIONS
     ]
     refused: InputError | None = None
@@ -143,13 +150,14 @@ def _at(card: LawCard, facts: Mapping[str, float], request: CompareLawsRequest) 
 
 
 def _optimum_of(card: LawCard) -> str | None:
-    """The relation that gives a law's optimum from compute alone, or the one to be asked first."""
-    alone = [name for name in ("optimum", "optimum_unlimited") if name in card.relations and _by_compute_alone(card, name)]
-    return alone[0] if alone else "optimum" if "optimum" in card.relations else None
+    """The relation that gives a law's best size or tokens from compute alone."""
+    return next((name for name in ("optimum", "optimum_unlimited") if name in card.relations and _by_compute_alone(card, name)), None)
 
 
 def _by_compute_alone(card: LawCard, relation: str) -> bool:
-    return sum(var.default is None for var in card.relations[relation].inputs.values()) == 1
+    found = card.relations[relation]
+    sizes = any(var.quantity.startswith("params") or var.quantity == "tokens" for var in found.outputs.values())
+    return sizes and sum(var.default is None for var in found.inputs.values()) == 1
 
 
 def _spreads(found: list[Alternative]) -> dict[str, Value]:

@@ -75,7 +75,7 @@ def _facts(request: HyperparametersRequest, assumptions: list[Assumption], laws:
         facts |= counts.by_kind
         assumptions.append(counts.assumption)
     total, tokens, flops = facts.get("params_total"), request.tokens, request.compute_flops
-    if flops is not None and tokens is None and total is None and request.law is None:
+    if flops is not None and tokens is None and total is None and request.law != "deepseek2024_hparams":
         total, tokens = compute_optimal(flops, laws, assumptions)
         facts |= param_counts(total).by_kind
     if tokens is None and total is not None and request.tokens_per_param is not None:

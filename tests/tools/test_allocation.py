@@ -144,7 +144,13 @@ def test_kaplan_answers_for_a_size_by_its_own_power_laws() -> None:
 def test_laws_that_cannot_be_compared_at_a_budget_are_left_out_with_the_reason() -> None:
     result = call("compare_laws", {"laws": ["hoffmann2022", "muennighoff2023", "li2025_steplaw"], "compute_flops": 1e22})
     assert result.values["muennighoff2023_params_total"].number == pytest.approx(9.2183e9, rel=1e-3)
-    assert any("li2025_steplaw optimum needs D" in notice.text for notice in result.warnings)
+    # A law of settings is asked at the usual run of the compute, and that is told.
+    assert result.values["li2025_steplaw_lr"].number == pytest.approx(
+        call("hyperparameters", {"compute_flops": 1e22}).values["lr"].number, rel=0.15
+    )
+    assert {item.field for item in result.assumptions} == {"params_total", "tokens"}
+    left_out = call("compare_laws", {"laws": ["hoffmann2022", "brown2024_monkeys"], "compute_flops": 1e22})
+    assert any("brown2024_monkeys" in notice.text for notice in left_out.warnings)
 
 
 def test_a_size_reaches_a_loss_on_as_many_tokens_as_the_surface_says():

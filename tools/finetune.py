@@ -20,6 +20,14 @@ _TASKS = {"en_de": "translation En-De", "en_zh": "translation En-Zh", "mlsum": "
 _METHODS = {"full": "full finetuning", "lora": "LoRA", "prompt": "prompt tuning"}
 _EXAMPLES = (1e3, 1e4, 1e5, 1e6)
 _CHARACTERS = (1e5, 3e5, 1e6, 1e7, 1e8)
+_EXAMPLE_CHARACTERS = 1e6  # where none are stated
+# What the transfer law tells: key of the answer, output of the relation, label.
+_TRANSFERRED = (
+    ("transferred_characters", "D_T", "data transferred from pretraining"),
+    ("effective_characters", "D_E", "effective data, own and transferred"),
+    ("multiplier", "multiplier", "times the finetuning data"),
+)
+_ZHANG = "Zhang et al. 2024, arXiv:2402.17193"
 # Between a translation pair (tens of tokens) and an instruction with a long answer (hundreds); only used to turn tokens into examples.
 _TOKENS_PER_EXAMPLE = 200.0
 _TRIALS = 7  # halvings of the data down to under a hundredth, as in the selection procedure
@@ -125,43 +133,10 @@ def _method(request: FinetuneRequest, laws: LawBook) -> Result:
     if N is None:
         N = 7e9
         assumptions.append(Assumption(field="params_total", value=N, unit="params", source="usual open base model; state the size"))
-    crossings = {task: critical_size(laws, task, N) for task in _TASKS}
-    found = sorted(c for c in crossings.values() if c is not None)
-    values: dict[str, Value] = {}
-    headline: list[str] = []
-    if found:
-        middle = float(np.exp(np.mean(np.log(found))))
-        values["critical_examples"] = arithmetic(
-            middle,
-            "examples above which full finetuning beats LoRA",
-            "examples",
-            "finetuning_examples",
-            "D_f with L_full(N, D_f) = L_lora(N, D_f)",
-            "Zhang et al. 2024, arXiv:2402.17193",
-            law=METHOD,
-            relation="loss",
-            low=found[0],
-            high=found[-1],
-            interval_basis="range over the paper's tasks",
-            inputs={"X": N},
-        )
-        headline.append("critical_examples")
+    values = _crossing(laws, N)
+    headline = list(values)
     if examples is not None:
-        votes = [_better(laws, task, N, examples) for task in _TASKS]
-        values["method"] = arithmetic(
-            max(sorted(set(votes)), key=votes.count),
-            "better at this size and data on most of the paper's tasks:",
-            source="Zhang et al. 2024, arXiv:2402.17193",
-            inputs={"X": N, "D_f": examples},
-        )
-        values["examples"] = arithmetic(
-            examples,
-            "examples",
-            "examples",
-            "finetuning_examples",
-            "tokens/tokens per example" if request.examples is None else "as stated",
-        )
-        values |= {f"lora_gain_{task}": _gain(laws, task, N, examples) for task in _TASKS}
+        values |= _at_examples(laws, N, examples, "tokens/tokens per example" if request.examples is None else "as stated")
         headline = ["method", "lora_gain_en_de", *headline]
     tables = [_method_table(laws, N, examples), _trials_table(laws, examples)]
     values |= _selection_values(laws)
@@ -182,13 +157,54 @@ def _method(request: FinetuneRequest, laws: LawBook) -> Result:
     )
 
 
+def _crossing(laws: LawBook, N: float) -> dict[str, Value]:
+    """Examples at which full finetuning overtakes LoRA: the middle over the paper's tasks that have such a point, nothing where none has."""
+    found = sorted(c for task in _TASKS if (c := critical_size(laws, task, N)) is not None)
+    if not found:
+        return {}
+    return {
+        "critical_examples": arithmetic(
+            float(np.exp(np.mean(np.log(found)))),
+            "examples above which full finetuning beats LoRA",
+            "examples",
+            "finetuning_examples",
+            "D_f with L_full(N, D_f) = L_lora(N, D_f)",
+            _ZHANG,
+            law=METHOD,
+            relation="loss",
+            low=found[0],
+            high=found[-1],
+            interval_basis="range over the paper's tasks",
+            inputs={"X": N},
+        )
+    }
+
+
+def _at_examples(laws: LawBook, N: float, examples: float, counted: str) -> dict[str, Value]:
+    """The better method at a number of examples, and what LoRA gains or loses on each task; `counted` says where the number comes from."""
+    return {
+        "method": arithmetic(
+            _most([_better(laws, task, N, examples) for task in _TASKS]),
+            "better at this size and data on most of the paper's tasks:",
+            source=_ZHANG,
+            inputs={"X": N, "D_f": examples},
+        ),
+        "examples": arithmetic(examples, "examples", "examples", "finetuning_examples", counted),
+        **{f"lora_gain_{task}": _gain(laws, task, N, examples) for task in _TASKS},
+    }
+
+
+def _most(votes: list[str]) -> str:
+    """The commonest vote; the first by name of equals."""
+    return max(sorted(set(votes)), key=votes.count)
+
+
 def _uncrossed(laws: LawBook, N: float) -> Value:
     """The better method where the two never swap places over the examples of the table, by most of the paper's tasks."""
-    votes = [_better(laws, task, N, D) for task in _TASKS for D in _EXAMPLES]
     return arithmetic(
-        max(sorted(set(votes)), key=votes.count),
+        _most([_better(laws, task, N, D) for task in _TASKS for D in _EXAMPLES]),
         f"better at this size on most of the paper's tasks, from {_EXAMPLES[0]:,.0f} to {_EXAMPLES[-1]:,.0f} examples:",
-        source="Zhang et al. 2024, arXiv:2402.17193",
+        source=_ZHANG,
         law=METHOD,
         relation="loss",
         inputs={"X": N},
@@ -209,7 +225,7 @@ def _gain(laws: LawBook, task: str, N: float, examples: float) -> Value:
         "nats/token",
         "loss_difference",
         "L_full(N, D_f) - L_lora(N, D_f)",
-        "Zhang et al. 2024, arXiv:2402.17193",
+        _ZHANG,
         law=METHOD,
         relation="loss",
         inputs={"X": N, "D_f": examples},
@@ -271,7 +287,7 @@ def _method_warnings(N: float, examples: float | None) -> list[Notice]:
                 "Critical sizes from two-digit coefficients are good to an order of magnitude; run both methods on a tenth of the data"
                 " when you are near."
             ),
-            source="Zhang et al. 2024, arXiv:2402.17193",
+            source=_ZHANG,
         )
     ]
     if not 1e9 <= N <= 1.6e10:
@@ -279,7 +295,7 @@ def _method_warnings(N: float, examples: float | None) -> list[Notice]:
             Notice(
                 level="caution",
                 text="The method law was fitted on 1B to 8B models (16B held out).",
-                source="Zhang et al. 2024, arXiv:2402.17193",
+                source=_ZHANG,
             )
         )
     if examples is not None and not 8e3 <= examples <= 2e7:
@@ -287,7 +303,7 @@ def _method_warnings(N: float, examples: float | None) -> list[Notice]:
             Notice(
                 level="caution",
                 text="The number of examples lies outside the fitted range (8,000 to 90,000 for LoRA, from 100,000 for full finetuning).",
-                source="Zhang et al. 2024, arXiv:2402.17193",
+                source=_ZHANG,
             )
         )
     return found
@@ -300,45 +316,29 @@ def _transfer(request: FinetuneRequest, laws: LawBook) -> Result:
     N = request.params_total
     if N is None:
         raise InputError("params_total", "the transfer law needs the model's size", "give params_total (non-embedding)")
-    values: dict[str, Value] = {}
-    headline: list[str] = []
     if request.characters is not None:
         given = {"D_F": request.characters, "N": N}
-        labels = {
-            "D_T": "data transferred from pretraining",
-            "D_E": "effective data, own and transferred",
-            "multiplier": "times the finetuning data",
-        }
-        keys = {"D_T": "transferred_characters", "D_E": "effective_characters", "multiplier": "multiplier"}
-        values = {key: law_value(laws, law, "effective_data", given, output, label=labels[output]) for output, key in keys.items()}
-        headline = ["transferred_characters", "effective_characters", "multiplier"]
+        values = {key: law_value(laws, law, "effective_data", given, output, label=label) for key, output, label in _TRANSFERRED}
     else:
-        values["transferred_characters"] = law_value(
-            laws, law, "effective_data", {"D_F": 1e6, "N": N}, "D_T", label="data transferred to a million characters"
-        )
+        given = {"D_F": _EXAMPLE_CHARACTERS, "N": N}
+        values = {
+            "transferred_characters": law_value(laws, law, "effective_data", given, "D_T", label="data transferred to a million characters")
+        }
         assumptions.append(
-            Assumption(field="characters", value=1e6, unit="characters", source="example; state the characters of finetuning text")
+            Assumption(
+                field="characters", value=_EXAMPLE_CHARACTERS, unit="characters", source="example; state the characters of finetuning text"
+            )
         )
-        headline = ["transferred_characters"]
+    headline = list(values)
     values["size_worth"] = law_value(
         laws, law, "ratio", {"N_ratio": 10.0}, "data_worth", label="times the finetuning data that a ten times larger model is worth"
     )
-    rows = [
-        [D, *(float(law_numbers(laws, law, "effective_data", {"D_F": D, "N": N})[key]) for key in ("D_T", "D_E", "multiplier"))]
-        for D in sorted({*_CHARACTERS, request.characters or 1e6})
-    ]
-    columns = {
-        "characters": ("finetuning text", "characters"),
-        "transferred": ("worth of pretraining", "characters"),
-        "effective": ("effective data", "characters"),
-        "multiplier": ("multiplier", ""),
-    }
     return Result(
         tool="finetune",
         task="finetune",
         headline=headline,
         values=values,
-        tables=[table("transfer", "What pretraining is worth", columns, rows)],
+        tables=[_transfer_table(laws, law, N, request.characters or _EXAMPLE_CHARACTERS)],
         assumptions=assumptions,
         warnings=[
             Notice(
@@ -355,6 +355,20 @@ def _transfer(request: FinetuneRequest, laws: LawBook) -> Result:
             " finetuning data."
         ],
     )
+
+
+def _transfer_table(laws: LawBook, law: str, N: float, characters: float) -> Table:
+    rows = [
+        [D, *(float(law_numbers(laws, law, "effective_data", {"D_F": D, "N": N})[output]) for _, output, _ in _TRANSFERRED)]
+        for D in sorted({*_CHARACTERS, characters})
+    ]
+    columns = {
+        "characters": ("finetuning text", "characters"),
+        "transferred": ("worth of pretraining", "characters"),
+        "effective": ("effective data", "characters"),
+        "multiplier": ("multiplier", ""),
+    }
+    return table("transfer", "What pretraining is worth", columns, rows)
 
 
 def _rectified(request: FinetuneRequest, laws: LawBook, fits: list[str]) -> Result:
@@ -378,24 +392,7 @@ def _rectified(request: FinetuneRequest, laws: LawBook, fits: list[str]) -> Resu
             laws, RECTIFIED, "loss", {"D": examples}, variant=key, label=f"test loss, {card.variants[key].label}"
         )
         if request.target_loss is not None:
-            values[f"examples_{key}"] = (
-                law_value(
-                    laws,
-                    RECTIFIED,
-                    "examples_for_loss",
-                    {"L": request.target_loss},
-                    variant=key,
-                    label=f"examples to the target loss, {card.variants[key].label}",
-                )
-                if request.target_loss > coefficient(card, key, "E")
-                else arithmetic("out of reach", f"target below the floor, {card.variants[key].label}")
-            )
-    D = sorted({*_EXAMPLES, examples})
-    rows = [
-        [card.variants[key].label, *(float(x) for x in law_numbers(laws, RECTIFIED, "loss", {"D": np.array(D)}, key)["loss"])]
-        for key in fits
-    ]
-    columns = {"fit": ("model and set", ""), **{f"at_{d:.0f}": (f"{d:,.0f} examples", "") for d in D}}
+            values[f"examples_{key}"] = _examples_to(laws, key, request.target_loss)
     headline = [key for key in values if key.startswith("examples_" if request.target_loss else "loss_")][:3]
     if len(fits) == 1:  # the one set asked about, under a name that does not depend on it
         values["loss"] = values[f"loss_{fits[0]}"]
@@ -404,10 +401,7 @@ def _rectified(request: FinetuneRequest, laws: LawBook, fits: list[str]) -> Resu
         task="finetune",
         headline=headline,
         values=values | _selection_values(laws),
-        tables=[
-            table("losses", "Test loss after finetuning", columns, rows, "losses of different sets do not compare"),
-            _trials_table(laws, examples),
-        ],
+        tables=[_losses_table(laws, fits, examples), _trials_table(laws, examples)],
         assumptions=assumptions,
         warnings=[
             Notice(
@@ -418,3 +412,22 @@ def _rectified(request: FinetuneRequest, laws: LawBook, fits: list[str]) -> Resu
         ],
         reasons=["Tuning starts slowly while the data is small against what pretraining already taught, then follows a power law."],
     )
+
+
+def _examples_to(laws: LawBook, key: str, loss: float) -> Value:
+    """Examples with which a fit reaches a loss, or that it never does."""
+    card = laws.get(RECTIFIED)
+    label = card.variants[key].label
+    if loss <= coefficient(card, key, "E"):
+        return arithmetic("out of reach", f"target below the floor, {label}")
+    return law_value(laws, RECTIFIED, "examples_for_loss", {"L": loss}, variant=key, label=f"examples to the target loss, {label}")
+
+
+def _losses_table(laws: LawBook, fits: list[str], examples: float) -> Table:
+    card, D = laws.get(RECTIFIED), sorted({*_EXAMPLES, examples})
+    rows = [
+        [card.variants[key].label, *(float(x) for x in law_numbers(laws, RECTIFIED, "loss", {"D": np.array(D)}, key)["loss"])]
+        for key in fits
+    ]
+    columns = {"fit": ("model and set", ""), **{f"at_{d:.0f}": (f"{d:,.0f} examples", "") for d in D}}
+    return table("losses", "Test loss after finetuning", columns, rows, "losses of different sets do not compare")

@@ -66,57 +66,22 @@ def param_counts(
     if model_name is not None:
         shape = model(model_name)
         total = shape.params_total or params_total
-        embedding, head = embedding_params(shape), float(shape.vocab * shape.hidden)
-        return _counts(
-            total,
-            total - embedding,
-            total - embedding + head,
-            shape.params_active or params_active,
-            Assumption(field="params_nonembedding", value=total - embedding, unit="params", source=f"shape of {shape.name or shape.id}"),
-        )
+        body = total - embedding_params(shape)
+        head = float(shape.vocab * shape.hidden)
+        return _counts(total, body, body + head, shape.params_active or params_active, f"shape of {shape.name or shape.id}")
     if params_nonembedding is not None and params_nonembedding < params_total:
-        return _counts(
-            params_total,
-            params_nonembedding,
-            (params_total + params_nonembedding) / 2,
-            params_active,
-            Assumption(
-                field="params_nonembedding",
-                value=params_nonembedding,
-                unit="params",
-                source="the size less the tables of the shape designed for it",
-            ),
-        )
+        half = (params_total + params_nonembedding) / 2
+        return _counts(params_total, params_nonembedding, half, params_active, "the size less the tables of the shape designed for it")
     if vocab is not None:
         body = float(nonembedding_from_total(params_total, vocab))
-        head = (params_total - body) / 2
-        return _counts(
-            params_total,
-            body,
-            body + head,
-            params_active,
-            Assumption(
-                field="params_nonembedding",
-                value=body,
-                unit="params",
-                source="stated size less two vocabulary tables, hidden size 128 times the depth (tools.conventions)",
-            ),
-        )
-    return _counts(
-        params_total,
-        params_total,
-        params_total,
-        params_active,
-        Assumption(
-            field="params_nonembedding",
-            value=params_total,
-            unit="params",
-            source="the stated size taken without vocabulary tables, as the laws count; state the vocabulary to have it converted",
-        ),
-    )
+        source = "stated size less two vocabulary tables, hidden size 128 times the depth (tools.conventions)"
+        return _counts(params_total, body, body + (params_total - body) / 2, params_active, source)
+    source = "the stated size taken without vocabulary tables, as the laws count; state the vocabulary to have it converted"
+    return _counts(params_total, params_total, params_total, params_active, source)
 
 
-def _counts(total: float, body: float, with_head: float, active: float | None, assumption: Assumption) -> ParamCounts:
+def _counts(total: float, body: float, with_head: float, active: float | None, source: str) -> ParamCounts:
+    """Counts from all params, those without vocabulary tables and those with the output table alone; `source` says how they were arrived at."""
     embedding = total - body
     used = active or total
     return ParamCounts(
@@ -129,7 +94,7 @@ def _counts(total: float, body: float, with_head: float, active: float | None, a
             "params_active": used,
             "params_active_nonembedding": max(used - embedding, 1.0),
         },
-        assumption,
+        Assumption(field="params_nonembedding", value=body, unit="params", source=source),
     )
 
 

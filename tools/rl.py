@@ -138,57 +138,26 @@ def _at_ceiling(x: Any, y: Any, R0: float, A: float) -> tuple[float, float, floa
 
 
 def _own_run(request: RlRequest) -> Result:
-    fit = fit_curve(request.curve or [], request.pass_rate)
-    source, formula = "fitted to the given run", "R = R0 + (A - R0)/(1 + (C_mid/C)^B)"
-    inputs = {"A": fit.A, "B": fit.B, "C_mid": fit.C_mid, "R0": fit.R0}
-    values = {
-        "asymptote": arithmetic(
-            fit.A,
-            "asymptotic pass rate of the run",
-            "",
-            "probability",
-            formula,
-            source,
-            low=fit.A_low,
-            high=fit.A_high,
-            interval_basis="asymptotes whose error is within a tenth of the best",
-        ),
-        "efficiency": arithmetic(fit.B, "efficiency exponent", "", "exponent", formula, source),
-        "half_gain_hours": arithmetic(fit.C_mid, "hours at half of the gain", "accelerator-h", "accelerator_hours", formula, source),
-        "fit_error": arithmetic(fit.error, "root mean square error of the fit", "", "probability", formula, source),
-    }
+    """What a saturating curve through the run's own points says of more hours."""
+    points = request.curve or []
+    fit = fit_curve(points, request.pass_rate)
+    values = _fitted_values(fit)
     headline = ["asymptote"]
-    longest = max(point[0] for point in request.curve or [])
-    if request.accelerator_hours is not None:
-        values["pass_rate"] = arithmetic(
-            fit.at(request.accelerator_hours),
-            f"pass rate after {request.accelerator_hours:,.0f} hours",
-            "",
+    hours = request.accelerator_hours
+    warnings: list[Notice] = []
+    if hours is not None:
+        values["pass_rate"] = _of_run(
+            fit.at(hours),
+            f"pass rate after {hours:,.0f} hours",
             "probability",
-            formula,
-            source,
-            inputs=inputs,
+            inputs={"A": fit.A, "B": fit.B, "C_mid": fit.C_mid, "R0": fit.R0},
         )
         headline = ["pass_rate", "asymptote"]
-    far = request.accelerator_hours is not None and request.accelerator_hours > 4 * longest
-    warnings = (
-        [
-            Notice(
-                level="caution",
-                text=(
-                    "Budgets more than about four times the run's length lean on the fitted asymptote; its range is the honest interval."
-                ),
-                source=_PAPER,
-            )
-        ]
-        if far
-        else []
-    )
-    warnings.append(
-        Notice(
-            level="info", text="Hours before 1,500 were left out of the fit where enough points remained, as in the paper.", source=_PAPER
-        )
-    )
+        if hours > 4 * max(point[0] for point in points):
+            text = "Budgets more than about four times the run's length lean on the fitted asymptote; its range is the honest interval."
+            warnings.append(Notice(level="caution", text=text, source=_PAPER))
+    text = "Hours before 1,500 were left out of the fit where enough points remained, as in the paper."
+    warnings.append(Notice(level="info", text=text, source=_PAPER))
     return Result(
         tool="rl",
         task="rl",
@@ -197,6 +166,27 @@ def _own_run(request: RlRequest) -> Result:
         warnings=warnings,
         reasons=["A saturating curve extrapolates RL runs where a power law overshoots."],
     )
+
+
+def _fitted_values(fit: FittedCurve) -> dict[str, Value]:
+    return {
+        "asymptote": _of_run(
+            fit.A,
+            "asymptotic pass rate of the run",
+            "probability",
+            low=fit.A_low,
+            high=fit.A_high,
+            interval_basis="asymptotes whose error is within a tenth of the best",
+        ),
+        "efficiency": _of_run(fit.B, "efficiency exponent", "exponent"),
+        "half_gain_hours": _of_run(fit.C_mid, "hours at half of the gain", "accelerator_hours", "accelerator-h"),
+        "fit_error": _of_run(fit.error, "root mean square error of the fit", "probability"),
+    }
+
+
+def _of_run(value: float, label: str, quantity: str, unit: str = "", **more: Any) -> Value:
+    """A number of the curve fitted to the run at hand (Khatri et al. 2025)."""
+    return arithmetic(value, label, unit, quantity, "R = R0 + (A - R0)/(1 + (C_mid/C)^B)", "fitted to the given run", **more)
 
 
 def _published(request: RlRequest, laws: LawBook) -> Result:

@@ -36,13 +36,76 @@ _SERVES = re.compile(
     r"\b(?:tok(?:en)?s?/s|tokens? per sec\w*|tps|throughput|serv(?:e|ing|es)|inference|latency|ttft|tpot|concurren\w*|batch|per (?:1?m|million)"
     r"|traffic|requests?|prompts?|users?|generat\w+|decod\w+|deploy\w*|host\w*|in/out|isl|osl|rps|qps)\b|部署|推理|推論|吞吐"
 )
+_HOW_MANY_NODES = re.compile(r"\bhow many (?:\w+ )?(?:nodes|servers|boxes|machines|hosts) (?:of|with|having) $")
+_ACTIVATIONS_BEFORE = re.compile(r"\bactivations? (?:(?:are |kept |held |stay )?(?:at|in|to|with|of) )?$")
+_ACTIVATIONS_BEHIND = re.compile(r"[ -]activations?\b")
+_BY_DAY = re.compile(r"\b(?:by|until|before|till|bis) (?:day|tag) $")
+_LOSS_MOVES = re.compile(r"\b(?:loss|nats|cross-entropy)\b[^.?!]{0,30}\bfrom (?:\d+\.\d+ (?:nats )?(?:down )?to )?$")
 _OF_NAMED = re.compile(
     r" (?:each|apiece|available|of (?:each|them|those|these|both)|on hand|in stock|pieces|altogether|in total|verfügbar|stück|disponibles?)(?= ?(?:[,.;:?!)]|$|for|in|and|over|on|to|days))"
 )
 _RACKS_OF = re.compile(r" (?:of |with |mit |de |von )?(?:the |our )?(?:nvidia )?gb\d00 ?(?:nvl ?(?P<gpus>\d+))")
 _COUNTED_NEXT = re.compile(r" ?(?:gbit|gbps|gb|users?|steps|experts|gpus?|runs|layers|epochs)\b")
 _MONTHS = frozenset(
-    ["jan", "january", "januar", "janvier", "enero", "feb", "february", "februar", "février", "febrero", "mar", "march", "märz", "mars", "marzo", "apr", "april", "avril", "abril", "may", "mai", "mayo", "jun", "june", "juni", "juin", "junio", "jul", "july", "juli", "juillet", "julio", "aug", "august", "août", "agosto", "sep", "sept", "september", "septembre", "septiembre", "oct", "october", "okt", "oktober", "octobre", "octubre", "nov", "november", "novembre", "noviembre", "dec", "december", "dez", "dezember", "décembre", "diciembre"]
+    [
+        "jan",
+        "january",
+        "januar",
+        "janvier",
+        "enero",
+        "feb",
+        "february",
+        "februar",
+        "février",
+        "febrero",
+        "mar",
+        "march",
+        "märz",
+        "mars",
+        "marzo",
+        "apr",
+        "april",
+        "avril",
+        "abril",
+        "may",
+        "mai",
+        "mayo",
+        "jun",
+        "june",
+        "juni",
+        "juin",
+        "junio",
+        "jul",
+        "july",
+        "juli",
+        "juillet",
+        "julio",
+        "aug",
+        "august",
+        "août",
+        "agosto",
+        "sep",
+        "sept",
+        "september",
+        "septembre",
+        "septiembre",
+        "oct",
+        "october",
+        "okt",
+        "oktober",
+        "octobre",
+        "octubre",
+        "nov",
+        "november",
+        "novembre",
+        "noviembre",
+        "dec",
+        "december",
+        "dez",
+        "dezember",
+        "décembre",
+        "diciembre",
+    ]
 )
 _ALSO_WORDS = frozenset({"mar", "may", "mars", "march", "mai", "dec"})
 
@@ -73,6 +136,16 @@ def derive(place: Scene, found: list[Measure], text: str) -> None:
     for number, measure in enumerate(found):
         if measure.dim == "plain" and (cards := _of_slice(place, measure)):
             measure.dim, measure.value, measure.accelerator = "acc", cards[0], cards[1]
+        elif measure.dim in ("plain", "acc") and _HOW_MANY_NODES.search(text, max(0, measure.start - 40), measure.start):
+            measure.dim = "used"  # "how many nodes of 8 H100s": the count is what is asked
+        elif measure.dim == "bits" and (
+            _ACTIVATIONS_BEFORE.search(text, max(0, measure.start - 24), measure.start) or _ACTIVATIONS_BEHIND.match(text, measure.end)
+        ):
+            measure.dim = "used"  # the weights' bits are asked about
+        elif measure.dim == "plain" and 1 < measure.value < 1000 and _BY_DAY.search(text, max(0, measure.start - 16), measure.start):
+            measure.dim, measure.value = "time", measure.value * 86400.0
+        elif measure.dim == "plain" and 0.3 < measure.value < 15 and _LOSS_MOVES.search(text, max(0, measure.start - 60), measure.start):
+            measure.dim = "nats"
         elif measure.dim == "plain" and _count_of_named(place, measure, text):
             measure.dim = "acc"
         elif measure.dim == "nodes" and (rack := _RACKS_OF.match(text, measure.end)):
@@ -240,7 +313,10 @@ def _hourly(place: Scene, measure: Measure, text: str) -> bool:
     before = place.atoms[max(0, measure.first - 3) : measure.first]
     if not before or before[-1].text not in ("at", "@", "for", "a", "à", "zu", "bei"):
         return False
-    hardware = any(atom.entity and atom.entity[0] == "accelerator" for atom in before)
+    # Nobody's budget is $2 beside a cluster.
+    hardware = any(
+        atom.entity and atom.entity[0] == "accelerator" for atom in (before if measure.value >= 30 or measure.scaled else place.atoms)
+    )
     return hardware or any(atom.text in ("hours", "gpus", "gpu", "hour", "stunden") for atom in before)
 
 

@@ -33,6 +33,25 @@ _INTEGER = frozenset(
 _PASS_AT = re.compile(
     r"(?:pass|maj|cons|avg|best|bo|vot(?:e|es|ing)|majority|consensus|consistency)\s?(?:@|at|-?of-?|n=|over|among|with|from)\s?-?(\d+(?:\.\d+)?)\s?(k)?(?![\d%])"
 )
+_SAMPLED = re.compile(r"\bsampl(?:e|ed|ing) (?:\w+ )?(\d+) times|\b(\d+) times (?:sampled|sampling)")
+_IN_WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "eight": 8,
+    "ten": 10,
+    "twelve": 12,
+    "twenty": 20,
+    "a hundred": 100,
+}
+_ONE_IN = re.compile(rf"\b(one|two|three|[1-3]) (?:in|out of|of) (?:every )?({'|'.join(_IN_WORDS)}|\d{{1,4}})\b(?! ?(?:b|m|k)\b)")
+_PART_OF = re.compile(
+    r"\b(half|a third|a quarter|a fifth|a tenth) of (?:the |all |our |its )?(?:problems|tasks|questions|time|attempts|tries|exercises)"
+)
+_PARTS = {"half": 0.5, "a third": 1 / 3, "a quarter": 0.25, "a fifth": 0.2, "a tenth": 0.1}
 _RATIO = re.compile(
     r"(\d+(?:\.\d+)?) ?(?::|to) ?1\b(?=[^.?!]{0,12}(?:tok|data|d/n|ratio|params))"
     r"|(?:tok\w*|data|d)[ /:-]*(?:to|per|/|:)?[ /:-]*(?:param\w*|n)?[ -]ratio (?:of |is |= ?)?(\d+(?:\.\d+)?)"
@@ -63,6 +82,9 @@ def finish(filled: Filled, task: str) -> None:
         filled.values.pop("duration_seconds")
     if task == "explain":
         filled.values.pop("concurrency", None)
+        filled.values.pop("tokens_per_param", None)  # "why 20 tokens per parameter": the name of the rule
+    if task == "test_time" and "pass_rate" not in filled.values:
+        _rate_in_words(filled)
     if task != "test_time":
         filled.values.pop("samples", None)
         filled.values.pop("pass_rate", None)
@@ -136,10 +158,24 @@ def _leave_out(filled: Filled) -> None:
 
 def _samples(filled: Filled) -> None:
     counts = [float(m[1]) * (1000 if m[2] else 1) for m in _PASS_AT.finditer(filled.text)]
+    counts += [float(m[1] or m[2]) for m in _SAMPLED.finditer(filled.text)]
     counts = [count for count in dict.fromkeys(counts) if count > 1]
     if counts:
         filled.values["samples"] = counts[0] if len(counts) == 1 else counts
         filled.confidence["samples"] = 0.97
+
+
+def _rate_in_words(filled: Filled) -> None:
+    """ "one in five", "a quarter of the problems"."""
+    one, part = _ONE_IN.search(filled.text), _PART_OF.search(filled.text)
+    if one:
+        few, many = (float(_IN_WORDS.get(word, 0) or word) for word in one.groups())
+        if 0 < few < many:
+            filled.values["pass_rate"] = float(f"{few / many:.12g}")
+            if filled.values.get("samples") in (few, many):
+                del filled.values["samples"]
+    elif part:
+        filled.values["pass_rate"] = _PARTS[part[1]]
 
 
 def _experts_of(filled: Filled) -> None:

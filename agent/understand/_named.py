@@ -158,6 +158,11 @@ def notices_of_names(filled: Filled) -> None:
             filled.values["accelerator"] = known if name.id in others else [*others, name.id]
 
 
+def laws_kept(filled: Filled) -> list[names.Name]:
+    """Laws and authors named and not taken back."""
+    return [name for kind in ("law", "author") for name, _ in _live(filled, kind)]
+
+
 def laws(filled: Filled, task: str) -> None:
     found: list[str] = []
     for kind_name, _ in sorted([*_live(filled, "law"), *_live(filled, "author")], key=lambda pair: pair[1]):
@@ -176,4 +181,4 @@ def laws(filled: Filled, task: str) -> None:
         filled.values["laws"] = laws
 
 
-__all__ = ["accelerators", "architecture", "known_models", "laws", "notices_of_names", "weight_bits"]
+__all__ = ["accelerators", "architecture", "known_models", "laws", "laws_kept", "notices_of_names", "weight_bits"]

@@ -73,6 +73,10 @@ def settle(filled: Filled) -> None:
 def _balance(filled: Filled, fields: dict[str, list[Slot]]) -> None:
     """Two bare sizes and no tokens: the larger, later one is the data ("7B on 140B")."""
     params = fields.get("params_total", [])
+    earlier = [slot for slot in params if _BEFORE.search(_sentence(filled, slot))]
+    if earlier and len(earlier) < len(params):  # "the rate was 3e-4 for 1B. What should it be for 8B?"
+        params = fields["params_total"] = [slot for slot in params if slot not in earlier]
+        return
     loose = [slot for slot in params if slot.measure.dim == "plain" and slot.runner_up[0] == "tokens"]
     if "tokens" not in fields and len({slot.group for slot in params}) > 1 and loose:
         last = max(loose, key=lambda slot: (slot.measure.value, slot.measure.first))
@@ -84,6 +88,17 @@ def _balance(filled: Filled, fields: dict[str, list[Slot]]) -> None:
             fields["tokens"] = group
             for slot in group:
                 slot.field, slot.runner_up, slot.score = "tokens", ("params_total", slot.score - 0.1), slot.score
+
+
+_BEFORE = re.compile(r"\b(?:was|were|used|worked|tuned|had)\b")
+
+
+def _sentence(filled: Filled, slot: Slot) -> str:
+    """The sentence of a quantity, where another follows; empty for one that asks."""
+    number = filled.place.sentence[slot.measure.first]
+    atoms = [atom for atom, own in zip(filled.place.atoms, filled.place.sentence, strict=True) if own == number]
+    text = filled.text[atoms[0].start : atoms[-1].end]
+    return "" if "?" in filled.text[atoms[-1].end : atoms[-1].end + 2] or _WH.search(text) else text
 
 
 def _lone_size(filled: Filled, fields: dict[str, list[Slot]]) -> None:

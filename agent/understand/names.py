@@ -33,18 +33,19 @@ _UNKNOWN_PART = re.compile(
 )
 # A count that hardware words lead to ("on 64 ..."), then a name nobody lists: coined of letters and digits, or kept before a noun for hardware.
 _HELD = r"(?<![a-z])(?:on|with|using|have|has|got|own|rent|buy|across|of|x|auf|mit|sur|avec|con|en|takes?) (?:our |the |my |about |some )*+\d[\d,]*+\s?+[x×]?+\s?+"
+_NO_UNIT = r"(?!-?(?:[gmt]i?[bo]|gigs?|gigabytes?)\b)"  # "a 24 GB laptop GPU" is a capacity, no name
 _COUNTED = r"expert|stream|sample|user|request|param|bit|lang|domain|class|gpu|tpu|card|chip|node|accelerator|device|server|machine|pod|box|token|[mbt]illion|day|hour|week|month|and\b|or\b|layer|head|epoch|step"
 _HELD_NEXT = r"(?=(?:'?s)?(?:\s*(?:[,.;:?!)]|$)|\s+(?:for|in|at|to|and|or|vs|versus|with|over|take|will|gpus?|cards?|chips?|accelerators?|nodes?)\b))"
-_COINED = re.compile(rf"{_HELD}(?P<part>(?:(?!{_COUNTED})[a-z]{{4,}} )?[a-z]{{2,}}(?:\d{{2,}}|-\d+)[a-rt-z]{{0,3}}){_HELD_NEXT}")
+_COINED = re.compile(rf"{_HELD}{_NO_UNIT}(?P<part>(?:(?!{_COUNTED})[a-z]{{4,}} )?[a-z]{{2,}}(?:\d{{2,}}|-\d+)[a-rt-z]{{0,3}}){_HELD_NEXT}")
 _NUMBERED = re.compile(
     rf"(?<![a-z])(?:on|across|auf|sur|using) \d[\d,]*+ (?!{_COUNTED})"
     rf"(?P<part>[a-z]{{4,}} \d{{3,5}}){_HELD_NEXT}"
 )
 _COINED_BEFORE = re.compile(
-    rf"{_HELD}(?P<part>(?:[a-z][a-z-]*\s)?(?=[a-z-]*\d)[a-z][a-z0-9-]*)(?=\s(?:gpu|card|chip|accelerator|device|npu|tpu)s?\b)"
+    rf"{_HELD}{_NO_UNIT}(?P<part>(?:[a-z][a-z-]*\s)?(?=[a-z-]*\d)[a-z][a-z0-9-]*)(?=\s(?:gpu|card|chip|accelerator|device|npu|tpu)s?\b)"
 )
 _OTHER_HARDWARE = re.compile(
-    rf"{_HELD}(?P<part>(?:(?!of\b|the\b|or\b|and\b)[a-z][a-z0-9-]*\s){{0,2}}?(?:computer|lpu|ipu|dpu|cpu|fpga|asic|qpu|wafer|mainframe|supercomputer|laptop|phone)s?)(?![a-z0-9'])"
+    rf"{_HELD}{_NO_UNIT}(?P<part>(?:(?!of\b|the\b|or\b|and\b)[a-z][a-z0-9-]*\s){{0,2}}?(?:computer|lpu|ipu|dpu|cpu|fpga|asic|qpu|wafer|mainframe|supercomputer|laptop|phone)s?)(?![a-z0-9'])"
 )
 
 

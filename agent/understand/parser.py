@@ -29,6 +29,9 @@ LIMIT = 20_000
 _PAIR = re.compile(r"\b(?:en|de|fr|es|it|pt|ru|zh|ja|ko|nl|cs|ar|hi)\s?(?:-|->|→|/|to)\s?(?:en|de|fr|es|it|pt|ru|zh|ja|ko|nl|cs|ar|hi)\b")
 
 
+_CJK_HOUR = re.compile("時間|小时|小時")
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Where in the question a field's value was read."""
@@ -83,6 +86,8 @@ def plain_words(text: str, spotted: list[names.Name], found: list[Measure]) -> s
     masks = [(name.start, name.end, "besiroglu") for name in spotted if name.kind == "law" and "epoch" in name.text]
     masks += [(m.start, m.end, "1e21 flops") for m in found if m.dim == "flop" and "day" in text[m.start : m.end]]
     masks += [(m.start, m.end, "amount gpuhours") for m in found if m.dim in ("acc_hours", "node_hours")]
+    # "1時間2ドル": the hour of a price is no duration asked for.
+    masks += [(m.start, m.end, "x") for m in found if m.dim in ("used", "usd_per_hour") and _CJK_HOUR.search(text, m.start, m.end)]
     for start, end, plain in sorted(masks, reverse=True):
         text = text[:start] + plain + text[end:]
     return text

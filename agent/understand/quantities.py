@@ -24,6 +24,7 @@ measure: num                                   -> plain
     | num FLOPX PER TIME TIME                  -> flop_time
     | money                                    -> amount
     | money rate                               -> money_rate
+    | num CUR words rate                       -> money_rate
     | num hourly                               -> bare_price
     | num per TIME                             -> bare_rate
     | num acc                                  -> acc_count
@@ -32,6 +33,7 @@ measure: num                                   -> plain
     | num TIMES acc                            -> acc_count
     | num TIMES num acc                        -> acc_product
     | num TIMES num BYTE acc                   -> acc_count_memory
+    | num TIMES num BYTE                       -> acc_count_memory
     | num BYTE acc                             -> bytes_acc
     | num NODE                                 -> nodes
     | num NODE join num acc                    -> node_product
@@ -63,7 +65,7 @@ measure: num                                   -> plain
     | num USER per TIME                        -> request_rate
     | num RPS                                  -> request_rate
 join: OF | TIMES | WITH
-rate: per TIME | PER acc | per acc TIME | PER acc per TIME | per TIME PER acc | PER NODE TIME
+rate: per TIME | PER per TIME | PER acc | per acc TIME | PER acc per TIME | per TIME PER acc | PER NODE TIME
     | PER TOK | PER SCALE TOK | PER num TOK | acc TIME | TIME
 per: PER | ONE
 hourly: PER acc TIME | PER acc per TIME
@@ -103,7 +105,36 @@ _AFTER_SCALE = frozenset(
         "parámetros",
     }
 )
-_AFTER_SIZE = frozenset("? , . for on at with und auf für mit or and vs model models dense net network llm lm student teacher trained through after".split())
+_AFTER_SIZE = frozenset(
+    [
+        "?",
+        ",",
+        ".",
+        "for",
+        "on",
+        "at",
+        "with",
+        "und",
+        "auf",
+        "für",
+        "mit",
+        "or",
+        "and",
+        "vs",
+        "model",
+        "models",
+        "dense",
+        "net",
+        "network",
+        "llm",
+        "lm",
+        "student",
+        "teacher",
+        "trained",
+        "through",
+        "after",
+    ]
+)
 _CASED = frozenset({"k", "m", "b", "t"})
 
 
@@ -273,14 +304,16 @@ def _value(rule: Tree[Token]) -> tuple[str, float, dict[str, Any]]:
     unit = _unit(rule, "FLOP") * _unit(rule, "FLOPX")
     match name:
         case "flop" | "flop_rate":
-            return name, value * unit, extra
+            return name, float(f"{value * unit:.15g}"), extra
         case "flop_time":
             times = [token.value for token in _tokens(rule) if token.type == "TIME"]
             return "flop", value * unit * times[-1], extra
         case "amount" | "money_rate":
-            inner: Any = rule.children[0]
+            inner: Any = rule.children[0] if rule.children[0].data == "money" else rule  # type: ignore[union-attr]
             units = [child.value for child in inner.children if isinstance(child, Token)]
             amount, extra["scaled"] = next(_number(child) for child in inner.children if isinstance(child, Tree))
+            if inner is rule:  # "two dollars ninety per GPU hour"
+                amount += _words_value(rule.children[2].children) / 100.0  # type: ignore[union-attr,arg-type]
             sign = -1.0 if -1.0 in units else 1.0
             amount = float(f"{sign * amount * next((unit for unit in units if unit not in (1.0, -1.0)), 1.0):.15g}")
             if name == "amount":

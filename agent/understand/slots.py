@@ -213,6 +213,10 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: frozenset[int]) 
         return 0.0
     if cue.name == "thing" and not right and place.atoms[cue.after].text not in (":", "="):
         return 0.0  # "64 samples of an 8B": what is counted stands behind its number
+    if cue.name == "fresh" and place.atoms[cue.first].text == "new" and not (right and cue.first == measure.after and _closes(place, cue)):
+        return 0.0  # "as good as 300B new?", but not "a new 13B"
+    if right and cue.name == "sequence" and place.atoms[cue.first].text == "sequences" and not measure.scaled:
+        return 0.0  # "64 sequences": a count of them, no length
     if cue.name in ("input", "output") and measure.value > 1e7:
         return 0.0
     if place.atoms[cue.first].text in ("in", "out") and cue.after - cue.first == 1 and not _stands_alone(place, measure, cue, right):
@@ -235,6 +239,11 @@ def _distance(place: Scene, measure: Measure, cue: Cue, others: frozenset[int]) 
     if any(place_between in others for place_between in range(low, high)):
         weight *= 0.3
     return weight
+
+
+def _closes(place: Scene, cue: Cue) -> bool:
+    after = place.atoms[cue.after] if cue.after < len(place.atoms) else None
+    return after is None or after.kind == "symbol" or after.text in ("ones", "tokens", "data", "text", "for", "on", "with", "in")
 
 
 def _stands_alone(place: Scene, measure: Measure, cue: Cue, right: bool) -> bool:
@@ -333,7 +342,7 @@ def _share(place: Scene, slots: list[Slot]) -> None:
     beside = {(id(one), id(two)) for one, two in itertools.pairwise(slots) if one.group == two.group}
     for one, two in reversed(list(itertools.pairwise(slots))):
         between = {atom.text for atom in place.atoms[one.measure.after : two.measure.first]}
-        listed = between == {","} and (id(one), id(two)) in beside
+        listed = between == {","} and (id(one), id(two)) in beside and not _named_apart(place, one.measure, two.measure)
         near = two.measure.first - one.measure.after <= 4 and (listed or not between & {".", "?", ";", ","})
         alike = one.measure.dim == two.measure.dim == "plain" and one.measure.scaled == two.measure.scaled
         if (
@@ -387,7 +396,8 @@ def groups_of(place: Scene, measures: list[Measure]) -> list[int]:
 def _named_apart(place: Scene, one: Measure, two: Measure) -> bool:
     """ "200B tokens / 1M token batch": the second of two amounts between weak marks has a head noun of its own."""
     between = {atom.text for atom in place.atoms[one.after : two.first]}
-    return between <= {"/", ",", "-", "&"} and any(cue.first == two.after for name in _HEADS for cue in place.hits.get(name, ()))
+    behind = any(cue.first == two.after for name in (*_HEADS, "concurrency", "samples") for cue in place.hits.get(name, ()))
+    return between <= {"/", ",", "-", "&"} and behind
 
 
 def _size_and_data(place: Scene, one: Measure, two: Measure) -> bool:
@@ -493,7 +503,8 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
             and two.measure.dim == "plain"
             and two.field == "none"
             and one.field in ("n_accelerators", "concurrency", "samples", "n_experts", "weight_bits")
-            and {atom.text for atom in place.atoms[one.measure.after : two.measure.first]} <= {",", "but", "sondern", "mais", "sino", "rather"}
+            and {atom.text for atom in place.atoms[one.measure.after : two.measure.first]}
+            <= {",", "but", "sondern", "mais", "sino", "rather"}
         ):
             two.field, two.score = one.field, one.score
         # "2T tokens last time, now 500B": the bare number is of the kind just replaced.
@@ -523,7 +534,7 @@ def taken_back(place: Scene, first: int, after: int, measures: list[Measure]) ->
             return True
     for cue in place.hits.get("skip", ()):
         gap = place.atoms[cue.after : first]
-        if cue.after <= first and len(gap) <= 5 and not any(atom.text in ",.;:?!" for atom in gap):
+        if cue.after <= first and len(gap) <= 5 and not any(atom.text in ",.;:?!" or atom.text in _LIMITS for atom in gap):
             return True
     for cue in place.hits.get("negate", ()):
         gap = place.atoms[cue.after : first]

@@ -11,6 +11,7 @@ from typing import Any
 from agent.understand import names
 from agent.understand._filled import Filled
 from agent.understand._lexicon import LANGUAGES, read
+from agent.understand._named import laws_kept
 from agent.understand._prior import features, log_odds, probabilities
 
 _GAP = r"(?:[^\w.?!\n]+[^\s?!]+){0,5}?[^\w?!\n]+"
@@ -239,7 +240,7 @@ _OPENS_EXPLANATION = re.compile(
     r"|(?:tell|teach) (?:me|us) (?:how|what|why|about)|walk me|define|was (?:ist|sind|bedeutet)|erklär\w*|qu'|c'est quoi|expliqu\w+|qué (?:es|son)|explíca\w*|什么是|解释|説明)\b"
 )
 _WANTS_VALUE = re.compile(
-    r"\b(?:best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good(?! for)|finish)\b"
+    r"\b(?:will|we'll|going to|end up|best|optimal|right|should|our|we|my|i|most|largest|cheapest|ideal|recommended|sensible|good(?! for)|finish)\b"
 )
 _CORE = frozenset(
     {
@@ -299,15 +300,18 @@ def observe(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str =
     outside = not core and not laws_named and not of_our_field
     ruled_out = set() if of_our_field or core else set(_WORLDLY)
     everyday = not core and not laws_named and _everyday(text)
+    thin = bool(values) and values.keys() <= _THIN and not laws_named and _thin(text)
     if everyday:
         table["out_of_scope"] = max(table.get("out_of_scope", 0.0), 1.0) + 3.5
+    if thin:
+        table["out_of_scope"] = max(table.get("out_of_scope", 0.0), 1.0) + 4.0
     if _CORE & values.keys() and any(item.asks and item.weight >= 4.0 and item.task != "out_of_scope" for item in found):
         # An order slipped in beside a planning question changes nothing.
         ruled_out.add("out_of_scope")
     elif (_CORE & values.keys() or laws_named) and "out_of_scope" in table:
         table["out_of_scope"] *= 0.5
     weak = max(table.values(), default=0.0) < 2.0
-    if weak and (core or laws_named):
+    if weak and (core or laws_named) and not thin:
         ruled_out.add("out_of_scope")
         table[_default(values)] = table.get(_default(values), 0.0) + 1.0
     marks = [f"L:{lang}", *(f"E:{name.kind}" for name in filled.spotted)]
@@ -315,6 +319,7 @@ def observe(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str =
     marks += [] if of_our_field else ["G:nodomain"]
     marks += [] if values else ["G:nofields"]
     marks += ["G:everyday"] if everyday else []
+    marks += ["G:thin"] if thin else []
     return Observed(found, table, features(text, asked, values, marks), ruled_out, weak, outside)
 
 
@@ -337,9 +342,27 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
         task, also = also[0], [task, *also[1:]]
     if task in (asked_list := listed(text)):
         task, also = asked_list[0], [*asked_list[1:], *(name for name in also if name not in asked_list)][:3]
+    if any(name.id.startswith("bhagia") for name in filled.spotted):
+        also = [name for name in also if name != "design_experiments"]  # the ladder of that law's name
+    if task == "fit" and not also and _POINT & filled.values.keys() and _THEN_PREDICT.search(text):
+        also = ["predict_loss"]
+    if task not in ("explain", "out_of_scope") and _CORE & filled.values.keys() and _EXPLAIN_AND.match(text):
+        task, also = "explain", [task, *also]
     near = [name for name, other in ranked[:4] if name != task and name not in also and other > 0.2 * chance and name != "out_of_scope"]
     sure = round(min(0.99, max(0.05, chance)), 2)
     return Decision(task, also, min(sure, 0.45) if seen.weak else sure, near, 0.0 if seen.weak else table[task])
+
+
+_POINT = frozenset({"params_total", "tokens", "compute_flops"})
+_THEN_PREDICT = re.compile(r"\b(?:predict\w*|forecast\w*|extrapolat\w*|prediction)\b|(?:tell|give|what|which|then)[^.?!]{0,30}\bloss\b")
+_EXPLAIN_AND = re.compile(
+    r"\W*(?:please |(?:can|could) you )?explain\b[^.?!]*[, ](?:and|then) (?:then )?(?:give|tell|compute|say|what|how|use|apply|predict)\b"
+)
+# What may be stated beside an everyday question: an accelerator as a thing to buy, money, a capacity.
+_THIN = frozenset({"accelerator", "budget_usd", "price_per_accelerator_hour_usd", "memory_bytes"})
+_HARDWARE_WORDS = re.compile(
+    r"h\d00\w*|a100\w*|gpus?|accelerators?|chips?|hardware|budget|costs?|price|size|runs?|fits?|memory|bits?|data|problems|images?|policy|context"
+)
 
 
 # Results as people list them: "days, dollars, and does it fit?", "size + lr + batch".
@@ -376,8 +399,8 @@ def listed(text: str) -> list[str]:
     several, one = _lists()
     for run in several.finditer(text):
         items = list(one.finditer(text, run.start(), run.end()))
-        if _OF_A_NUMBER.search(text, 0, items[0].start()):  # "600B tokens, how many weeks": the first is said, not asked
-            items = items[1:]
+        # "600B tokens, how many weeks", "512k batch, weight decay": what follows a number is said, not asked.
+        items = [item for item in items if not _OF_A_NUMBER.search(text, max(0, item.start() - 24), item.start())]
         if _CIRCUMSTANCES.search(text, 0, run.start()):
             continue
         found = [str(match.lastgroup) for match in items]
@@ -424,6 +447,11 @@ def _everyday(text: str) -> bool:
     words, common = _domain()
     found = {match[0] for match in words.finditer(text)}
     return len(found) < 2 and all(common.fullmatch(word) for word in found)
+
+
+def _thin(text: str) -> bool:
+    """Whether no word of our field stands in a text but those of hardware and money."""
+    return all(_HARDWARE_WORDS.fullmatch(match[0]) for match in _domain()[0].finditer(text))
 
 
 def _default(values: Mapping[str, object]) -> str:
@@ -474,7 +502,7 @@ def _known(values: Mapping[str, object], filled: Filled, text: str, laws: set[st
 def _given(values: Mapping[str, object], filled: Filled, text: str) -> dict[str, float]:
     """What the stated fields say about the task: the weights of the rules that hold, and of the areas of the laws named."""
     given: dict[str, float] = {}
-    laws = {name.id for name in filled.spotted if name.kind in ("law", "author")}
+    laws = {name.id for name in laws_kept(filled)}
     known = _known(values, filled, text, laws)
     for some, every, none, there, absent, weights in _rules():
         if (

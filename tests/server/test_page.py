@@ -178,7 +178,7 @@ def test_chips_are_edited_in_words_also_in_german(open_page: Callable[..., Any])
     page = open_page()
     ask(page, "Größe und Daten für ein Budget von 1,5 Mio. $ auf 512 H100")
     assert "$1.50M" in page.locator(".chips").inner_text()
-    page.get_by_role("button", name="accelerators: 512. Change").click()
+    page.get_by_role("button", name="Zahl der Beschleuniger: 512. Change").click()
     field = page.locator(".chip.edit input")
     field.fill("viele")
     field.press("Enter")
@@ -187,6 +187,55 @@ def test_chips_are_edited_in_words_also_in_german(open_page: Callable[..., Any])
     field.press("Enter")
     page.locator(".turn").nth(1).locator(".actions").wait_for()
     assert "1,024" in page.locator(".chips").last.inner_text()
+
+
+# Words of the page's own chrome and what every language writes alike: law ids, names, formulas, the axes of figures.
+ENGLISH = re.compile(
+    r"\b(?:value|interval|from|because|expected|training (?:time|cost)|tokens? per|weights? bits|deployed|accelerators?|extrapolated|assumed|"
+    r"sources|watch|follows|chosen|lowest|days|the|what|law|note|model shape|batch size|wall clock|optimizer)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        (
+            "Wie groß sollte das beste Modell für 1e22 FLOPs auf 8 H100s sein?",
+            [
+                "Aufgabe",
+                "Parameter",
+                "90% Intervall",
+                "Trainingszeit",
+                "Was daraus folgt",
+                "Worauf zu achten ist",
+                "Was angenommen wurde",
+                "Quellen",
+            ],
+        ),
+        ("1e22 FLOPsで最適なモデルは？H100が8台あります", ["課題", "パラメータ", "90% 区間", "学習時間", "ここから導かれること", "出典"]),
+    ],
+)
+def test_an_answer_is_in_the_language_of_its_question(open_page: Callable[..., Any], question: str, told: list[str]) -> None:
+    page = open_page()
+    turn = ask(page, question)
+    whole = turn.inner_text()
+    assert [text for text in told if text not in whole] == []
+    turn.locator(".card .number").first.click()
+    turn.locator(".steps > summary").click()
+    heads = "th, .chip > span, h3, .card, .card .how dt, .followed td.n, figcaption, .watch li, .steps summary b, .headline, .from .clip"
+    shown = turn.evaluate(
+        "(turn, heads) => [...turn.querySelectorAll(heads)].filter((item) => !item.closest('.add, .data')).map((item) => item.innerText)",
+        heads,
+    )
+    plain = [text for text in shown if ENGLISH.search(re.sub(r"C / .*|\w*_\w*|approach 3.*", "", text))]
+    assert plain == []
+    headline = turn.locator(".headline").inner_text()
+    slider = turn.locator(".knob input[type=range]").first
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, f"document.querySelector('.headline').innerText !== {headline!r}")
+    assert not ENGLISH.search(turn.locator(".headline").inner_text() + re.sub(r"C / .*", "", turn.locator(".card table").inner_text()))
 
 
 def runs_table() -> str:

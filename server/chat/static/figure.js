@@ -23,8 +23,8 @@ function config() {
   const dim = colour("--dim"), line = colour("--line"), text = colour("--text");
   return {
     background: "transparent", font: "system-ui, sans-serif", view: { stroke: "transparent" },
-    axis: { labelColor: dim, titleColor: dim, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: 400, labelFontSize: 11, titleFontSize: 11, gridOpacity: 0.6 },
-    legend: { labelColor: dim, titleColor: dim, titleFontWeight: 400, orient: "bottom" }, title: { color: text, fontSize: 12, fontWeight: 600, anchor: "start" },
+    axis: { labelColor: dim, titleColor: dim, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: 400, labelFontSize: 11, titleFontSize: 11, gridOpacity: 0.6, labelSeparation: 8 },
+    legend: { labelColor: dim, titleColor: dim, titleFontWeight: 400, orient: "bottom" }, title: { color: text, fontSize: 12, fontWeight: 600, anchor: "start" }, text: { color: text },
     line: { color: colour("--accent"), strokeWidth: 2 }, area: { color: colour("--accent") }, point: { color: colour("--accent") }, range: { category: [colour("--accent"), colour("--warn"), colour("--good"), dim] },
   };
 }

@@ -98,22 +98,15 @@ def downstream(request: DownstreamRequest, laws: LawBook) -> Result:
             if key in values and key not in headline
         ][:3]
     errors = {
-        "forecast_error_aggregate": law_value(
+        f"forecast_error_{key}": law_value(
             laws,
             FORECASTS,
             "forecast_error",
             {"decades": 1.0},
-            variant="aggregate",
-            label="mean error of an aggregate one decade of compute out, points",
-        ),
-        "forecast_error_single": law_value(
-            laws,
-            FORECASTS,
-            "forecast_error",
-            {"decades": 1.0},
-            variant="single_task",
-            label="mean error of a single task one decade of compute out, points",
-        ),
+            variant=variant,
+            label=f"mean error of {what} one decade of compute out, points",
+        )
+        for key, variant, what in (("aggregate", "aggregate", "an aggregate"), ("single", "single_task", "a single task"))
     }
     if request.target_accuracy is not None:
         found = _tokens_for(request, laws)

@@ -78,31 +78,15 @@ def _cooldown(request: LrScheduleRequest, laws: LawBook, tokens: float, assumpti
                 source="hagele2024_cooldown: its typical share; a tenth is the least that matches cosine",
             )
         )
-    base = found["N_decay"]
-    low, high = (long_run if tokens >= LONG_RUN_TOKENS else short), typical
+    low, high = min(long_run if tokens >= LONG_RUN_TOKENS else short, share), max(typical, share)
+
+    def recommended(scale: float, unit: str, quantity: str, label: str) -> Value:
+        interval = {"low": low * scale, "high": high * scale, "interval_basis": "range the source recommends"}
+        return found["N_decay"].model_copy(update={"value": share * scale, "unit": unit, "quantity": quantity, "label": label, **interval})
+
     values = {
-        "cooldown_fraction": base.model_copy(
-            update={
-                "value": share,
-                "unit": "",
-                "quantity": "fraction",
-                "label": "cooldown as a share of the run",
-                "low": min(low, share),
-                "high": max(high, share),
-                "interval_basis": "range the source recommends",
-            }
-        ),
-        "cooldown_tokens": base.model_copy(
-            update={
-                "value": share * tokens,
-                "unit": "tokens",
-                "quantity": "tokens",
-                "label": "tokens of cooldown",
-                "low": min(low, share) * tokens,
-                "high": max(high, share) * tokens,
-                "interval_basis": "range the source recommends",
-            }
-        ),
+        "cooldown_fraction": recommended(1.0, "", "fraction", "cooldown as a share of the run"),
+        "cooldown_tokens": recommended(tokens, "tokens", "tokens", "tokens of cooldown"),
         "stable_tokens": Value(
             value=(1 - share) * tokens, unit="tokens", quantity="tokens", label="tokens before the cooldown", formula="(1 - f) D"
         ),

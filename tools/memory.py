@@ -76,28 +76,12 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
         assumed.append(assumed_accelerator(part))
     devices = request.n_accelerators or _default_devices(request, part, assumed)
     seq = request.sequence_length or _assume(
-        assumed,
-        "sequence_length",
-        usual_context(count_params(shape).active),
-        "tokens",
-        CONTEXT_SOURCE,
+        assumed, "sequence_length", usual_context(count_params(shape).active), "tokens", CONTEXT_SOURCE
     )
-    batch = max(
-        1.0,
-        round(
-            (
-                request.batch_tokens
-                or _assume(
-                    assumed,
-                    "batch_tokens",
-                    max(2.0**20, seq * devices),
-                    "tokens/step",
-                    "a million tokens, at least one sequence per device",
-                )
-            )
-            / seq
-        ),
+    batch_tokens = request.batch_tokens or _assume(
+        assumed, "batch_tokens", max(2.0**20, seq * devices), "tokens/step", "a million tokens, at least one sequence per device"
     )
+    batch = max(1.0, round(batch_tokens / seq))
     fixed = {name: float(value) for name in _PINNED if (value := getattr(request, name)) is not None}
     refused = refusal(shape, part, devices, batch, fixed)
     found = search(

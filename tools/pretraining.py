@@ -58,14 +58,7 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
         return {"N": N, "D": D, "C": K * N * D, "L": loss} | ({"floor": law.chinchilla(c)["E"] + 0 * loss} if law.is_chinchilla else {})
 
     outcome, bounds = law.evaluate(solve)
-    if law.loss_unit == "nats/token" and not outcome["L"] < _GUESSING:
-        small = "tokens" if law.loss(N, 1e30) < law.loss(1e30, D) else "params_total"
-        raise InputError(
-            small,
-            f"{in_words(N, 'params')} params on {in_words(D, 'tokens')} tokens lie so far below the fit of {law.card.id} that it gives "
-            f"{in_words(float(outcome['L']))} nats/token, worse than guessing",
-            "check the unit",
-        )
+    _refuse_guessing(law, N, D, outcome["L"])
     formula = get_form(law.card.relations["loss"].form).formula
     inputs = {"N": N, "D": D}
     values = {
@@ -101,6 +94,19 @@ def predict_loss(request: PredictLossRequest, laws: LawBook) -> Result:
         assumptions=_assumptions(request, how),
         warnings=_notices(request, values, far_outside(law.card, "loss", law.variant, outcome)),
         reasons=[f"The loss surface of {law.card.id} evaluated at this size and these tokens."],
+    )
+
+
+def _refuse_guessing(law: Surface, N: float, D: float, loss: float) -> None:
+    """Raise InputError for a run so small that the law gives it a loss worse than guessing; it names which of the two is too small."""
+    if law.loss_unit != "nats/token" or loss < _GUESSING:
+        return
+    small = "tokens" if law.loss(N, 1e30) < law.loss(1e30, D) else "params_total"
+    raise InputError(
+        small,
+        f"{in_words(N, 'params')} params on {in_words(D, 'tokens')} tokens lie so far below the fit of {law.card.id} that it gives "
+        f"{in_words(float(loss))} nats/token, worse than guessing",
+        "check the unit",
     )
 
 

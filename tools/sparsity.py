@@ -12,7 +12,7 @@ from tools._named_law import uses_laws
 from tools.convert import in_words
 from tools.law import evaluate
 from tools.registry import ToolRequest, tool
-from tools.result import Assumption, Notice, Result, Table
+from tools.result import Assumption, Notice, Result, Table, Value
 
 LAW = "frantar2023_sparsity"
 SCHEDULE_LAW = "jin2025_average_params"
@@ -85,26 +85,12 @@ def _optimal(N: float, C: float, laws: LawBook) -> Result:
     }
     warnings = [_hardware()]
     if found["S"].number > _FITTED[-1]:
-        warnings.insert(
-            0,
-            Notice(
-                level="warning",
-                source=LAW,
-                text=f"The law puts the optimum beyond {_FITTED[-1]:g}, the sparsest model it was fitted on; "
-                "read it as: at least that sparse, if hardware can use it.",
-            ),
+        text = (
+            f"The law puts the optimum beyond {_FITTED[-1]:g}, the sparsest model it was fitted on; "
+            "read it as: at least that sparse, if hardware can use it."
         )
-        clipped = law_numbers(laws, LAW, "compute_for_sparsity", {"S": _FITTED[-1], "N": N})
-        values["compute_at_fitted_limit"] = arithmetic(
-            float(clipped["C"]),
-            f"budget from which {_FITTED[-1]:g} is optimal",
-            "FLOP",
-            "flops",
-            "S_opt(N, C) = S",
-            law=LAW,
-            relation="compute_for_sparsity",
-            inputs={"S": _FITTED[-1], "N": N},
-        )
+        warnings.insert(0, Notice(level="warning", source=LAW, text=text))
+        values["compute_at_fitted_limit"] = _compute_at_fitted_limit(laws, N)
     worth = law_value(laws, LAW, "dense_equivalent", {"S": found["S"].number}, "multiplier")
     values["dense_equivalent_params"] = arithmetic(
         N * worth.number,
@@ -130,6 +116,21 @@ def _optimal(N: float, C: float, laws: LawBook) -> Result:
         assumptions=[assumption],
         warnings=warnings,
         reasons=["The law's sparsity of least loss for this non-zero count when training costs as much as the dense parent, fitted on T5."],
+    )
+
+
+def _compute_at_fitted_limit(laws: LawBook, N: float) -> Value:
+    """The budget from which the sparsest model of the fit is optimal."""
+    inputs = {"S": _FITTED[-1], "N": N}
+    return arithmetic(
+        float(law_numbers(laws, LAW, "compute_for_sparsity", inputs)["C"]),
+        f"budget from which {_FITTED[-1]:g} is optimal",
+        "FLOP",
+        "flops",
+        "S_opt(N, C) = S",
+        law=LAW,
+        relation="compute_for_sparsity",
+        inputs=inputs,
     )
 
 

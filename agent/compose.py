@@ -24,6 +24,10 @@ WHAT_TO_ASK = (
     "what loss will a 7B model reach on 2T tokens?",
     "can I train a 13B on 8 A100 40GB?",
 )
+_LONG = 25  # rows of a table that faces may fold away
+_WAYS = 3  # ways to complete a question that a sentence can hold; the form has them all
+_REFERENCE = ("_relations", "_checks")  # tables of a law's explanation to look things up in
+_EXTRAPOLATED = "Extrapolated: "
 
 
 @functools.cache
@@ -77,10 +81,10 @@ def _distinct(results: list[Result]) -> list[Result]:
     seen: list[tuple[str, Any]] = []
     kept: list[Result] = []
     for result in results:
-        said = (result.tool, result.values)
-        if set(result.case) == {"laws"} and said in seen:
+        told = (result.tool, result.values)
+        if set(result.case) == {"laws"} and told in seen:
             continue
-        seen.append(said)
+        seen.append(told)
         kept.append(result)
     return kept
 
@@ -88,7 +92,7 @@ def _distinct(results: list[Result]) -> list[Result]:
 def _grounds(draft: Answer) -> list[str]:
     """Texts whose numbers an answer may repeat: the question, the brief, and every value as rendered."""
     rendered = [quantity(value.value, value.unit) for result in draft.results for value in result.values.values()]
-    said = [
+    told = [
         text
         for result in draft.results
         for text in [*result.reasons, *(notice.text for notice in result.warnings), wording.case_name(result.case, draft.brief.language)]
@@ -99,14 +103,10 @@ def _grounds(draft: Answer) -> list[str]:
         *WHAT_TO_ASK,
         *rendered,
         *labels,
-        *said,
+        *told,
         *strings_of(draft.brief.stated()),
         *(need.example for need in draft.needs),
     ]
-
-
-_LONG = 25  # rows of a table that faces may fold away
-_WAYS = 3  # ways to complete a question that a sentence can hold; the form has them all
 
 
 def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
@@ -117,11 +117,9 @@ def _headline(brief: Brief, results: list[Result], state: AskState) -> str:
     if not results:
         both, either = phrase(language, "and", " and "), phrase(language, "or", " or ")
         ways = either.join(both.join(said(field.replace("_", " "), language) for field in way) for way in state.get("needs", [])[:_WAYS])
-        return (
-            phrase(language, "need", "To answer this I need {ways}.", ways=ways)
-            if ways
-            else phrase(language, "no_tool", "No tool answers this question.")
-        )
+        if not ways:
+            return phrase(language, "no_tool", "No tool answers this question.")
+        return phrase(language, "need", "To answer this I need {ways}.", ways=ways)
     asked = asked_results(brief, results)
     if state.get("view") == "why" and (reasons := list(dict.fromkeys(reason for result in asked for reason in result.reasons))):
         return " ".join(said(reason, language) for reason in reasons[:3])
@@ -175,10 +173,6 @@ def asked_results(brief: Brief, results: list[Result]) -> list[Result]:
     return [result for result in results if result.task in {brief.task, *(brief.also or [])}] or results[:1]
 
 
-_REFERENCE = ("_relations", "_checks")  # tables of a law's explanation to look things up in
-_EXTRAPOLATED = "Extrapolated: "
-
-
 def _merged(notices: list[Notice]) -> list[Notice]:
     """Notices with the extrapolations of one law in one: what several tools say of the same run is said once."""
     flags: dict[str, list[str]] = {}
@@ -191,8 +185,8 @@ def _merged(notices: list[Notice]) -> list[Notice]:
     merged: list[Notice] = []
     for notice in notices:
         if notice.text.startswith(_EXTRAPOLATED):
-            said = "; ".join(dict.fromkeys(flags[notice.source]))
-            notice = notice.model_copy(update={"text": " ".join([f"{_EXTRAPOLATED}{said}.", *dict.fromkeys(advice[notice.source])])})
+            outside = "; ".join(dict.fromkeys(flags[notice.source]))
+            notice = notice.model_copy(update={"text": " ".join([f"{_EXTRAPOLATED}{outside}.", *dict.fromkeys(advice[notice.source])])})
         if notice not in merged:
             merged.append(notice)
     return merged

@@ -10,7 +10,6 @@ from typing import Any
 from agent import format as fmt
 from agent.answer import Grid, Need, Reference, Section
 from agent.translation import headlines, phrase, said, with_units, words
-from knowledge.errors import InputError
 from knowledge.library import LawBook, parse_yaml
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
@@ -90,22 +89,19 @@ def _by_law(result: Result) -> str:
     """What each of a few laws compared says: "kaplan2020: 41.7B params, 72.1B tokens; hoffmann2022: ..."."""
     if result.tool != "compare_laws" or not 2 <= len(result.alternatives) <= _LAWS_NAMED:
         return ""
-    said = [
-        (
-            item.name,
-            [fmt.shown(value) if value.unit else f"{_label(key, value)} {fmt.shown(value)}" for key, value in item.values.items()][:_NAMED],
-        )
-        for item in result.alternatives
-        if item.values
-    ]
-    return "; ".join(f"{law}: {', '.join(values)}" for law, values in said) + "." if len(said) > 1 else ""
+    told: list[str] = []
+    for item in result.alternatives:
+        numbers = [fmt.shown(value) if value.unit else f"{_label(key, value)} {fmt.shown(value)}" for key, value in item.values.items()]
+        if numbers:
+            told.append(f"{item.name}: {', '.join(numbers[:_NAMED])}")
+    return "; ".join(told) + "." if len(told) > 1 else ""
 
 
 def _listed(result: Result) -> str:
     values = [(key, result.values[key]) for key in result.headline if key in result.values][:_NAMED]
     if not values:
-        said = result.reasons[: _EXPLAINED if result.tool == "explain" else 1] or [notice.text for notice in result.warnings[:1]]
-        return " ".join(said) or "No numbers follow from this."
+        sentences = result.reasons[: _EXPLAINED if result.tool == "explain" else 1] or [notice.text for notice in result.warnings[:1]]
+        return " ".join(sentences) or "No numbers follow from this."
     text = "; ".join(
         str(value.value).rstrip(".")
         if isinstance(value.value, str) and " " in value.value
@@ -171,10 +167,10 @@ def _side_by_side(results: list[Result]) -> Section:
         for key in result.headline:
             # What the case itself says, such as the count of accelerators, is not said again.
             if key in result.values and key not in result.case:
-                label = _label(key, result.values[key])
-                named = columns.setdefault(_SAME.get(key, key), label)
-                columns[_SAME.get(key, key)] = label if named == label else key.replace("_", " ")
-                values.setdefault(_SAME.get(key, key), result.values[key])
+                column, label = _SAME.get(key, key), _label(key, result.values[key])
+                if columns.setdefault(column, label) != label:
+                    columns[column] = key.replace("_", " ")
+                values.setdefault(column, result.values[key])
     shown = {key: label for key, label in columns.items() if sum(key in values for values in cases.values()) > 1}
     rows = [[name, *(_with_interval(values.get(key)) for key in shown)] for name, values in cases.items()]
     return Section(key="summary", title="The numbers", grid=Grid(header=["", *shown.values()], rows=rows))
@@ -233,8 +229,7 @@ def table_section(result: Result, table: Table, *, detail: bool = False) -> Sect
     )
 
 
-# Counts of params that differ by law share one column, the count named in the note; other values are merged by name.
-_PARAMS = {"params_total": "", "params_nonembedding": "N without embeddings"}
+_PARAMS = ("params_total", "params_nonembedding")  # counts of params that differ by law share one column
 
 
 def alternatives_section(result: Result) -> Section | None:
@@ -297,9 +292,8 @@ def _full_origin(value: Value) -> str:
     names = (value.law, value.relation, f"@{value.variant}" if value.variant else "")
     law = " ".join(["law", *(name for name in names if name)]) if value.law else ""
     region = "outside the fit region: " + ", ".join(value.outside) if value.outside else ""
-    return "; ".join(
-        part for part in (law, value.source, region, f"interval from {value.interval_basis}" if value.interval_basis else "") if part
-    )
+    basis = f"interval from {value.interval_basis}" if value.interval_basis else ""
+    return "; ".join(part for part in (law, value.source, region, basis) if part)
 
 
 def references(results: list[Result], laws: LawBook) -> list[Reference]:
@@ -325,8 +319,3 @@ def need(field: str) -> Need:
     """A form entry for a field to ask back."""
     unit, example = EXAMPLES.get(field, ("", ""))
     return Need(field=field, unit=unit, example=example)
-
-
-def refusal(error: InputError) -> str:
-    """An input error as a sentence."""
-    return str(error)

@@ -58,6 +58,7 @@ def settle(filled: Filled) -> None:
             continue
         if slot.field != "none" and not slot.discounted and not slot.measure.euro:
             fields.setdefault(slot.field, []).append(slot)
+    _beside_dense(filled, fields)
     _balance(filled, fields)
     _lone_size(filled, fields)
     if not _EXPERTS.search(filled.text):
@@ -68,6 +69,26 @@ def settle(filled: Filled) -> None:
         filled.values[name] = values[0] if len(values) == 1 else values
         filled.confidence[name] = min(slot.confidence for slot in chosen)
         filled.spans += [(slot.measure.start, slot.measure.end, name) for slot in chosen]
+
+
+def _beside_dense(filled: Filled, fields: dict[str, list[Slot]]) -> None:
+    """The size of the dense model a mixture of experts is held against is not the size asked about."""
+    sizes = fields.get("params_total", [])
+    if "params_active" not in fields or not _EXPERTS.search(filled.text):
+        return
+    other = [
+        slot
+        for slot in sizes
+        if _DENSE_BEFORE.search(filled.text, max(0, slot.measure.start - 24), slot.measure.start)
+        or filled.text.startswith((" dense", "-dense"), slot.measure.end)
+    ]
+    if other:
+        fields["params_total"] = [slot for slot in sizes if slot not in other]
+        if not fields["params_total"]:
+            del fields["params_total"]
+
+
+_DENSE_BEFORE = re.compile(r"\bdense (?:model )?(?:of |with )?$")
 
 
 def _balance(filled: Filled, fields: dict[str, list[Slot]]) -> None:
@@ -98,7 +119,7 @@ def _sentence(filled: Filled, slot: Slot) -> str:
     number = filled.place.sentence[slot.measure.first]
     atoms = [atom for atom, own in zip(filled.place.atoms, filled.place.sentence, strict=True) if own == number]
     text = filled.text[atoms[0].start : atoms[-1].end]
-    return "" if "?" in filled.text[atoms[-1].end : atoms[-1].end + 2] or _WH.search(text) else text
+    return "" if "?" in filled.text[atoms[-1].end : atoms[-1].end + 2] else text
 
 
 def _lone_size(filled: Filled, fields: dict[str, list[Slot]]) -> None:
@@ -109,6 +130,7 @@ def _lone_size(filled: Filled, fields: dict[str, list[Slot]]) -> None:
         or "params_active" in fields
         or len(tokens) != 1
         or tokens[0].measure.dim != "plain"
+        or "unique_tokens" in fields
         or any(n.kind == "model" for n in filled.spotted)
     ):
         return

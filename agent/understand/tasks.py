@@ -326,6 +326,8 @@ def observe(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str =
 def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = "en") -> Decision:
     """The task a question asks for: written evidence, stated fields and learned words in one logistic regression."""
     seen = observe(text, asked, filled, lang)
+    if not _CORE & filled.values.keys() and (wanted := _bare(text)):
+        return Decision(wanted, [], 0.6, [], 5.0)
     if seen.outside:
         return Decision("out_of_scope", [], 0.9, [], 9.0)
     odds = log_odds(seen.features, seen.table)
@@ -342,8 +344,12 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
         task, also = also[0], [task, *also[1:]]
     if task in (asked_list := listed(text)):
         task, also = asked_list[0], [*asked_list[1:], *(name for name in also if name not in asked_list)][:3]
+    if (two := _first_then(text, seen.found)) and task in two:
+        task, also = two[0], [two[1]]
     if any(name.id.startswith("bhagia") for name in filled.spotted):
         also = [name for name in also if name != "design_experiments"]  # the ladder of that law's name
+    if task == "quantize" and not also and _THEN_SPEED.search(text):
+        also = ["serve"]
     if task == "fit" and not also and _POINT & filled.values.keys() and _THEN_PREDICT.search(text):
         also = ["predict_loss"]
     if task not in ("explain", "out_of_scope") and _CORE & filled.values.keys() and _EXPLAIN_AND.match(text):
@@ -353,8 +359,38 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
     return Decision(task, also, min(sure, 0.45) if seen.weak else sure, near, 0.0 if seen.weak else table[task])
 
 
+_FIRST_THEN = re.compile(r"\bfirst(?:ly)?\b[^?!]*?(?P<then>\b(?:and )?(?:then|second(?:ly)?|after that)\b)")
+
+
+def _first_then(text: str, found: list[Evidence]) -> tuple[str, str] | None:
+    """Two tasks in the order a message asks for them ("first the cost, then the days")."""
+    order = _FIRST_THEN.search(text)
+    if order is None:
+        return None
+    best: list[str] = []
+    for low, high in ((order.start(), order.start("then")), (order.start("then"), len(text))):
+        asked = [item for item in found if item.asks and item.weight >= 2.5 and low <= item.start < high and item.task != "out_of_scope"]
+        if not asked:
+            return None
+        best.append(max(asked, key=lambda item: (item.weight, -item.start)).task)
+    return (best[0], best[1]) if best[0] != best[1] else None
+
+
+@functools.cache
+def _bare_patterns() -> dict[str, re.Pattern[str]]:
+    return {task: re.compile("|".join(f"(?:{one})" for one in patterns)) for task, patterns in read("domain")["bare"].items()}
+
+
+def _bare(text: str) -> str | None:
+    """The task of a message that is nothing but "how long will it take?"."""
+    plain = _POLITE.sub("", text.strip(" \n?!.¿¡？。")).strip(" ,?!.？。")
+    return next((task for task, pattern in _bare_patterns().items() if pattern.fullmatch(plain)), None)
+
+
+_POLITE = re.compile(r"^(?:(?:hi|hello|hey|ok|okay|so|and|well|hallo|bonjour|hola)\b[ ,!]*)+|[ ,](?:please|pls|bitte|s'il vous plaît|por favor|roughly|approximately|then|in total)$")
 _POINT = frozenset({"params_total", "tokens", "compute_flops"})
 _THEN_PREDICT = re.compile(r"\b(?:predict\w*|forecast\w*|extrapolat\w*|prediction)\b|(?:tell|give|what|which|then)[^.?!]{0,30}\bloss\b")
+_THEN_SPEED = re.compile(r"(?:\band|\bthen|[,;?]) (?:\w+ ){0,3}?(?:how fast|throughput|speed|latency|tok/s|tokens (?:per|a) second)\b")
 _EXPLAIN_AND = re.compile(
     r"\W*(?:please |(?:can|could) you )?explain\b[^.?!]*[, ](?:and|then) (?:then )?(?:give|tell|compute|say|what|how|use|apply|predict)\b"
 )

@@ -12,7 +12,7 @@ from pydantic import Field
 from knowledge.errors import InputError, MissingInput
 from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
-from tools.budget import DEFAULT_ACCELERATOR, BudgetFields, RunFields, price_per_hour, training_peak
+from tools.budget import DEFAULT_ACCELERATOR, BudgetFields, RunFields, assumed_accelerator, price_per_hour, training_peak
 from tools.convert import DAY, FLOPS_PER_PARAM_TOKEN, HOUR, in_words
 from tools.energy import training_energy
 from tools.registry import tool
@@ -76,7 +76,7 @@ def cost(request: CostRequest, laws: LawBook) -> Result:
     price, assumed = price_per_hour(part, request.price_per_accelerator_hour_usd)
     bill = _Bill(request, part, price, assumptions=list(assumed))
     if request.accelerator is None:
-        bill.assumptions.append(Assumption(field="accelerator", value=part.id, source="flopwise default when none is named"))
+        bill.assumptions.append(assumed_accelerator(part))
     _compute(bill)
     hours = _hours(bill, laws)
     values: dict[str, Value] = {}

@@ -11,7 +11,7 @@ from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
 from tools._optimizer_states import states_result
-from tools.budget import ModelFields, assumed_accelerator
+from tools.budget import DEFAULT_ACCELERATOR, ModelFields, assumed_accelerator
 from tools.registry import tool
 from tools.result import Alternative, Assumption, Column, Notice, Result, Table, Value
 from tools.systems.efficiency import memory_interval
@@ -71,7 +71,7 @@ def memory(request: MemoryRequest, laws: LawBook) -> Result:
     if request.counted != "all":
         stated = None if request.model else request.params_total
         return states_result(shape, stated, request.optimizer, request.counted, request.grad_bytes, laws)
-    part = accelerator(request.accelerator or "h100-sxm")
+    part = accelerator(request.accelerator or DEFAULT_ACCELERATOR)
     if request.accelerator is None:
         assumed.append(assumed_accelerator(part))
     devices = request.n_accelerators or _default_devices(request, part, assumed)

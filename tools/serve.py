@@ -12,7 +12,7 @@ from knowledge.hardware import Accelerator, accelerator
 from knowledge.library import LawBook
 from knowledge.shapes import ModelShape
 from tools import _serve_report as report
-from tools.budget import price_per_hour
+from tools.budget import DEFAULT_ACCELERATOR, price_per_hour
 from tools.registry import ToolRequest, tool
 from tools.result import Assumption, Notice, Result, Table, Value
 from tools.systems.planning import shape_for
@@ -21,7 +21,6 @@ from tools.systems.serving_case import OUTPUT, PROMPT, Precision, fits, precisio
 from tools.systems.serving_efficiency import serving_family
 from tools.systems.serving_price import cheapest, max_params_for_price
 
-DEFAULT_ACCELERATOR = "h100-sxm"
 NEEDS = (
     ("model",),
     ("params_total",),

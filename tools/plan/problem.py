@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from knowledge.errors import InputError
+from tools.budget import DEFAULT_ACCELERATOR
 from tools.registry import ToolRequest
 
 Objective = Literal["lowest_loss", "lowest_cost", "fastest"]
@@ -95,7 +96,6 @@ class Problem:
 
 
 DEFAULT_COUNTS = tuple(2**k for k in range(15))
-DEFAULT_ACCELERATOR = "h100-sxm"
 
 
 def resolve(request: PlanRequest) -> Problem:

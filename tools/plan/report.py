@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from knowledge.errors import InputError
+from tools.budget import assumed_accelerator
 from tools.curves import frontier, valley
 from tools.law import far_outside, region_flags
 from tools.plan.bits import PENALTY_LAWS, SHARE_LAW
@@ -16,7 +17,7 @@ from tools.plan.problem import PlanRequest
 from tools.plan.solve import Point, binding_limits, size_of, solve
 from tools.plan.uncertainty import MEASUREMENTS, Spread, dominant
 from tools.result import Alternative, Assumption, Column, Notice, Number, Table
-from tools.surface import DEFAULT_LAW, REPETITION_LAW
+from tools.surface import DEFAULT_LAW, REPETITION_LAW, assumed_law
 from tools.systems.serving_case import WEIGHTS_ONLY, how_served, precision_for
 
 # Unit and label of each column of a plan.
@@ -77,9 +78,9 @@ def change_table(request: PlanRequest, best: Point, run: Callable[[PlanRequest],
     """What would change the plan: one altered statement a row."""
     part = best.branch.option.part.id
     rows = [_row("this plan", best)]
-    for change in changes(
-        request, "b200" if part != "b200" else "h100-sxm", "hoffmann2022" if request.law != "hoffmann2022" else DEFAULT_LAW
-    ):
+    other_part = "b200" if part != "b200" else "h100-sxm"
+    other_law = "hoffmann2022" if request.law != "hoffmann2022" else DEFAULT_LAW
+    for change in changes(request, other_part, other_law):
         try:
             rows.append(_row(change.name, run(change.request)))
         except InputError as error:
@@ -225,24 +226,16 @@ def curves(model: Model, best: Point) -> list[Table]:
 
 def assumptions(request: PlanRequest, model: Model, best: Point) -> list[Assumption]:
     """Every default the plan filled in."""
-    option, made = (
-        best.branch.option,
-        [Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")],
-    )
+    option = best.branch.option
+    made = [Assumption(field="compute convention", value="C = 6 N D", source="Kaplan et al. 2020, section 2.1; N counts all params")]
     if model.routed:
         made.append(
             Assumption(field="law", value=model.loss_law.id, source="the one law of the base fitted on dense and mixture models together")
         )
     elif request.law is None:
-        made.append(
-            Assumption(
-                field="law",
-                value=model.loss_law.id,
-                source="flopwise default: the replication that fits the published runs best and prints its errors",
-            )
-        )
+        made.append(assumed_law())
     if request.accelerator is None:
-        made.append(Assumption(field="accelerator", value=option.part.id, source="flopwise default when none is named"))
+        made.append(assumed_accelerator(option.part))
     if option.stated_mfu is None:
         made.append(Assumption(field="mfu", value=float(option.mfu(size_of(best))), source="step-time model calibrated on measured runs"))
     made += option.price_assumptions

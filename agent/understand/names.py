@@ -72,7 +72,7 @@ def _spelling(phrase: str) -> str:
     for number, word in enumerate(words):
         size = word.endswith("{gb}")
         pattern += ("" if not number else _HAVING if size else r"[\s_-]?") + re.escape(word).replace(
-            r"\{gb\}", r"[\s-]?g(?:b|ib|ig|o)?\b\)?"
+            r"\{gb\}", r"[\s-]?g(?:b|ib|ig|o)?(?![a-z0-9])\)?"
         )
     return pattern.replace("'", "'?")
 

@@ -430,8 +430,30 @@ def _lists() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf"(?<![\w-]){lead}(?:{plain})(?:{link}{lead}(?:{plain}))+(?![\w-])"), re.compile(rf"(?<![\w-])(?:{item})(?![\w-])")
 
 
+_CJK_RESULTS = {
+    "wall_clock": r"(?:需要|要)?(?:多少天|几天|多久)|训练时间|時間|期間|日数|天数",
+    "cost": r"费用|成本|多少钱|花多少钱|費用|コスト",
+    "memory": r"显存|メモリ量?",
+    "predict_loss": r"(?:最终)?损失|最終?損失|損失",
+    "hyperparameters": r"学习率|学習率",
+    "batch_size": r"批量大小|批大小|批次大小|バッチサイズ",
+    "allocate": r"模型大小|模型规模|参数量|モデルサイズ|パラメータ数",
+}
+
+
+@functools.cache
+def _cjk_lists() -> re.Pattern[str]:
+    item = "(?:" + "|".join(_CJK_RESULTS.values()) + ")"
+    # Size and loss side by side are one plan and its result only where both are asked: a list of nouns, nothing between.
+    return re.compile(rf"{item}(?:(?:和|与|及|以及|跟|,|と|および|や|、|加)(?:最优|最佳|最適な)?{item})+")
+
+
 def listed(text: str) -> list[str]:
     """Tasks whose results a message lists side by side, in order; empty where it lists results of one task only."""
+    if _CJK.search(text) and (run := _cjk_lists().search(text)):
+        named = [task for task, words in _CJK_RESULTS.items() for match in re.finditer(words, run[0])]
+        places = {task: match.start() for task, words in _CJK_RESULTS.items() if (match := re.search(words, run[0]))}
+        return sorted(dict.fromkeys(named), key=lambda task: places[task])
     several, one = _lists()
     for run in several.finditer(text):
         items = list(one.finditer(text, run.start(), run.end()))

@@ -1,4 +1,4 @@
-"""What a parameter count counts: from all parameters to those without vocabulary tables and back, by an assumed shape or a known one."""
+"""What a parameter count counts: from all parameters to those without vocabulary tables, by an assumed shape or a known one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ from tools.result import Assumption
 WIDTH_PER_LAYER = 128.0
 
 
-def width_from_nonembedding(params_nonembedding: Any, width_per_layer: float = WIDTH_PER_LAYER) -> Any:
-    """Hidden size of N = 12 L d^2 with d = width_per_layer L (Kaplan et al. 2020, table 1)."""
-    return (np.asarray(params_nonembedding, float) * width_per_layer / 12) ** (1 / 3)
-
-
 def nonembedding_from_total(params_total: Any, vocab: Any, tied: bool = False, width_per_layer: float = WIDTH_PER_LAYER) -> Any:
     """Params without vocabulary tables from all params: N = 12 d^3/width_per_layer + (1 or 2) vocab d solved for d.
 
@@ -32,12 +27,6 @@ def nonembedding_from_total(params_total: Any, vocab: Any, tied: bool = False, w
 
     width = bisect(excess, 0.0, (total * width_per_layer / 12) ** (1 / 3))
     return 12 * width**3 / width_per_layer
-
-
-def total_from_nonembedding(params_nonembedding: Any, vocab: Any, tied: bool = False, width_per_layer: float = WIDTH_PER_LAYER) -> Any:
-    """All params from those without vocabulary tables, under the shape assumed by `nonembedding_from_total`."""
-    width = width_from_nonembedding(params_nonembedding, width_per_layer)
-    return np.asarray(params_nonembedding, float) + np.asarray(vocab, float) * (1 if tied else 2) * width
 
 
 @dataclass(frozen=True)

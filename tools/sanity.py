@@ -12,7 +12,7 @@ from knowledge.library import LawBook
 from tools._law_values import law_numbers
 from tools.result import Notice
 
-REGIMES, PHASES = "bahri2021", "paquette2024_phases"
+REGIMES = "bahri2021"
 _BAHRI, _PAQUETTE = "Bahri et al. 2021, arXiv:2102.06701", "Paquette et al. 2024, arXiv:2405.15074"
 _VARIANCE = 0.9  # from here on an exponent is the variance-limited one within the usual error of a fit
 _PLAUSIBLE_DIMENSION = 200.0  # beyond it 4/alpha is no longer the dimension of any data set measured so far
@@ -90,14 +90,3 @@ def allocation_notices(size_exponent: float) -> list[Notice]:
             ),
         )
     ]
-
-
-def phase(laws: LawBook, alpha: float, beta: float) -> tuple[str, float, float]:
-    """Phase, exponent of the best size and exponent of the loss for spectral exponents alpha and beta (Paquette et al. 2024).
-
-    Raises InputError where no power law holds.
-    """
-    out = law_numbers(laws, PHASES, "phase", {"alpha": alpha, "beta": beta})
-    if str(out["phase"]) == "none":
-        raise InputError("beta", f"alpha = {alpha:g} and beta = {beta:g} give no power law", "2(alpha + beta) must exceed 1")
-    return str(out["phase"]), float(out["xi"]), float(out["eta"])

@@ -4,14 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knowledge.shapes import model
-from tools.conventions import nonembedding_from_total, param_counts, total_from_nonembedding
+from tools.conventions import WIDTH_PER_LAYER, nonembedding_from_total, param_counts
 
 
 @given(st.floats(1e6, 1e13), st.sampled_from([32000, 50257, 128256]), st.booleans())
-def test_conversion_goes_there_and_back(params: float, vocab: int, tied: bool) -> None:
+def test_body_and_tables_add_up_to_the_size(params: float, vocab: int, tied: bool) -> None:
     body = nonembedding_from_total(params, vocab, tied)
     assert 0 < body < params
-    assert total_from_nonembedding(body, vocab, tied) == pytest.approx(params, rel=1e-6)
+    width = (body * WIDTH_PER_LAYER / 12) ** (1 / 3)  # N = 12 L d^2
+    assert body + vocab * (1 if tied else 2) * width == pytest.approx(params, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["llama-3-8b", "llama-3-70b", "llama-2-7b", "llama-2-13b"])

@@ -22,7 +22,6 @@ from tools.fitting.spec import FitForm, fit_form
 from tools.fitting.sweep import Sweep, fit_sweep
 
 Floats = npt.NDArray[np.float64]
-LEVEL = 0.9
 # Factors of the interval's standard deviation (of log loss), and the multiple of it that covers 90%.
 RESIDUAL, BOOTSTRAP, DISAGREEMENT, DISTANCE, BACKTEST = 1.0, 1.0, 0.4, 0.004, 0.25
 MULTIPLE = 1.9

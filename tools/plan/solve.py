@@ -102,27 +102,6 @@ def flat_region(model: Model, best: Point, tolerance: float) -> tuple[float, flo
     return (float(sizes[0]), float(sizes[-1])) if len(sizes) else None
 
 
-def frontier(model: Model, branches: list[Branch], other: str) -> list[Point]:
-    """Candidates that no other beats in both the objective and a second column (lower is better), sorted by that column."""
-    points: list[Point] = []
-    for branch in branches:
-        columns = model.columns(branch, sizes_of(model))
-        ok = feasible(columns, model.problem.limits)
-        values, second = np.asarray(objective_of(columns, model.problem)), np.asarray(columns[other])
-        order = np.lexsort((values, second))
-        best = np.inf
-        for i in order[ok[order]]:
-            if values[i] < best:
-                best = float(values[i])
-                points.append(Point(branch, _row(columns, int(i)), best))
-    points.sort(key=lambda point: (point.columns[other], point.objective))
-    kept: list[Point] = []
-    for point in points:
-        if not kept or point.objective < kept[-1].objective:
-            kept.append(point)
-    return kept
-
-
 def relaxations(model: Model, branches: list[Branch]) -> list[Relaxation]:
     """For each limit, the least new bound that makes the problem feasible with every other limit kept; those it cannot help are left out.
 

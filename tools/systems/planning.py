@@ -158,8 +158,3 @@ def training_job(shape: ModelShape, on: Cluster, seq: float, batch: float, layou
         # sharded data parallelism reduces and keeps gradients at 16 bits, Megatron accumulates at 32
         grad_bytes=np.where(np.asarray(extra["shard"]) > 2.5, 2.0, 4.0 if optimizer == "adamw" else 2.0),
     )
-
-
-def whole(values: Any) -> np.ndarray:
-    """Values as a float array of one dimension."""
-    return np.atleast_1d(np.asarray(values, dtype=float))

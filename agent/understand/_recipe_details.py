@@ -188,6 +188,7 @@ def downstream(text: str) -> Found:
     names = "|".join([*_BENCHMARKS.values(), "gsm-?8k", "humaneval", "triviaqa", "bbh"])
     aimed = _share(
         text,
+        rf"from \d+(?:\.\d+)? ?%?[^.?!]{{0,24}} to {_PCT}\s*(?:accuracy|on |[:,?]|{names})",
         rf"(?:reach|get to|hit|achieve|for|to|above|over|at least|target(?: of)?)\s*(?:an? )?{_PCT}\s*(?:accuracy|(?:on |in )?(?:{names}))",
         rf"(?<![\d-])(\d{{2}}(?:\.\d)?)\s?(%|percent|per cent)\s*(?:accuracy|(?:on |in |at )?(?:{names}))",
         rf"(?:{names})\s*(?:score |accuracy )?(?:of|above|over|at|to|=|>|reach\w*|at least)\s*(\d{{2}}(?:\.\d)?)\s?(%|percent|points?|\?|$)",

@@ -497,6 +497,14 @@ def discount(place: Scene, slots: list[Slot], measures: list[Measure]) -> None:
             and _origin(place, one.measure.first, one.measure.after, measures)
         ):
             two.field = one.field
+        if (
+            one.discounted
+            and one.field == "batch_tokens"
+            and two.measure.dim == "tokens"
+            and two.measure.value < 1e9
+            and _origin(place, one.measure.first, one.measure.after, measures)
+        ):
+            two.field = one.field  # "batch from 1M to 4M tokens"
         # "not 64 gpus, 32": the bare number is what was meant instead.
         if (
             one.discounted

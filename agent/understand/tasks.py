@@ -431,7 +431,7 @@ def _lists() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 _CJK_RESULTS = {
-    "wall_clock": r"(?:需要|要)?(?:多少天|几天|多久)|训练时间|時間|期間|日数|天数",
+    "wall_clock": r"(?:需要|要)?(?:多少天|几天|多久)|(?:训练)?时间|時間|期間|日数|天数",
     "cost": r"费用|成本|多少钱|花多少钱|費用|コスト",
     "memory": r"显存|メモリ量?",
     "predict_loss": r"(?:最终)?损失|最終?損失|損失",

@@ -30,7 +30,7 @@ from tools.systems.job import Job, stack
 from tools.systems.memory import training_memory
 from tools.systems.predict import interval_group
 from tools.systems.profile import SCALES, Profile, point_of
-from tools.systems.rows import RowJob, number, row_job
+from tools.systems.rows import ANSWERS, RowJob, number, row_job
 from tools.systems.step_time import step_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +55,7 @@ class Measured:
         return len(self.rows)
 
     def subset(self, index: NDArray[np.intp]) -> Measured:
+        """The rows at these positions."""
         return Measured(
             [self.rows[i] for i in index],
             [self.parsed[i] for i in index],
@@ -142,24 +143,7 @@ def leave_source_out(data: Measured, effects: Mapping[str, float], progress: boo
 
 def configurations(data: Measured) -> list[str]:
     """A label per row; repeats of one configuration share it."""
-    skipped = {
-        "id",
-        "source",
-        "notes",
-        "quality",
-        "step_time_s",
-        "tokens_per_s_per_gpu",
-        "tflops_per_gpu",
-        "tflops_kind",
-        "mfu",
-        "hfu",
-        "peak_mem_gb",
-        "n_repeats",
-        "spread_pct",
-        "derived",
-        "flops_convention",
-        "peak_tflops_of_source",
-    }
+    skipped = ANSWERS | {"id", "source"}
     return ["|".join(value for key, value in row.items() if key not in skipped) for row in data.rows]
 
 

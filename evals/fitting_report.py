@@ -232,6 +232,7 @@ def report(folder: Path, quick: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """The report on every table of a folder, printed and written as JSON where asked."""
     parser = argparse.ArgumentParser(description="fitting report")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--quick", action="store_true", help="no second window, no leave-one-table-out choice")

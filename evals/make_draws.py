@@ -18,6 +18,7 @@ DRAWS = 1000
 
 
 def main(path: str) -> None:
+    """Fit the runs of a CSV and write the joint draws of the five coefficients into the law base."""
     fit = fit_runs(read_runs(path), fit_form("chinchilla"), n_bootstrap=DRAWS, seed=SEED)
     draws = fit.draws()
     target = Path(__file__).resolve().parents[1] / "knowledge" / "draws" / "besiroglu2024.csv"

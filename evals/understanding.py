@@ -45,18 +45,22 @@ class Score:
 
     @property
     def task_accuracy(self) -> float:
+        """Share of questions whose task is right, 0..1."""
         return self.tasks / max(self.questions, 1)
 
     @property
     def field_recall(self) -> float:
+        """Share of gold fields that were read right, 0..1."""
         return self.right_fields / max(self.gold_fields, 1)
 
     @property
     def spurious_share(self) -> float:
+        """Share of the fields read that no question states, 0..1."""
         return self.spurious / max(self.stated, 1)
 
     @property
     def whole_accuracy(self) -> float:
+        """Share of questions read right as a whole, 0..1."""
         return self.whole / max(self.questions, 1)
 
 

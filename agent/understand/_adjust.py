@@ -8,7 +8,7 @@ from typing import Any
 
 _SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "mio": 1e6, "b": 1e9, "bn": 1e9, "billion": 1e9, "": 1.0}
 _COUNTED = re.compile(
-    r"(\d+(?:\.\d+)?) ?(k|m|b|bn|million|billion|thousand)? (?:[\w-]+ ){0,2}?(?:recordings|images|samples seen|pictures|structures|cells|scans|slides|sequences|documents|pairs|"
+    r"(\d+(?:\.\d+)?) ?(k|m|b|bn|million|billion|thousand)? (?:(?!(?:on|of|for|with|and|in|from|at|to|over|or|is|are|has)\b)[a-z][a-z-]* ){0,2}?(?:recordings|images|samples seen|pictures|structures|cells|scans|slides|sequences|documents|pairs|"
     r"clips|videos|sentences|examples|points|"
     r"time points|records|molecules|atoms|games|songs|rows)\b"
 )

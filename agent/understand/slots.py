@@ -344,6 +344,14 @@ def _share(place: Scene, slots: list[Slot]) -> None:
         between = {atom.text for atom in place.atoms[one.measure.after : two.measure.first]}
         listed = between == {","} and (id(one), id(two)) in beside and not _named_apart(place, one.measure, two.measure)
         near = two.measure.first - one.measure.after <= 4 and (listed or not between & {".", "?", ";", ","})
+        if (
+            one.measure.dim == two.measure.dim == "tokens"
+            and one.group == two.group
+            and two.field == "tokens"
+            and one.field in ("batch_tokens", "sequence_length", "input_tokens", "output_tokens")
+            and two.measure.value < 200 * one.measure.value
+        ):
+            two.field = one.field  # "a batch of 2M or 4M tokens"
         alike = one.measure.dim == two.measure.dim == "plain" and one.measure.scaled == two.measure.scaled
         if (
             near

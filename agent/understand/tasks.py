@@ -340,8 +340,8 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
         also = [name for name in also if name != "predict_loss"]
     if "batch_tokens" in filled.values:
         also = [name for name in also if name != "batch_size"]
-    if also and _first(seen.found, also[0], asked) < _first(seen.found, task, asked) and also[0] not in _SPECIFIC and task not in _SPECIFIC:
-        task, also = also[0], [task, *also[1:]]
+    if also and task not in _SPECIFIC and not _SPECIFIC & set(also):
+        task, *also = sorted([task, *also], key=lambda name: _first(seen.found, name, asked))
     if task in (asked_list := listed(text)):
         task, also = asked_list[0], [*asked_list[1:], *(name for name in also if name not in asked_list)][:3]
     if (two := _first_then(text, seen.found)) and task in two:
@@ -462,6 +462,8 @@ def listed(text: str) -> list[str]:
         if _CIRCUMSTANCES.search(text, 0, run.start()):
             continue
         found = [str(match.lastgroup) for match in items]
+        if "serve" in found:  # "latency and price" are two sides of serving
+            found = [name for name in found if name not in ("cost", "memory")]
         if len(set(found)) > 1:
             return list(dict.fromkeys(found))
     return []

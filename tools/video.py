@@ -66,19 +66,7 @@ def _for_budget(budget: Budget, laws: LawBook) -> Result:
     assert budget.flops is not None
     C = plain(budget.flops)
     printed = law_value(laws, SIZE, "optimum", {"C": C}, label="video transformer size, compute read as FLOP")
-    growth = law_value(laws, SIZE, "ratio", {"C_ratio": C / _EXAMPLE_FLOPS})
-    example = Value(
-        value=_EXAMPLE_PARAMS * plain(growth),
-        unit="params",
-        quantity="params",
-        law=SIZE,
-        relation="ratio",
-        variant=growth.variant,
-        label="size scaled from the paper's own example",
-        formula="N = 0.64e9 (C/1e22)^a",
-        inputs={"C": C},
-        source=growth.source,
-    )
+    example = _scaled_example(C, laws)
     low, high = sorted((plain(printed), plain(example)))
     size = printed.model_copy(update={"low": low, "high": high, "level": None, "interval_basis": "two readings of the unit of compute"})
     tokens = Value(
@@ -116,6 +104,23 @@ def _for_budget(budget: Budget, laws: LawBook) -> Result:
             "Yin et al. is the one published size law of video diffusion transformers;"
             " about a third off the optimum costs under a hundredth of the loss."
         ],
+    )
+
+
+def _scaled_example(C: float, laws: LawBook) -> Value:
+    """The size of the paper's worked example, scaled to a budget: a reading that does not depend on the unit of compute."""
+    growth = law_value(laws, SIZE, "ratio", {"C_ratio": C / _EXAMPLE_FLOPS})
+    return Value(
+        value=_EXAMPLE_PARAMS * plain(growth),
+        unit="params",
+        quantity="params",
+        law=SIZE,
+        relation="ratio",
+        variant=growth.variant,
+        label="size scaled from the paper's own example",
+        formula="N = 0.64e9 (C/1e22)^a",
+        inputs={"C": C},
+        source=growth.source,
     )
 
 

@@ -38,23 +38,8 @@ def vocabulary(request: VocabularyRequest, laws: LawBook) -> Result:
     The stated params are taken as the non-vocabulary ones, as in the paper's tables. Raises MissingInput without size and budget.
     """
     width = float(known_model(request.model).hidden) if request.model else 0.0
-    N, assumptions, values = request.params_total, list[Assumption](), dict[str, Value]()
-    if N is None:
-        if request.compute_flops is None:
-            raise MissingInput(NEEDS, "the best vocabulary")
-        size = law_value(
-            laws, LAW, "allocation", {"F": request.compute_flops, "d": width}, "N_nv", label="model without vocabulary, best for the budget"
-        )
-        values["params_nonvocabulary"], N = size, size.number
-    else:
-        assumptions.append(
-            Assumption(
-                field="params_nonvocabulary",
-                value=N,
-                unit="params",
-                source="the stated size is taken without its vocabulary table, as in Tao et al. 2024",
-            )
-        )
+    size = _size(request, width, laws)
+    N = size.number
     F = _flops(request, N)
     found = {
         name: evaluate(laws.get(LAW), name, {"N_nv": N, "d": width, **({"F": F} if name == "vocab_approach3" else {})}).values
@@ -64,8 +49,13 @@ def vocabulary(request: VocabularyRequest, laws: LawBook) -> Result:
     values = {
         "vocab_size": best,
         "params_vocabulary": found["vocab_approach3"]["N_v"].model_copy(update={"label": "parameters of one vocabulary table"}),
-        **values,
     }
+    assumptions: list[Assumption] = []
+    if request.params_total is None:
+        values["params_nonvocabulary"] = size
+    else:
+        source = "the stated size is taken without its vocabulary table, as in Tao et al. 2024"
+        assumptions.append(Assumption(field="params_nonvocabulary", value=N, unit="params", source=source))
     values["width"] = found["vocab_approach3"]["d"].model_copy(update={"label": "embedding width", "outside": []})
     if width == 0.0:
         assumptions.append(
@@ -77,8 +67,7 @@ def vocabulary(request: VocabularyRequest, laws: LawBook) -> Result:
         )
     headline = ["vocab_size", "params_vocabulary"]
     if request.vocab_size is not None:
-        judged = _judge(request.vocab_size, N, best, values["width"].number)
-        values |= judged
+        values |= _judge(request.vocab_size, N, best, values["width"].number)
         headline = ["verdict", "vocab_size", "ratio_to_best"]
     return Result(
         tool="vocabulary",
@@ -90,6 +79,16 @@ def vocabulary(request: VocabularyRequest, laws: LawBook) -> Result:
         alternatives=[Alternative(name=_NAMES[name], values={"vocab_size": found[name]["V"]}) for name in _APPROACHES],
         reasons=["Larger models deserve larger vocabularies; vocabulary parameters should grow more slowly than the rest of the model."],
     )
+
+
+def _size(request: VocabularyRequest, width: float, laws: LawBook) -> Value:
+    """Params without vocabulary: the stated size, else the best for the budget. Raises MissingInput without either."""
+    if request.params_total is not None:
+        return Value(value=request.params_total, unit="params", source="the question")
+    if request.compute_flops is None:
+        raise MissingInput(NEEDS, "the best vocabulary")
+    given = {"F": request.compute_flops, "d": width}
+    return law_value(laws, LAW, "allocation", given, "N_nv", label="model without vocabulary, best for the budget")
 
 
 def _flops(request: VocabularyRequest, N: float) -> float:
@@ -129,7 +128,7 @@ def _warnings(F: float) -> list[Notice]:
             level="caution",
             source=LAW,
             text="The loss fit takes the vocabulary in thousands by mistake; refitted with true "
-                 "counts its optimum falls to about 27K at 7B and 66K at 70B. "
+            "counts its optimum falls to about 27K at 7B and 66K at 70B. "
             "The other two approaches are not affected.",
         )
     ]

@@ -66,13 +66,21 @@ def _frontier(table: Table) -> dict[str, Any]:
                 },
             }
         )
+    # Each stretch inside or outside the region is a line of its own: else what lies outside on both sides would be joined across.
+    by_compute = [{"field": "compute", "order": "ascending"}]
     layers.append(
         {
+            "transform": [
+                {"window": [{"op": "lag", "field": "fitted", "as": "before"}], "sort": by_compute},
+                {"calculate": "datum.before === null || datum.before === datum.fitted ? 0 : 1", "as": "turn"},
+                {"window": [{"op": "sum", "field": "turn", "as": "stretch"}], "sort": by_compute},
+            ],
             "mark": {"type": "line"},
             "encoding": {
                 "x": _log("compute", "training FLOP"),
                 "y": _loss(f"loss, {unit}"),
                 "strokeDash": {"field": "fitted", "type": "nominal", "title": "inside the fit region", "sort": [True, False]},
+                "detail": {"field": "stretch", "type": "nominal"},
                 "tooltip": [{"field": name, "type": "quantitative", "format": ".3~g"} for name in ("compute", "loss", "low", "high")],
             },
         }

@@ -74,10 +74,10 @@ def said(text: str, language: str | None, depth: int = 0) -> str:
 
 
 def _by_parts(text: str, language: str, depth: int) -> str:
-    if whole := _split(text, "; ", language, depth):
-        return whole
     if len(parts := re.split(r"(?<=[.!?]) +(?=[A-Z])", text)) > 1:
         return " ".join(said(part, language, depth) for part in parts)
+    if whole := _split(text, "; ", language, depth):
+        return whole
     head, sign, rest = text.partition(": ")
     label = said(head[:1].lower() + head[1:], language, depth)
     if sign and label.lower() != head.lower():  # a label with its value

@@ -79,7 +79,7 @@ def case_name(case: dict[str, Any], language: str | None = None) -> str:
         elif key == "n_accelerators":
             parts.append(fmt.quantity(int(item), "accelerators"))
         elif isinstance(item, int | float) and unit not in ("", "count", "id"):
-            parts.append(fmt.quantity(item, unit))
+            parts.append(with_units(fmt.quantity(item, unit), language))
         else:
             parts.append(f"{said(key.replace('_', ' '), language)} {item if isinstance(item, str) else fmt.short(item)}")
     return ", ".join(parts)

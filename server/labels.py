@@ -121,7 +121,8 @@ def _results(results: list[Result], language: str | None) -> Iterator[tuple[str,
     assert language is not None
     for result in results:
         yield from _fields([result.tool, *result.case], language)
-        yield from ((reason, said(reason, language)) for reason in result.reasons)
+        yield from (pair for field, item in result.case.items() for pair in _amounts(field, item, language))
+        yield from _sentences(result.reasons, language)
         for key, value in result.values.items():
             label = value.label or key.replace("_", " ")
             yield label, with_units(said(label, language), language)
@@ -140,7 +141,13 @@ def _value(value: Value, language: str) -> Iterator[tuple[str, str]]:
 
 
 def _notices(notices: list[Notice], language: str) -> Iterator[tuple[str, str]]:
-    yield from ((notice.text, said(notice.text, language)) for notice in notices)
+    yield from _sentences([notice.text for notice in notices], language)
+
+
+def _sentences(texts: list[str], language: str) -> Iterator[tuple[str, str]]:
+    for text in texts:
+        found = said(text, language)
+        yield text, with_units(found, language) if found != text else text
 
 
 def _assumptions(assumptions: list[Assumption], language: str) -> Iterator[tuple[str, str]]:

@@ -106,6 +106,11 @@ def test_a_preview_is_the_tools_own_result_in_words(web: httpx.Client) -> None:
     light = web.post("/v1/preview", json={"tool": "plan", "fields": {**fields, "around": False}}).json()
     assert light["result"]["values"] == preview["result"]["values"]
     assert light["figures"] == []
+    assert preview["labels"] == {}
+    german = web.post("/v1/preview", json={"tool": "plan", "fields": {**fields, "around": False}, "language": "de"}).json()
+    assert " trainieren" in german["headline"]
+    assert german["result"] == light["result"]
+    assert german["labels"]["accelerator-hours"] == "Beschleunigerstunden"
     assert web.post("/v1/preview", json={"tool": "plan", "fields": {"compute_flops": -1}}).status_code == 422
 
 

@@ -27,7 +27,7 @@ export function answerView(plan, { ask = null, token = null } = {}) {
   if (answer.needs.length) body.append(ask ? needsForm(answer.needs, answer.needs_any_of, answer.brief, ask, t) : h("p", null, `${t("Enough is")}: `, ways(answer.needs_any_of, t)));
   const [main, further] = split(answer);
   const numbers = h("div.numbers", null, numbersTable(main, t));
-  const why = main.flatMap((result) => result.reasons).slice(0, 3).map(t);
+  const why = [...new Set(main.flatMap((result) => result.reasons))].slice(0, 3).map(t);
   const figures = answer.figures.map(figure);
   const rest = h("div.rest", null, sections(answer.sections));
   const after = groups(main, further, t);
@@ -171,17 +171,17 @@ export function needsForm(needs, any, brief, ask, t = speaker()) {
 
 // ------------------------------------------------------------ numbers
 
-const caseOf = (result) => Object.entries(result.case ?? {}).map(([key, value]) => shown(key, value)).join(", ");
+const caseOf = (result, t) => Object.entries(result.case ?? {}).map(([key, value]) => shown(key, value, t)).join(", ");
 
 /** The headline values of every result; each opens to its formula, inputs and source. */
 function numbersTable(results, t) {
-  const lines = results.flatMap(headed).filter(fresher());
+  const lines = results.flatMap((result) => headed(result, t)).filter(fresher());
   const tables = results.some((result) => result.feasible === false) && !lines.length ? results.flatMap((result) => result.tables) : [];
   if (!lines.length) return h("div", null, tables.map((item) => plainTable(item, t)));
   return valuesTable(t("The numbers"), lines, t);
 }
 
-const headed = (result) => result.headline.filter((key) => result.values[key]).map((key) => [key, result.values[key], caseOf(result)]);
+const headed = (result, t) => result.headline.filter((key) => result.values[key]).map((key) => [key, result.values[key], caseOf(result, t)]);
 
 /** Whether a line says what none before it said. */
 function fresher() {
@@ -192,9 +192,9 @@ function fresher() {
 /** Lines of further results, each under the name of its step; what the main ones said is not said again. */
 function groups(main, further, t) {
   const fresh = fresher();
-  main.flatMap(headed).forEach(fresh);
+  main.flatMap((result) => headed(result, t)).forEach(fresh);
   return further.flatMap((result) => {
-    const lines = headed(result).filter(fresh);
+    const lines = headed(result, t).filter(fresh);
     return lines.length ? [[t(result.tool.replaceAll("_", " ")), null], ...lines] : [];
   });
 }
@@ -212,6 +212,12 @@ function valuesTable(name, lines, t) {
     bodies.map((rows) => h("tbody", null, rows))));
 }
 
+/** An interval without the unit that stands beside it in the value. */
+function bounds(value, t) {
+  const text = t(quantity(value.value, value.unit)), range = t(interval(value)), unit = text.includes(" ") ? text.slice(text.indexOf(" ")) : "";
+  return unit && range.endsWith(unit) ? range.slice(0, -unit.length) : range;
+}
+
 function valueRows(key, value, which, t) {
   const id = fresh("how");
   const long = typeof value.value === "string" && value.value.length > 40;
@@ -224,7 +230,7 @@ function valueRows(key, value, which, t) {
     button.setAttribute("aria-expanded", String(open));
   });
   const row = h("tr", null, h("th", { scope: "row" }, t(value.label || key.replaceAll("_", " ")), which ? h("span.dim", null, ` ${which}`) : null),
-    h(long ? "td.long" : "td.n", null, button), h("td.n.dim", null, t(interval(value))), h("td.from", { title: value.law || t(value.source || value.formula) }, origin(value, t)));
+    h(long ? "td.long" : "td.n", null, button), h("td.n.dim", null, bounds(value, t)), h("td.from", { title: value.law || t(value.source || value.formula) }, origin(value, t)));
   return [row, more];
 }
 
@@ -313,7 +319,7 @@ export function stepsView(t = speaker()) {
       const { result } = step;
       const first = result.headline.map((key) => result.values[key]).find(Boolean);
       note.textContent = first ? ` ${t(first.label || "")} ${t(quantity(first.value, first.unit))}` : " done";
-      $("details", row).append(valuesTable(t(name), Object.entries(result.values).map(([key, value]) => [key, value, caseOf(result)]), t));
+      $("details", row).append(valuesTable(t(name), Object.entries(result.values).map(([key, value]) => [key, value, caseOf(result, t)]), t));
     } else if (step.status === "needs") note.textContent = " needs more";
   };
   const ended = (words) => {

@@ -24,7 +24,6 @@ FOLLOW_UPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("serve", ("price_per_million_tokens_usd", "inference_tokens_per_second", "latency_ms_per_token")),
     ),
     "wall_clock": (("cost", ()), ("memory", ("accelerator",))),
-    "memory": (),
 }
 
 # Statements that make a budget question joint: size, width, hardware and money are then decided together by the tool `plan`.
@@ -57,9 +56,9 @@ def plan_steps(brief: Brief, question: str = "", *, table: bool = False) -> list
         steps += asked
         if position == 0 and len(asked) == 1:
             steps += [
-                Step(tool, f"follows from {task}")
-                for tool, fields in FOLLOW_UPS.get(task, ())
-                if tool in MODULES and (not fields or any(getattr(brief, f) is not None for f in fields))
+                Step(follower, f"follows from {task}")
+                for follower, fields in FOLLOW_UPS.get(task, ())
+                if not fields or any(getattr(brief, name) is not None for name in fields)
             ]
     asked_for = {step.tool for step in steps if step.asked}
     return [step for step in steps if step.asked or step.tool not in asked_for]
@@ -68,7 +67,7 @@ def plan_steps(brief: Brief, question: str = "", *, table: bool = False) -> list
 def tool_for(task: str, brief: Brief) -> str:
     """The tool that answers a task: its namesake, or the joint planner for a budget with limits beyond it."""
     joint = any(getattr(brief, name) is not None for name in JOINT) and all(getattr(brief, name) is None for name in _DIRECT)
-    return "plan" if task == "allocate" and joint and "plan" in MODULES else task
+    return "plan" if task == "allocate" and joint else task
 
 
 def needless(step: Step, fields: dict[str, Any]) -> bool:
@@ -124,10 +123,14 @@ def attached(context: Context) -> dict[str, Any]:
 
 def _passed_on(step: Step, result: Result) -> list[str]:
     """Fields a later step takes from a result, where the result has them."""
-    keys = DECIDED if result.tool == "plan" else (*CHAINED, *_SAME_RUN) if (result.tool, step.tool) == ("wall_clock", "memory") else CHAINED
+    if result.case:
+        return []
+    keys = DECIDED if result.tool == "plan" else CHAINED
+    if (result.tool, step.tool) == ("wall_clock", "memory"):
+        keys = (*keys, *_SAME_RUN)
     if result.tool == "model_shape":  # laws that count without vocabulary tables are asked about the shape that was designed
         keys = (*keys, "params_nonembedding")
-    return [key for key in keys if key in result.values] if not result.case else []
+    return [key for key in keys if key in result.values]
 
 
 def _assumed_context(results: list[Result]) -> tuple[Any, str] | None:

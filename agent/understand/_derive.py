@@ -39,7 +39,9 @@ _SERVES = re.compile(
 _HOW_MANY_NODES = re.compile(r"\bhow many (?:\w+ )?(?:nodes|servers|boxes|machines|hosts) (?:of|with|having) $")
 _ACTIVATIONS_BEFORE = re.compile(r"\bactivations? (?:(?:are |kept |held |stay )?(?:at|in|to|with|of) )?$")
 _ACTIVATIONS_BEHIND = re.compile(r"[ -]activations?\b")
-_LONE_STREAM = re.compile(r",? (?:for |in |on |at )?(?:a )?(?:single[ -](?:stream|user|request)|one user|batch (?:size )?(?:of )?(?:1|one))\b")
+_LONE_STREAM = re.compile(
+    r",? (?:for |in |on |at )?(?:a )?(?:single[ -](?:stream|user|request)|one user|batch (?:size )?(?:of )?(?:1|one))\b"
+)
 _BY_DAY = re.compile(r"\b(?:by|until|before|till|bis) (?:day|tag) $")
 _LOSS_MOVES = re.compile(r"\b(?:loss|nats|cross-entropy)\b[^.?!]{0,30}\bfrom (?:\d+\.\d+ (?:nats )?(?:down )?to )?$")
 _OF_NAMED = re.compile(
@@ -172,6 +174,8 @@ def derive(place: Scene, found: list[Measure], text: str) -> None:
             measure.dim, measure.value = "acc_hours", measure.value / 3600.0
         elif measure.dim == "bare_rate":
             _settle_rate(place, measure, text)
+        elif measure.dim == "token_rate" and measure.value >= 1e8 and measure.after - measure.first == 5:
+            measure.dim, measure.after = "plain", measure.after - 3  # "L4, 7B tok/s": the size, and what is asked
         elif measure.dim == "token_rate" and measure.value > 0 and _EACH_USER.search(text, 0, measure.start):
             measure.dim, measure.value = "latency", 1000.0 / measure.value
         elif measure.dim == "acc" and (racks := _racks(place, measure, text)):
@@ -182,7 +186,11 @@ def derive(place: Scene, found: list[Measure], text: str) -> None:
             and (measure.dim == "usd_per_node_hour" or _FOR_NODE.match(text, measure.end))
         ):
             measure.dim, measure.value = "usd_per_hour", float(f"{measure.value / cards:.15g}")
-        elif measure.dim == "token_rate" and 0 < measure.value < 2000 and (_each_user(place, measure) or _LONE_STREAM.match(text, measure.end)):
+        elif (
+            measure.dim == "token_rate"
+            and 0 < measure.value < 2000
+            and (_each_user(place, measure) or _LONE_STREAM.match(text, measure.end))
+        ):
             measure.dim, measure.value = "latency", 1000.0 / measure.value
         elif measure.value < 100 and (measure.dim == "usd_per_item" or (measure.dim == "usd" and _hourly(place, measure, text))):
             measure.dim = "usd_per_hour"

@@ -34,6 +34,8 @@ _IS = r"\s*(?:of|is|was|=|:|at|to|at about|around|about|~|≈|von|de|为|は)?\s
 _LR = (
     r"(?:peak |max(?:imum)? |base |adam ?w? )?(?:\blr\b|learning[ -]rates?|lernrate|taux d'apprentissage|tasa de aprendizaje|学习率|学習率)"
 )
+# What makes a number an amount of something else.
+_AMOUNT_NEXT = r"(?:k|m|b|t|bn|thousand|million|billion|trillion|mrd|milliard\w*|亿|万)\b|(?:unique |distinct )?tokens?"
 _WD = r"(?:\bwd\b|weight[ -]decay|gewichtsabfall)"
 _FROM = r"(?:from|von|de|desde|従来|从)\s+"
 _TO = r"\s*(?:to|bis|auf|à|a|->|→|到)\s*"
@@ -63,8 +65,6 @@ def _share(text: str, *patterns: str) -> float | None:
     return None
 
 
-# What makes a number an amount of something else.
-_AMOUNT_NEXT = r"(?:k|m|b|t|bn|thousand|million|billion|trillion|mrd|milliard\w*|亿|万)\b|(?:unique |distinct )?tokens?"
 _PCT = r"(?<![\d.,:])(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s?(%|percent|per cent|prozent|pour cent|por ciento)?"
 
 
@@ -85,7 +85,12 @@ def hyperparameters(text: str) -> Found:
     found = {
         "learning_rate_before": amount(text, rf"{_LR}\s*{_FROM}{_NUM}{_TO}", rf"{_FROM}(?:an? )?{_LR}{_IS}{_NUM}"),
         "learning_rate": _rate(
-            amount(text, rf"{_LR}\s*{_FROM}(?:{_NUM_UNKEPT}){_TO}{_NUM}", rf"{_LR}{_IS}{_NUM}", rf"{_NUM}\s*(?:as (?:the|my|our) )?{_LR}")
+            amount(
+                text,
+                rf"{_LR}\s*{_FROM}(?:{_NUM_UNKEPT}){_TO}{_NUM}",
+                rf"{_LR}{_IS}{_NUM}(?![\d.]*\s?(?:{_AMOUNT_NEXT}))",
+                rf"{_NUM}\s*(?:as (?:the|my|our) )?{_LR}",
+            )
         ),
         "weight_decay": amount(text, rf"{_WD}{_IS}{_NUM}"),
         "tokens_before": _before(text, _DATA),
@@ -117,7 +122,7 @@ def hyperparameters(text: str) -> Found:
 
 def batch_size(text: str) -> Found:
     """Tokens of the run a batch is carried over from."""
-    return _only(tokens_before=_before(text, _DATA), learning_rate=_rate(amount(text, rf"{_LR}{_IS}{_NUM}")))
+    return _only(tokens_before=_before(text, _DATA), learning_rate=_rate(amount(text, rf"{_LR}{_IS}{_NUM}(?![\d.]*\s?(?:{_AMOUNT_NEXT}))")))
 
 
 def lr_schedule(text: str) -> Found:
@@ -131,7 +136,7 @@ def lr_schedule(text: str) -> Found:
     return _only(
         horizons=horizons if horizons and len(horizons) > 1 else None,
         cooldown_fraction=_share(text, rf"{_PCT}\s*(?:{cooldown})", rf"(?:{cooldown})(?: (?:fraction|share|phase|length))*{_IS}{_PCT}"),
-        learning_rate=_rate(amount(text, rf"{_LR}{_IS}{_NUM}")),
+        learning_rate=_rate(amount(text, rf"{_LR}{_IS}{_NUM}(?![\d.]*\s?(?:{_AMOUNT_NEXT}))")),
     )
 
 

@@ -411,6 +411,11 @@ def _named_apart(place: Scene, one: Measure, two: Measure) -> bool:
 def _size_and_data(place: Scene, one: Measure, two: Measure) -> bool:
     """ "3B/300B" and "7B, 2T" are a size and its data, not two sizes."""
     bare = one.dim == two.dim == "plain" and two.value >= 8 * one.value and 2e10 <= two.value < 1e15
+    if bare and place.atoms[one.after].text == "and" and two.first - one.after == 1 and two.value >= 15 * one.value:
+        behind = place.atoms[two.after].text if two.after < len(place.atoms) else ""
+        return behind not in ("model", "models", "params", "parameters", "one", "ones") and not any(
+            atom.text in ("compare", "between", "both") for atom in place.atoms
+        )
     return bare and place.atoms[one.after].text in ("/", ",", "@") and two.first - one.after == 1
 
 

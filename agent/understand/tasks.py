@@ -338,6 +338,8 @@ def decide(text: str, asked: list[tuple[int, int]], filled: Filled, lang: str = 
     also = [] if task == "out_of_scope" else _also(text, seen.found, asked, task, table[task], seen.table)
     if "target_loss" in filled.values and task == "allocate":
         also = [name for name in also if name != "predict_loss"]
+    if task == "allocate" and "compute_flops" in filled.values:
+        also = [name for name in also if not _BOUNDS.get(name, frozenset()) & filled.values.keys()]
     if "batch_tokens" in filled.values:
         also = [name for name in also if name != "batch_size"]
     if also and task not in _SPECIFIC and not _SPECIFIC & set(also):
@@ -387,7 +389,11 @@ def _bare(text: str) -> str | None:
     return next((task for task, pattern in _bare_patterns().items() if pattern.fullmatch(plain)), None)
 
 
-_POLITE = re.compile(r"^(?:(?:hi|hello|hey|ok|okay|so|and|well|hallo|bonjour|hola)\b[ ,!]*)+|[ ,](?:please|pls|bitte|s'il vous plaît|por favor|roughly|approximately|then|in total)$")
+_POLITE = re.compile(
+    r"^(?:(?:hi|hello|hey|ok|okay|so|and|well|hallo|bonjour|hola)\b[ ,!]*)+|[ ,](?:please|pls|bitte|s'il vous plaît|por favor|roughly|approximately|then|in total)$"
+)
+# A limit stated for the model to be found asks for nothing.
+_BOUNDS = {"memory": frozenset({"memory_bytes"}), "serve": frozenset({"latency_ms_per_token", "price_per_million_tokens_usd"})}
 _POINT = frozenset({"params_total", "tokens", "compute_flops"})
 _THEN_PREDICT = re.compile(r"\b(?:predict\w*|forecast\w*|extrapolat\w*|prediction)\b|(?:tell|give|what|which|then)[^.?!]{0,30}\bloss\b")
 _THEN_SPEED = re.compile(r"(?:\band|\bthen|[,;?]) (?:\w+ ){0,3}?(?:how fast|throughput|speed|latency|tok/s|tokens (?:per|a) second)\b")
@@ -395,7 +401,7 @@ _EXPLAIN_AND = re.compile(
     r"\W*(?:please |(?:can|could) you )?explain\b[^.?!]*[, ](?:and|then) (?:then )?(?:give|tell|compute|say|what|how|use|apply|predict)\b"
 )
 # What may be stated beside an everyday question: an accelerator as a thing to buy, money, a capacity.
-_THIN = frozenset({"accelerator", "budget_usd", "price_per_accelerator_hour_usd", "memory_bytes"})
+_THIN = frozenset({"accelerator", "budget_usd", "memory_bytes"})
 _HARDWARE_WORDS = re.compile(
     r"h\d00\w*|a100\w*|gpus?|accelerators?|chips?|hardware|budget|costs?|price|size|runs?|fits?|memory|bits?|data|problems|images?|policy|context"
 )

@@ -17,7 +17,7 @@ _STOPS = frozenset(".?!;\n()")
 _SENTENCE_STOPS = frozenset(".?!;\n")
 _WINDOW, _LONGEST = 7, 12  # atoms between a cue and its quantity, and in a cue
 _JOIN = frozenset(
-    {
+    [
         "or",
         "vs",
         "versus",
@@ -49,12 +49,12 @@ _JOIN = frozenset(
         "bis",
         "à",
         "a",
-    }
+    ]
 )
 _LEFT_ONLY = frozenset({"label", "data_prep", "data_weak", "from", "article", "at_level"})
 _CLOSE = frozenset({"label", "data_prep", "data_weak", "article", "at_level"})
 _FILLERS = frozenset(
-    {
+    [
         "about",
         "roughly",
         "approximately",
@@ -100,7 +100,7 @@ _FILLERS = frozenset(
         "grow",
         "grows",
         "from",
-    }
+    ]
 )
 _LONE = frozenset({",", ".", ";", "/", "+", "and", "&", "out", "?", ")", "-", "und", "et", "y"})
 # Between a head noun and a number these start a phrase of their own: the batch "for 1B" is no batch of a billion.

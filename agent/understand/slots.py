@@ -16,41 +16,10 @@ from agent.understand.quantities import Measure
 _STOPS = frozenset(".?!;\n()")
 _SENTENCE_STOPS = frozenset(".?!;\n")
 _WINDOW, _LONGEST = 7, 12  # atoms between a cue and its quantity, and in a cue
-_JOIN = frozenset(
-    [
-        "or",
-        "vs",
-        "versus",
-        "and",
-        "oder",
-        "ou",
-        "o",
-        "/",
-        ",",
-        "against",
-        "und",
-        "et",
-        "y",
-        "e",
-        "还是",
-        "-",
-        "&",
-        "to",
-        "gegen",
-        "contre",
-        "contra",
-        "compared",
-        "v",
-        ".",
-        "than",
-        "和",
-        "か",
-        "と",
-        "bis",
-        "à",
-        "a",
-    ]
-)
+_JOIN = frozenset({
+    "or", "vs", "versus", "and", "oder", "ou", "o", "/", ",", "against", "und", "et", "y", "e", "还是",
+    "-", "&", "to", "gegen", "contre", "contra", "compared", "v", ".", "than", "和", "か", "と", "bis", "à", "a",
+})  # fmt: skip
 _LEFT_ONLY = frozenset({"label", "data_prep", "data_weak", "from", "article", "at_level"})
 _CLOSE = frozenset({"label", "data_prep", "data_weak", "article", "at_level"})
 _FILLERS = frozenset(

@@ -45,7 +45,7 @@ _LONE_STREAM = re.compile(
 _BY_DAY = re.compile(r"\b(?:by|until|before|till|bis) (?:day|tag) $")
 _LOSS_MOVES = re.compile(r"\b(?:loss|nats|cross-entropy)\b[^.?!]{0,30}\bfrom (?:\d+\.\d+ (?:nats )?(?:down )?to )?$")
 _OF_NAMED = re.compile(
-    r" (?:each|apiece|available|of (?:each|them|those|these|both)|on hand|in stock|pieces|altogether|in total|verfügbar|stück|disponibles?)(?= ?(?:[,.;:?!)]|$|for|in|and|over|on|to|days))"
+    r"(?:,? (?:or|and|vs|/)? ?\d+)* (?:each|apiece|available|of (?:each|them|those|these|both)|on hand|in stock|pieces|altogether|in total|verfügbar|stück|disponibles?)(?= ?(?:[,.;:?!)]|$|for|in|and|over|on|to|days))"
 )
 _RACKS_OF = re.compile(r" (?:of |with |mit |de |von )?(?:the |our )?(?:nvidia )?gb\d00 ?(?:nvl ?(?P<gpus>\d+))")
 _COUNTED_NEXT = re.compile(r" ?(?:gbit|gbps|gb|users?|steps|experts|gpus?|runs|layers|epochs)\b")

@@ -226,7 +226,7 @@ def _count_of_named(place: Scene, measure: Measure, text: str) -> bool:
     before = place.atoms[max(0, measure.first - 4) : measure.first]
     return (
         not measure.scaled
-        and measure.value == int(measure.value)
+        and measure.value.is_integer()
         and 0 < measure.value <= 1e6
         and bool(_OF_NAMED.match(text, measure.end))
         and any(atom.entity and atom.entity[0] == "accelerator" for atom in before)
@@ -246,7 +246,7 @@ def _of_slice(place: Scene, measure: Measure) -> tuple[float, str] | None:
 
 def is_date(place: Scene, measure: Measure) -> bool:
     """Whether a number is the day of a month ("Jan 5", "3 March", "the 5th of May")."""
-    if measure.dim != "plain" or not 1 <= measure.value <= 31 or measure.value != int(measure.value) or measure.scaled:
+    if measure.dim != "plain" or not 1 <= measure.value <= 31 or not measure.value.is_integer() or measure.scaled:
         return False
     before = place.atoms[measure.first - 1].text.rstrip(".") if measure.first else ""
     behind = [

@@ -116,7 +116,7 @@ def _by_task(filled: Filled, task: str) -> None:
 
 
 def _whole(value: float) -> float | int:
-    return int(value) if value == int(value) else value
+    return int(value) if float(value).is_integer() else value
 
 
 def fill(place: Scene, found: list[Measure], spotted: list[names.Name], text: str) -> Filled:

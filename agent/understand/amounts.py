@@ -91,7 +91,7 @@ def _amounts(field: str, text: str, spoken: str) -> Any:
             field, f"{text!r} is not read as {field.replace('_', ' ')}", "a number with its unit, such as " + _EXAMPLES.get(field, "64")
         )
     if "int" in str(Brief.model_fields[field].annotation):
-        values = [int(value) if value == int(value) else value for value in values]
+        values = [int(value) if float(value).is_integer() else value for value in values]
     return values[0] if len(values) == 1 else values
 
 

@@ -170,7 +170,7 @@ def _kind(measure: Measure) -> str:
         return "flop"
     if size >= 1e6 or (measure.scaled and size >= 2.1e5):
         return "big"
-    return "tiny" if 0 < measure.value < 20 and (measure.value != int(measure.value) or measure.decimal) else "small"
+    return "tiny" if 0 < measure.value < 20 and (not measure.value.is_integer() or measure.decimal) else "small"
 
 
 def _distance(place: Scene, measure: Measure, cue: Cue, others: frozenset[int]) -> float:
@@ -416,7 +416,7 @@ def inherit(place: Scene, measures: list[Measure]) -> None:
             and (two.dim != "plain" or two.scaled)
             and two.dim in ("plain", "bits", "acc", "bytes", "tokens", "params", "time")
         ):
-            if two.dim == "acc" and (one.value < 1 or one.value != int(one.value) or not between & (_STRONG_JOIN | {"to", "-"})):
+            if two.dim == "acc" and (one.value < 1 or not one.value.is_integer() or not between & (_STRONG_JOIN | {"to", "-"})):
                 continue
             if (
                 between & (_JOIN - {",", "/"})

@@ -57,9 +57,7 @@ def states_result(shape: ModelShape, params: float | None, optimizer: str, count
     ]
     if optimizer == "muon":
         notices.append(
-            Notice(
-                text="Muon holds for matrices only; embeddings, output layer and vectors usually stay on Adam, with its two moments."
-            )
+            Notice(text="Muon holds for matrices only; embeddings, output layer and vectors usually stay on Adam, with its two moments.")
         )
     return Result(
         tool="memory",

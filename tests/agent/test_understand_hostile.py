@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 
@@ -69,15 +70,15 @@ def test_no_text_takes_long(name: str, size: int) -> None:
     text = (FILLED[name] * size)[:size]
     parse("warm up")
     begun = time.thread_time()
-    try:
+    with contextlib.suppress(InputError):  # refused is answered as well
         parse(text)
-    except InputError:  # refused is answered as well
-        pass
     assert time.thread_time() - begun < 1.5  # aim 0.5 s; a busy machine may take longer
 
 
 def test_a_question_at_the_end_of_a_long_mail_is_read() -> None:
-    mail = "Dear all, thank you for the notes from the last meeting and for the cake. " * 200 + "How long for 7B on 2T tokens with 256 H100s?"
+    mail = (
+        "Dear all, thank you for the notes from the last meeting and for the cake. " * 200 + "How long for 7B on 2T tokens with 256 H100s?"
+    )
     read = parse(mail)
     assert (read.brief.task, read.brief.params_total, read.brief.n_accelerators) == ("wall_clock", 7e9, 256)
     span = next(span for span in read.spans if span.field == "params_total")
@@ -93,10 +94,8 @@ def test_mangled_questions_are_read_or_refused() -> None:
         for _ in range(draw.randint(1, 8)):
             at = draw.randrange(len(text) + 1)
             text[at : at + draw.randint(0, 3)] = draw.choice(signs) * draw.randint(0, 3)
-        try:
-            parse("".join(text) or "?")
-        except InputError as error:
-            assert error.field
+        with contextlib.suppress(InputError):
+            assert parse("".join(text) or "?").brief.task
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,34 @@ RELATIONS = [(law, name) for law, card in CARDS.items() for name in card.relatio
 
 # Where neither a check nor a region nor a default says where a relation can be asked, a usual value of its kind.
 USUAL = {
-    "params_total": 1e9, "params_nonembedding": 1e9, "params": 1e9, "params_active": 1e9, "tokens": 1e11, "unique_tokens": 1e10,
-    "flops": 1e21, "pf_days": 10.0, "nats_per_token": 2.5, "fraction": 0.3, "probability": 0.3, "accuracy": 0.6, "error_rate": 0.3,
-    "bits": 4.0, "count": 8.0, "samples": 1e8, "steps": 1e4, "epochs": 4.0, "learning_rate": 1e-3, "weight_decay": 0.1, "layers": 24.0,
-    "width": 1024.0, "experts": 8.0, "tokens_per_param": 20.0, "tokens_per_step": 1e6, "vocab_size": 32000.0, "ratio": 2.0, "number": 2.0,
+    "params_total": 1e9,
+    "params_nonembedding": 1e9,
+    "params": 1e9,
+    "params_active": 1e9,
+    "tokens": 1e11,
+    "unique_tokens": 1e10,
+    "flops": 1e21,
+    "pf_days": 10.0,
+    "nats_per_token": 2.5,
+    "fraction": 0.3,
+    "probability": 0.3,
+    "accuracy": 0.6,
+    "error_rate": 0.3,
+    "bits": 4.0,
+    "count": 8.0,
+    "samples": 1e8,
+    "steps": 1e4,
+    "epochs": 4.0,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.1,
+    "layers": 24.0,
+    "width": 1024.0,
+    "experts": 8.0,
+    "tokens_per_param": 20.0,
+    "tokens_per_step": 1e6,
+    "vocab_size": 32000.0,
+    "ratio": 2.0,
+    "number": 2.0,
 }
 
 
@@ -84,8 +108,12 @@ CHECKED_VARIANTS = [law for law, card in CARDS.items() if _uses_coefficients(car
 def test_a_planted_wrong_coefficient_is_caught(law: str) -> None:
     """For each law whose checks rest on coefficients, some coefficient changed by a half must break one of them."""
     card = BOOK.get(law)
-    assert any(not run_check(_planted(card, key, name), check).passed
-               for check in card.checks for key in card.variants for name in card.variants[key].values)
+    assert any(
+        not run_check(_planted(card, key, name), check).passed
+        for check in card.checks
+        for key in card.variants
+        for name in card.variants[key].values
+    )
 
 
 def _planted(card: LawCard, key: str, name: str) -> LawCard:

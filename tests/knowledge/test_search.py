@@ -6,16 +6,19 @@ from knowledge.papers import papers
 from knowledge.search import search, tokenize
 
 
-@pytest.mark.parametrize(("words", "law"), [
-    ("compute-optimal diffusion transformer size", "liang2024_dit"),
-    ("sampling steps rectified flow CLIP score drop", "esser2024_sd3"),
-    ("zero-shot ImageNet error of CLIP from compute", "cherti2023_clip"),
-    ("encoder decoder split translation", "ghorbani2021_nmt"),
-    ("time series encoder decoder NLL", "yao2024_tsfm"),
-    ("adversarial robustness attack success data", "adv2025_training_data"),
-    ("optimizer state memory adam muon", "optimizer_memory"),
-    ("replication of Chinchilla", "besiroglu2024"),
-])
+@pytest.mark.parametrize(
+    ("words", "law"),
+    [
+        ("compute-optimal diffusion transformer size", "liang2024_dit"),
+        ("sampling steps rectified flow CLIP score drop", "esser2024_sd3"),
+        ("zero-shot ImageNet error of CLIP from compute", "cherti2023_clip"),
+        ("encoder decoder split translation", "ghorbani2021_nmt"),
+        ("time series encoder decoder NLL", "yao2024_tsfm"),
+        ("adversarial robustness attack success data", "adv2025_training_data"),
+        ("optimizer state memory adam muon", "optimizer_memory"),
+        ("replication of Chinchilla", "besiroglu2024"),
+    ],
+)
 def test_words_find_their_law_among_the_first_three(words: str, law: str) -> None:
     assert law in [hit.law for hit in search(words, 3)]
 

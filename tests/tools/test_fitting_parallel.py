@@ -22,7 +22,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> RunTable:
     rng = np.random.default_rng(0)
     lines = ["params,tokens,loss"]
     lines += [
-        f"{n},{d},{(1.7 + 400 / n**0.34 + 410 / d**0.28) * np.exp(rng.normal(0, 0.002))}" 
+        f"{n},{d},{(1.7 + 400 / n**0.34 + 410 / d**0.28) * np.exp(rng.normal(0, 0.002))}"
         for n in np.geomspace(1e7, 1e10, 30)
         for d in np.geomspace(1e9, 1e12, 30)
     ]

@@ -39,13 +39,14 @@ _SAME_RUN = ("n_accelerators", "sequence_length")
 # Steps about one training run, which share the context length that the first of them assumes.
 _OF_THE_RUN = frozenset({"model_shape", "batch_size", "wall_clock", "memory", "cost"})
 _WIDEST_QAT_BITS = 6  # rounding wider weights after training loses next to nothing (Dremov et al. 2025)
+_READ_THE_TABLE = ("rl", "out_of_scope")  # a table of RL holds a reward curve, no runs of a loss
 ATTACHED = ("table", "profile")  # fields that hold what comes with a question, not what it states: never told or repeated
 
 
 def plan_steps(brief: Brief, question: str = "", *, table: bool = False) -> list[Step]:
     """Tool calls for every task of the brief, in order; list-valued fields become one call per case. An attached table is fitted first."""
     tasks: list[str] = [brief.task, *(brief.also or [])]
-    steps = [Step("fit", "asked")] if table and brief.task != "out_of_scope" else []
+    steps = [Step("fit", "asked")] if table and brief.task not in _READ_THE_TABLE else []
     tasks = [task for task in tasks if task != "fit" or not steps]
     for position, task in enumerate(tasks):
         tool = tool_for(task, brief)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,8 @@ from tools.registry import ToolRequest, tool
 from tools.result import Alternative, Assumption, Notice, Result, Table, Value
 
 CURVE, UTD = "khatri2025_scalerl", "rybkin2025_utd"
+_HOURS_COLUMNS = ("accelerator_hours", "gpu_hours", "h100_hours", "a100_hours", "hours", "compute_hours")
+_PASS_COLUMNS = ("pass_rate", "reward", "mean_reward", "accuracy", "solve_rate", "score", "pass_1", "pass")
 _UTD_FITTED = (0.25, 16.0)  # updates per environment step of the published runs
 _PAPER = "Khatri et al. 2025, arXiv:2510.13786"
 _FITTED_ON = "gb200"
@@ -48,7 +52,10 @@ class RlRequest(ToolRequest):
     samples: float | None = Field(default=None, ge=1, le=1e9, description="answers of which a learned reward picks the best")
     architecture: str | None = None
     curve: list[list[float]] | None = Field(default=None, description="points of a run: [accelerator-hours, pass rate] each")
-    runs: str | None = Field(default=None, description="name of an attached run; its points go into `curve`")
+    runs: str | None = Field(default=None, description="name of an attached run")
+    table: dict[str, list[float | int | str | bool | None]] | None = Field(
+        default=None, description="its cells by column: hours and pass rate"
+    )
     law: str | None = None
 
 
@@ -69,7 +76,22 @@ def rl(request: RlRequest, laws: LawBook) -> Result:
         return _value_based(request, laws)
     if request.curve is not None:
         return _own_run(request)
+    if request.table is not None:
+        return _own_run(request.model_copy(update={"curve": curve_of(request.table)}))
     return _published(request, laws)
+
+
+def curve_of(table: Mapping[str, Sequence[Any]]) -> list[list[float]]:
+    """[accelerator-hours, pass rate] points of a table's columns. Raises InputError for a table without them or cells that are no numbers."""
+    named = {re.sub(r"\W+", "_", name.strip().lower()): cells for name, cells in table.items()}
+    found = [next((named[name] for name in names if name in named), None) for names in (_HOURS_COLUMNS, _PASS_COLUMNS)]
+    for cells, names in zip(found, (_HOURS_COLUMNS, _PASS_COLUMNS), strict=True):
+        if cells is None:
+            raise InputError("runs", f"the table has columns {', '.join(table)}", f"an RL curve needs one of: {', '.join(names)}")
+    try:
+        return [[float(hours), float(rate)] for hours, rate in zip(found[0] or (), found[1] or (), strict=True)]
+    except (TypeError, ValueError) as error:
+        raise InputError("runs", f"holds a cell that is no number ({error})", "give hours and pass rates as numbers") from None
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def key(phrase: str) -> tuple[str, ...]:
 
 @dataclass
 class Phrases:
-    """Phrases over atoms with a payload each; `longest` finds the longest one at a place, `all_at` every one."""
+    """Phrases over atoms with a payload each, found by their first atom."""
 
     index: dict[str, list[tuple[tuple[str, ...], Any]]] = field(default_factory=dict[str, list[tuple[tuple[str, ...], Any]]])
 
@@ -48,9 +48,6 @@ class Phrases:
             end = _match(words, text, place)
             if end:
                 yield end, payload
-
-    def longest(self, text: list[Atom], place: int) -> tuple[int, Any] | None:
-        return next(iter(self.all_at(text, place)), None)
 
 
 def _match(words: tuple[str, ...], text: list[Atom], place: int) -> int:

@@ -9,7 +9,6 @@ from tools.systems.profile import profile_from
 from tools.systems.tables import COLUMNS, predict_table
 
 router = APIRouter(tags=["estimates"])
-Cell = str | float | int | bool | None
 
 
 @router.post("/estimates")

@@ -15,7 +15,6 @@ from server.store.engine import Store
 from server.store.tables import now
 
 KEEP_DAYS = 14
-REPLAY_KINDS = ("request", "event")
 MAX_ATTEMPTS = 8
 LATER, UNSEEN = "later", "unseen"  # in place of a ts: the answer will be a message of its own; it was sent where nobody can look it up
 

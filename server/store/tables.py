@@ -183,14 +183,3 @@ class Worker(SQLModel, table=True):
 
     id: str = Field(primary_key=True, max_length=128)
     seen: str = Field(default_factory=now, max_length=32)
-
-
-OWNED: dict[str, type[SQLModel]] = {
-    "plans": Plan,
-    "threads": Thread,
-    "messages": Message,
-    "runs": Runs,
-    "fits": Fit,
-    "jobs": Job,
-    "shares": Share,
-}

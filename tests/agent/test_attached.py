@@ -199,3 +199,12 @@ def test_one_answer_rests_on_one_context_and_one_shape(compute: float) -> None:
     assert of(answer, "batch_size").values["batch_sequences"].inputs["sequence_length"] == assumed[0]
     body = of(answer, "model_shape").values["params_nonembedding"].number
     assert next(item.value for item in answer.assumptions if item.field == "params_nonembedding") == body
+
+
+def test_a_reward_curve_is_extrapolated_and_not_taken_for_runs_of_a_loss() -> None:
+    hours = [2000.0 * 1.3**i for i in range(10)]
+    rates = [0.3 + 0.3 / (1 + (2500.0 / h) ** 1.9) for h in hours]
+    curve = RunsTable("rl_curve.csv", {"gpu_hours": hours, "pass_rate": rates})
+    answer = ask("extrapolate our RL run to 64k GPU-hours", context=Context(table=curve))
+    assert [result.tool for result in answer.results] == ["rl"]
+    assert float(answer.results[0].values["pass_rate"].value) == pytest.approx(0.6, abs=0.02)

@@ -82,3 +82,15 @@ def test_best_of_n_against_a_learned_reward() -> None:
     result = call("rl", {"samples": 1000})
     assert result.values["kl_nats"].number == pytest.approx(5.9088, rel=1e-3)  # log n - (n-1)/n
     assert call("rl", {"law": "gao2022_overopt"}).tables[0].rows[-1][1] == pytest.approx(10.0, rel=1e-3)  # the paper: about 10 nats
+
+
+def test_an_attached_curve_is_read_by_its_columns():
+    points = _run()
+    table = {"GPU hours": [hours for hours, _ in points], "reward": [rate for _, rate in points], "step": list(range(len(points)))}
+    by_table = call("rl", {"accelerator_hours": 64_000, "table": table, "runs": "rl_curve.csv"})
+    by_points = call("rl", {"accelerator_hours": 64_000, "curve": points})
+    assert by_table.values == by_points.values
+    with pytest.raises(InputError, match="one of: accelerator_hours"):
+        call("rl", {"table": {"step": [1, 2], "reward": [0.1, 0.2]}})
+    with pytest.raises(InputError, match="no number"):
+        call("rl", {"table": {"hours": [1, "x"], "reward": [0.1, 0.2]}})

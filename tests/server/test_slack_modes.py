@@ -147,10 +147,12 @@ def test_tables_are_told_from_other_files_and_what_is_wrong_is_said(tmp_path: Pa
             world.sender.event(event, f"EvDirect{i}")
         for i, name in enumerate(files):
             said[name] = json.dumps(until(lambda i=i: fake.answers(f"D{i}"), 60)[0]["blocks"])
+        world.settle()
         calls = len(fake.calls)
         world.sender.event(dropped(fake, "theirs.csv", runs_csv(), "1700000000.000002"), "EvTheirs")
         world.settle()
-        assert len(fake.calls) == calls  # a table among colleagues, in a thread nobody called the app into
+        # A table among colleagues, in a thread nobody called the app into; what ends the turns before it may come late.
+        assert [call for call in fake.calls[calls:] if "1700000000.000002" in str(call)] == []
         assert fake.violations == []
     assert "the runs determine" in said["decimal commas.csv"]
     assert '"alpha"' in said["decimal commas.csv"]

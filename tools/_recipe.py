@@ -7,22 +7,16 @@ from pydantic import Field
 from knowledge.errors import MissingInput
 from knowledge.library import LawBook
 from knowledge.schema import LawCard
+from tools.batch_size import SizedRun
 from tools.law import evaluate
-from tools.registry import ToolRequest
 from tools.result import Alternative, Assumption, Notice, Result, Value
 
 TRANSFERS = ("yang2022_mup", "dey2025_completep", "fan2025_wd", "bordelon2023_depthwise")
 
 
-class HyperparametersRequest(ToolRequest):
+class HyperparametersRequest(SizedRun):
     """A run, or a tuned recipe (`*_before`, `base_width`, `base_depth`) and where to carry it. Units of the brief."""
 
-    params_total: float | None = Field(default=None, gt=0, le=1e16)
-    params_active: float | None = Field(default=None, gt=0)
-    params_nonembedding: float | None = Field(default=None, gt=0, description="of a designed shape, where there is one")
-    tokens: float | None = Field(default=None, gt=0, le=1e19)
-    tokens_per_param: float | None = Field(default=None, gt=0)
-    compute_flops: float | None = Field(default=None, gt=0)
     batch_tokens: float | None = Field(default=None, gt=0)
     vocab_size: float | None = Field(default=None, gt=0)
     architecture: str | None = None

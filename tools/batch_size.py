@@ -44,8 +44,8 @@ ON_CHINCHILLA_LINE = Rule(
 )
 
 
-class BatchSizeRequest(ToolRequest):
-    """Run and, to judge it, a stated batch; `tokens_before` is the horizon the stated batch suited. Units of the brief."""
+class SizedRun(ToolRequest):
+    """The size, data and compute of a run whose settings are asked for. Units of the brief."""
 
     params_total: float | None = Field(default=None, gt=0, le=1e16)
     params_active: float | None = Field(default=None, gt=0)
@@ -53,6 +53,11 @@ class BatchSizeRequest(ToolRequest):
     tokens: float | None = Field(default=None, gt=0, le=1e19)
     tokens_per_param: float | None = Field(default=None, gt=0)
     compute_flops: float | None = Field(default=None, gt=0)
+
+
+class BatchSizeRequest(SizedRun):
+    """Run and, to judge it, a stated batch; `tokens_before` is the horizon the stated batch suited. Units of the brief."""
+
     target_loss: float | None = Field(default=None, gt=0)
     observed_loss: float | None = Field(default=None, gt=0)
     batch_tokens: float | None = Field(default=None, gt=0)

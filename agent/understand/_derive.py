@@ -115,7 +115,12 @@ _ALSO_WORDS = frozenset({"mar", "may", "mars", "march", "mai", "dec"})
 
 def derive(place: Scene, found: list[Measure], text: str) -> None:
     """Quantities whose dimension only their neighbours show: nodes times cards, "H100s at $2", "N = 7e9"."""
-    per_node = next((m.value for m in found if m.dim == "per_node"), None)
+    _side_by_side(place, found, text)
+    _one_by_one(place, found, text)
+
+
+def _side_by_side(place: Scene, found: list[Measure], text: str) -> None:
+    """What two quantities next to each other say of one another: "7B/140B", "1時間2ドル", "2k in, 500 out"."""
     for one, two in itertools.pairwise(found):
         if one.dim == two.dim == "plain" and one.value >= 1e6 and two.first - one.after == 1 and place.atoms[one.after].text in "/@":
             # "7B/140B", "13B@1T": a size and its data.
@@ -136,6 +141,11 @@ def derive(place: Scene, found: list[Measure], text: str) -> None:
         if one.dim == two.dim == "usd" and two.value < 0 and place.atoms[two.first].text == "minus":
             two.dim = "deducted"
         _in_and_out(place, one, two, text)
+
+
+def _one_by_one(place: Scene, found: list[Measure], text: str) -> None:
+    """What the words around a quantity say it is, and nodes times the cards of each."""
+    per_node = next((m.value for m in found if m.dim == "per_node"), None)
     for number, measure in enumerate(found):
         if measure.dim == "plain" and (cards := _of_slice(place, measure)):
             measure.dim, measure.value, measure.accelerator = "acc", cards[0], cards[1]

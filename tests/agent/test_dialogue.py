@@ -52,7 +52,7 @@ def checkpointer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any
                 saver.delete_thread(thread)
             yield saver
         return
-    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite")
+    sqlite = pytest.importorskip("langgraph.checkpoint.sqlite", reason="langgraph-checkpoint-sqlite is not installed (extra `test`)")
     with sqlite.SqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
         yield saver
 

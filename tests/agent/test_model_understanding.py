@@ -18,7 +18,7 @@ from agent.state import Context
 from agent.understand import parse
 from agent.understand.grounding import Grounds
 
-pytest.importorskip("langchain_openai")
+pytest.importorskip("langchain_openai", reason="the extra `llm` is not installed")
 sys.path.insert(0, str(Path(__file__).parent))
 from scripted_model import Reply, Script, says, scripted
 

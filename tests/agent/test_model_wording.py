@@ -14,7 +14,7 @@ from agent import ask
 from agent.answer import Answer
 from agent.state import Context
 
-pytest.importorskip("langchain_openai")
+pytest.importorskip("langchain_openai", reason="the extra `llm` is not installed")
 sys.path.insert(0, str(Path(__file__).parent))
 from scripted_model import Reply, says, scripted
 

